@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cache maintenance by address on the direct map. Ranges need no alignment: lines that are touched
+ * partly are maintained whole. Each ends with a DSB. Any context.
+ */
+#pragma once
+
+#include <hyp/types.h>
+
+/* Clean to the point of coherency: what a guest or a CPU with caches off will read. */
+void arch_dcache_clean_poc(const void *start, uint64_t size);
+/* Clean and invalidate to the point of coherency. */
+void arch_dcache_clean_inval_poc(const void *start, uint64_t size);
+/* Instruction cache: invalidate all, inner shareable, and ISB. After new code was cleaned. */
+void arch_icache_inval_all(void);
+/* Zero memory, with DC ZVA where the CPU permits. start and size are multiples of 64. */
+void arch_zero(void *start, uint64_t size);

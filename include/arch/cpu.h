@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * This CPU: its struct pcpu (TPIDR_EL2), idling, identity, physical CPU control.
+ */
+#pragma once
+
+#include <hyp/err.h>
+#include <hyp/types.h>
+
+struct pcpu;
+
+/* asm/cpu.h: struct pcpu *this_pcpu(void), inline. */
+#include <asm/cpu.h>
+
+/*
+ * Waits until an interrupt is pending for this CPU (it stays masked: the caller acknowledges it),
+ * or returns at once if one is. DSB before WFI completes outstanding stores.
+ */
+void arch_cpu_idle(void);
+uint64_t arch_cpu_midr(void);
+/* "Cortex-A72 r0p3" and the like; "implementer 0x.. part 0x.." if unknown. buf of n bytes. */
+void arch_cpu_name(char *buf, size_t n);
+/* Physical address bits implemented (PARange), capped at 48. */
+unsigned arch_pa_bits(void);
+/* Bits of VMID: 8 or 16. */
+unsigned arch_vmid_bits(void);
+
+/* Starts CPU `cpu` of host.cpus at the secondary entry; its pcpu is set up. Boot CPU only. */
+enum hyp_err arch_cpu_start(unsigned cpu) __must_check;
+/* Power of the whole machine, by PSCI or the board; return only if there is no way. */
+void arch_system_off(void);
+void arch_system_reset(void);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host's interrupt controller (GICv2 with virtualization extensions, or GICv3): physical side
+ * for EL2, list registers for the vGIC. EL2 runs EOImode 1: priority drop and deactivation apart.
+ * Sources: GICv2 IHI 0048B, GICv3/4 IHI 0069.
+ */
+#pragma once
+
+#include <hyp/err.h>
+#include <hyp/host.h>
+#include <hyp/types.h>
+
+#define GIC_NR_SGI 16u
+#define GIC_FIRST_PPI 16u
+#define GIC_FIRST_SPI 32u
+#define GIC_INTID_NONE 1023u /* 1020..1023 are special */
+
+/* IPIs of EL2 itself are physical SGIs; guests never see physical SGIs. */
+enum gic_sgi {
+	GIC_SGI_KICK = 1, /* look at pcpu->work and the wake list */
+	GIC_SGI_STOP = 2, /* panic elsewhere: park */
+};
+
+struct arch_gic_info {
+	unsigned version;  /* 2 or 3 */
+	unsigned nr_lrs;   /* list registers, 1..16 */
+	unsigned nr_irqs;  /* INTIDs, a multiple of 32, at most 1020 */
+	unsigned pri_bits; /* virtual priority bits in the LR: 5 on v2 and most v3 */
+	pa_t gicv;         /* v2: the virtual CPU interface, 8 KiB */
+};
+
+/* Boot CPU: maps and sets up the distributor. EINVAL/ENOTSUP with a log line for a broken one. */
+enum hyp_err arch_gic_init(const struct host_gic *desc) __must_check;
+/* Each CPU: redistributor / CPU interface / virtual interface (HCR.En = 0), SGIs enabled. */
+void arch_gic_cpu_init(void);
+const struct arch_gic_info *arch_gic_info(void);
+
+/* IAR; the ISB after it orders the acknowledge before the handler's accesses. */
+uint32_t arch_gic_ack(void);
+/* EOIR (priority drop) and DIR; iar as acknowledged (v2: includes the source CPU of an SGI). */
+void arch_gic_drop(uint32_t iar);
+void arch_gic_deactivate(uint32_t iar);
+/* PPIs: of this CPU. SPIs: also routed to this CPU on enable. */
+void arch_gic_enable(uint32_t intid);
+void arch_gic_disable(uint32_t intid);
+void arch_gic_set_active(uint32_t intid);
+void arch_gic_clear_active(uint32_t intid);
+/* Prior stores are visible to the target before the SGI is (DSB ISHST inside). */
+void arch_gic_send_sgi(unsigned cpu, enum gic_sgi sgi);
+void arch_gic_send_sgi_others(enum gic_sgi sgi);
+
+/*
+ * List registers in one canonical layout, that of ICH_LR<n>_EL2 (IHI 0069 12.4.5); on v2 the
+ * driver converts. For HW = 0: bit 41 = EOI maintenance, bits 34:32 = source CPU of a v2 SGI.
+ */
+#define LR_VINTID GENMASK(31, 0)
+#define LR_PINTID GENMASK(41, 32) /* HW = 1 */
+#define LR_CPUID GENMASK(34, 32)  /* HW = 0, GICv2 SGI */
+#define LR_EOI BIT(41)            /* HW = 0 */
+#define LR_PRIORITY GENMASK(55, 48)
+#define LR_GROUP1 BIT(60)
+#define LR_HW BIT(61)
+#define LR_PENDING BIT(62)
+#define LR_ACTIVE BIT(63)
+#define LR_STATE (LR_PENDING | LR_ACTIVE)
+
+/* GICH_HCR and ICH_HCR_EL2 agree on these (IHI 0048B 5.3.2, IHI 0069 12.4.3). */
+#define VGIC_HCR_EN BIT32(0)
+#define VGIC_HCR_UIE BIT32(1)    /* maintenance when at most one LR is in use */
+#define VGIC_HCR_LRENPIE BIT32(2) /* maintenance on an EOI without an LR */
+#define VGIC_HCR_NPIE BIT32(3)   /* maintenance when no LR is pending */
+#define VGIC_HCR_TDIR BIT32(14)  /* v3 only, where ICH_VTR_EL2.TDS says so */
+#define VGIC_HCR_EOICOUNT GENMASK(31, 27)
+
+/* A vCPU's virtual CPU interface, apart from list registers: plain data, as saved. */
+struct arch_gic_vcpu {
+	uint32_t vmcr; /* GICH_VMCR or ICH_VMCR_EL2, in the host's own layout */
+	uint32_t apr[4][2]; /* [n][0] = AP0Rn, [n][1] = AP1Rn; v2 uses [0][0] alone */
+};
+
+/*
+ * This CPU's virtual interface. List register writes take effect at the latest at the next ERET;
+ * arch_gic_lr_read() and _elrsr() see all earlier ones (ISB inside where v3 needs it).
+ */
+uint64_t arch_gic_lr_read(unsigned n);
+void arch_gic_lr_write(unsigned n, uint64_t lr);
+uint32_t arch_gic_elrsr(void);
+uint32_t arch_gic_hcr_read(void);
+void arch_gic_hcr_write(uint32_t hcr);
+void arch_gic_vcpu_save(struct arch_gic_vcpu *c);
+void arch_gic_vcpu_load(const struct arch_gic_vcpu *c);
+/* Reset values of the interface for a new vCPU. */
+void arch_gic_vcpu_reset(struct arch_gic_vcpu *c);
+/* The loaded interface's VMCR, decoded: lowest-urgency priority that passes, group enables. */
+struct arch_gic_vmcr {
+	uint8_t pmr;
+	bool grp0, grp1;
+};
+struct arch_gic_vmcr arch_gic_vmcr_decode(uint32_t vmcr);
+uint32_t arch_gic_vmcr_read(void);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * EL2's own address space: a flat map (VA = PA) with RAM read-write and never executable in the
+ * largest blocks, the image W^X over it, device memory nGnRE, guard pages under stacks, page 0
+ * unmapped. pa_to_ptr() is defined only for RAM and mapped device ranges.
+ */
+#pragma once
+
+#include <hyp/err.h>
+#include <hyp/types.h>
+
+enum mm_attr {
+	MM_RW,     /* normal memory, read-write, never executable */
+	MM_RO,     /* normal memory, read-only */
+	MM_RX,     /* normal memory, read-only, executable */
+	MM_DEVICE, /* device nGnRE, read-write, never executable */
+};
+
+/* Maps [pa, pa + size) (rounded out to pages) at VA = PA. Boot CPU, before the others start. */
+enum hyp_err arch_mm_map(pa_t pa, uint64_t size, enum mm_attr attr) __must_check;
+
+/*
+ * asm/mm.h: void *pa_to_ptr(pa_t), pa_t ptr_to_pa(const void *): the identity on the target; host
+ * tests add an offset so that a mistaken cast is found.
+ */
+#include <asm/mm.h>

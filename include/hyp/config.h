@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The manifest as values (design section 4). One table, hyp/manifest_schema.def, names every
+ * property with type, unit, range, default and remedy; EL2, scripts/mkbundle and
+ * docs/manifest.md are made from it.
+ */
+#pragma once
+
+#include <hyp/err.h>
+#include <hyp/host.h>
+#include <hyp/types.h>
+
+#define CONFIG_NAME_MAX 32u     /* a VM's name, with its NUL */
+#define CONFIG_FILE_MAX 64u     /* an image's name */
+#define CONFIG_BOOTARGS_MAX 512u
+
+enum vm_format { FORMAT_AUTO, FORMAT_LINUX, FORMAT_ELF, FORMAT_RAW };
+enum vm_sched { SCHED_FAIR, SCHED_FIXED };
+enum vm_on_crash { ON_CRASH_STOP, ON_CRASH_RESTART, ON_CRASH_PANIC };
+enum vm_verify { VERIFY_CRC32, VERIFY_SHA256 };
+
+struct vm_config {
+	char name[CONFIG_NAME_MAX];
+	char image[CONFIG_FILE_MAX], ramdisk[CONFIG_FILE_MAX], fdt_overlay[CONFIG_FILE_MAX];
+	char bootargs[CONFIG_BOOTARGS_MAX];
+	enum vm_format format;
+	uint64_t load, entry; /* raw; 0: default */
+	uint64_t memory;      /* bytes, a multiple of 4096 */
+	uint32_t cpus;
+	uint64_t affinity;    /* bit mask of host CPUs */
+	enum vm_sched sched;
+	uint32_t weight;      /* fair: 1..10000 */
+	uint32_t priority;    /* fixed: 0..31, larger wins */
+	uint32_t budget_us, period_us; /* fixed; 0: not limited */
+	uint32_t gic;         /* 2 or 3 */
+	enum vm_on_crash on_crash;
+	uint32_t restart_limit;
+	bool autostart, background, console;
+	enum vm_verify verify;
+	uint64_t rtc_base;    /* PL031 start value, seconds */
+	bool valid;           /* false: refused; the reason was logged */
+};
+
+enum when_idle { IDLE_WAIT, IDLE_POWEROFF };
+
+struct manifest {
+	enum when_idle when_idle;
+	unsigned nr_vms;
+	struct vm_config vm[MAX_VMS];
+};
+
+/*
+ * Parses the manifest blob (untrusted). A VM with a fault is refused (valid = false), its
+ * neighbours stay; HYP_EINVAL when no single VM is at fault. Each refusal is logged with node,
+ * property, value and remedy in the words of the linter. gic default: host_gic_version.
+ */
+enum hyp_err config_parse(const void *blob, uint64_t size, unsigned host_gic_version,
+			  unsigned host_cpus, struct manifest *out) __must_check;
+
+/* Host FDT -> host. MMU may be off. EINVAL with *why set to a sentence for the console. */
+enum hyp_err config_host_init(const void *fdt, struct host *out, const char **why) __must_check;
+
+/* word= value from a bootargs string; false if absent. */
+bool config_bootarg(const char *args, const char *word, char *buf, size_t n);

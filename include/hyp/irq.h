@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Physical interrupts taken to EL2: acknowledge, dispatch, priority drop, deactivate.
+ */
+#pragma once
+
+/* Handles pending physical interrupts of this CPU, at most 16 a call. From the IRQ vector and
+ * from the idle loop. */
+void irq_handle(void);
+/* This CPU's PPIs and (boot CPU) the console's SPI are enabled. */
+void irq_cpu_init(void);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * MMIO dispatch: a sorted array of regions per VM, frozen before its first vCPU runs, looked up by
+ * binary search without a lock.
+ */
+#pragma once
+
+#include <hyp/err.h>
+#include <hyp/types.h>
+
+struct vcpu;
+
+enum mmio_result {
+	MMIO_OK,
+	MMIO_ABORT, /* size or alignment the device does not take: external abort into the guest */
+	MMIO_HOLD,  /* not now: the vCPU was blocked by the handler and repeats the instruction */
+};
+
+/* off: offset in the region. size: 1, 2, 4, 8; off is a multiple of size (checked before). */
+struct mmio_ops {
+	const char *name;
+	uint8_t sizes; /* bit mask of the access sizes taken: 1 | 2 | 4 | 8; others: MMIO_ABORT */
+	enum mmio_result (*read)(struct vcpu *v, void *dev, uint32_t off, unsigned size, uint64_t *val);
+	enum mmio_result (*write)(struct vcpu *v, void *dev, uint32_t off, unsigned size, uint64_t val);
+};
+
+struct mmio_region {
+	uint64_t base, size; /* IPA */
+	const struct mmio_ops *ops;
+	void *dev;
+};
+
+#define MMIO_MAX_REGIONS 16u
+struct mmio_map {
+	unsigned n;
+	struct mmio_region r[MMIO_MAX_REGIONS];
+};
+
+/* EEXIST on overlap, EFULL. Before the VM runs. */
+enum hyp_err mmio_add(struct mmio_map *m, ipa_t base, uint64_t size, const struct mmio_ops *ops,
+		      void *dev) __must_check;
+/* The region that holds all of [addr, addr + size), or NULL. */
+const struct mmio_region *mmio_find(const struct mmio_map *m, uint64_t addr, unsigned size);
+/* One access of the guest: find, check size and alignment, call. val: in for writes, out for reads. */
+enum mmio_result mmio_access(struct vcpu *v, uint64_t addr, bool write, unsigned size, uint64_t *val);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Physical memory: a frame table (<= 16 bytes a frame) that records owner and reference count of
+ * every page of RAM, and a buddy allocator on it. Free memory is zero and clean to the point of
+ * coherency: page_free() queues dirty pages, the scrub job (page_scrub_step) makes them free.
+ * All functions: any context, take the page lock.
+ */
+#pragma once
+
+#include <hyp/err.h>
+#include <hyp/host.h>
+#include <hyp/types.h>
+
+/* 4 KiB << order: 0 = 4 KiB, 9 = 2 MiB, 18 = 1 GiB. */
+#define PAGE_MAX_ORDER 18u
+
+/* Owner of a frame: a VM slot (1 .. MAX_VMS), or one of these. */
+enum page_owner {
+	OWNER_NONE = 0,      /* free (or not RAM) */
+	OWNER_HYP = 0xff00,  /* EL2's own */
+	OWNER_DIRTY,         /* freed, waiting for the scrub */
+	OWNER_RESERVED,      /* firmware, image, initrd, never handed out */
+	OWNER_SHARED,        /* several VMs, by reference count */
+};
+
+struct page_stats {
+	uint64_t total, free, dirty, hyp, guest, reserved; /* pages */
+};
+
+/*
+ * Builds the frame table for host's RAM minus everything reserved (image, FDT, initrd, reserved
+ * ranges, page 0). Boot CPU, once, EL2's map complete. ENOMEM when there is no room for the table.
+ * Memory from the loader is dirty: it is scrubbed lazily by page_scrub_step, or on demand by
+ * page_alloc when clean memory has run out.
+ */
+enum hyp_err page_init(const struct host *h, pa_t image_start, pa_t image_end) __must_check;
+
+/* 4 KiB << order, naturally aligned, zeroed and clean, owner recorded, reference count 1. */
+enum hyp_err page_alloc(unsigned order, uint16_t owner, pa_t *out) __must_check;
+/* Drops one reference of every page of the block; at zero it becomes dirty and is scrubbed later. */
+void page_free(pa_t base, unsigned order);
+/* Convenience for EL2's own structures: n bytes rounded up to a power-of-two of pages; NULL: none. */
+void *page_alloc_hyp(uint64_t size);
+void page_free_hyp(void *p, uint64_t size);
+
+uint16_t page_owner_of(pa_t p); /* OWNER_RESERVED for what is not RAM */
+enum hyp_err page_ref(pa_t p) __must_check; /* ENOENT if free, EFULL at the maximum */
+uint16_t page_refcount(pa_t p);
+
+/* Scrubs at most 64 KiB of dirty memory; true while there is more. The scrub job's step. */
+bool page_scrub_step(void);
+void page_get_stats(struct page_stats *st);
+/* Pages owned by `owner`: walks the table; for tests and the debug command. */
+uint64_t page_count_owned(uint16_t owner);
+/* Checks every invariant of the table and the free lists; logs the first violation. */
+bool page_check(void);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Per-CPU data. Only its own CPU touches a field, except those marked shared.
+ */
+#pragma once
+
+#include <hyp/types.h>
+#include <arch/cpu.h>
+#include <arch/spinlock.h>
+
+struct vcpu;
+struct deadline;
+
+/* pcpu->work, shared: set by anyone with atomic OR, then an IPI if remote; cleared by the owner. */
+#define PCPU_WORK_RESCHED BIT32(0) /* the scheduler is to choose again before any guest runs */
+#define PCPU_WORK_WAKE BIT32(1)    /* wake_list is not empty */
+
+struct pcpu {
+	/* Hot in entry.S (offsets.c). */
+	struct vcpu *loaded; /* whose context is in this CPU's registers, or NULL */
+	uint32_t work;       /* shared */
+	uint32_t id;         /* logical number: index into host.cpus */
+
+	struct vcpu *cur; /* vCPU chosen to run; NULL while idle. cur == loaded when in a guest */
+	uint64_t mpidr;
+	uint8_t *stack_top;
+	bool online; /* shared, release */
+
+	struct vcpu *wake_list; /* shared: lock-free stack of vCPUs woken for this CPU */
+
+	spinlock_t dl_lock;
+	struct deadline *dl_head; /* sorted by when; dl_lock */
+	uint64_t dl_armed;        /* what CNTHP is set to; own CPU */
+
+	/* Idle accounting in ticks, own CPU; readers may see slightly old values. */
+	uint64_t idle_ticks;
+	uint64_t nr_traps, nr_irqs, nr_switches;
+};
+
+/* Indexed by logical CPU number; nr_pcpus of them are online after boot. */
+extern struct pcpu pcpus[MAX_PCPUS];
+extern unsigned nr_pcpus;
+
+/* Sets work bits of a CPU and, if it is another one, kicks it out of its guest or WFI. */
+void pcpu_kick(struct pcpu *p, uint32_t work);

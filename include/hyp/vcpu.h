@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vCPUs: identity, architectural state, what waits for them, scheduling state. Life of the state
+ * field: docs/architecture.md.
+ */
+#pragma once
+
+#include <hyp/err.h>
+#include <hyp/types.h>
+#include <hyp/vgic.h>
+#include <hyp/vtimer.h>
+#include <arch/vcpu.h>
+
+struct vm;
+
+/* v->work, set by anyone with atomic OR; looked at on each way into the guest. */
+#define VCPU_WORK_VGIC BIT32(0) /* vgic_sync() is due */
+#define VCPU_WORK_STOP BIT32(1) /* leave the CPU: pause, stop, destroy */
+#define VCPU_WORK_FLUSH BIT32(2) /* set/way: wait for the VM's flush job */
+
+enum vcpu_state {
+	VCPU_OFF,     /* not started or CPU_OFF; in no queue */
+	VCPU_READY,   /* in a run queue or on a wake list */
+	VCPU_RUNNING, /* chosen by a CPU */
+	VCPU_BLOCKED, /* waits for vcpu_wake() */
+};
+
+/* Per-vCPU scheduler data (hyp/sched/). */
+struct sched_ent {
+	uint64_t vruntime;  /* fair: weighted ticks */
+	uint64_t budget_left, refill_at; /* fixed with budget, in ticks */
+	uint64_t last_start; /* when it got the CPU */
+	uint64_t ready_at;   /* when it became READY */
+	struct list_node rq_node;
+	uint8_t cls;         /* enum vm_sched */
+	uint8_t priority;
+	uint16_t weight;
+	bool queued, throttled;
+	uint64_t budget, period; /* ticks */
+	struct deadline refill_dl;
+};
+
+struct vcpu_stats {
+	uint64_t run_ticks, steal_ticks, wake_ticks_max, wake_ticks_sum, nr_wakes, nr_switches;
+	uint64_t nr_exits, nr_mmio, nr_sysreg, nr_hvc, nr_wfi, nr_irq;
+};
+
+struct vcpu {
+	struct arch_vcpu arch; /* first: entry.S */
+	uint32_t work;         /* shared; entry checks it */
+	uint32_t id;           /* in its VM */
+	struct vm *vm;
+
+	/* Scheduling. state: changed by CAS or by the CPU that runs it. */
+	uint32_t state;     /* enum vcpu_state, shared */
+	int32_t loaded_on;  /* CPU whose registers hold arch, -1: saved, published with release */
+	uint32_t cpu;       /* home CPU: whose queue it goes to when it wakes */
+	bool wake_pending;  /* shared: a wake came while not BLOCKED */
+	struct vcpu *wake_next; /* pcpu->wake_list */
+	uint64_t affinity;
+	struct sched_ent se;
+
+	struct vgic_vcpu vgic;
+	struct vtimer vtimer;
+	struct vcpu_stats stats;
+
+	/* PSCI: under vm->lock. */
+	uint32_t power; /* enum vcpu_power */
+	uint64_t on_entry, on_context;
+};
+
+enum vcpu_power { POWER_OFF, POWER_ON_PENDING, POWER_ON };
+
+/*
+ * Makes a BLOCKED vCPU READY on its home CPU's wake list and kicks that CPU; on one in any other
+ * state sets wake_pending, which the next block consumes at once. Lock-free, any context.
+ */
+void vcpu_wake(struct vcpu *v);
+/* Sets work bits; if v is loaded on another CPU, kicks it; if BLOCKED, wakes it. */
+void vcpu_kick(struct vcpu *v, uint32_t work);
+
+/* Register n of a trapped instruction: 31 is XZR (rule 16). Full traps only. */
+static inline uint64_t vcpu_gpr_get(const struct vcpu *v, unsigned n)
+{
+	return n < 31 ? v->arch.x[n] : 0;
+}
+
+static inline void vcpu_gpr_set(struct vcpu *v, unsigned n, uint64_t val)
+{
+	if (n < 31) {
+		v->arch.x[n] = val;
+	}
+}
+
+/* Reset state: entry at EL1h with DAIF set, x0 = context; everything else as after reset. */
+void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t x0);
+struct vcpu *vcpu_alloc(struct vm *vm, unsigned id);
+void vcpu_free(struct vcpu *v);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A virtual machine. Creation and destruction are ordinary operations that may fail cleanly.
+ */
+#pragma once
+
+#include <hyp/config.h>
+#include <hyp/console.h>
+#include <hyp/err.h>
+#include <hyp/mmio.h>
+#include <hyp/s2.h>
+#include <hyp/types.h>
+#include <hyp/vcpu.h>
+#include <hyp/vgic.h>
+#include <arch/spinlock.h>
+
+enum vm_state {
+	VM_NEW,      /* being built: not runnable */
+	VM_LOADING,  /* its load job runs */
+	VM_RUNNING,
+	VM_PAUSED,
+	VM_STOPPING, /* vCPUs are leaving their CPUs */
+	VM_STOPPED,  /* for good, or until start/restart */
+	VM_BACKOFF,  /* restarts when its deadline fires */
+};
+
+enum stop_reason { STOP_NONE, STOP_OFF, STOP_RESET, STOP_EXIT, STOP_CRASH, STOP_ADMIN };
+
+/* What a crash showed, for the one-screen explanation. */
+struct crash_info {
+	const char *what; /* a word from EL2's tables, never guest text */
+	uint64_t esr, far, ipa, pc, pstate;
+	uint32_t vcpu;
+	bool valid;
+};
+
+/* The guest machine, version 1 (design section 5): a value, so that other profiles can exist. */
+struct machine {
+	uint64_t ram_base;
+	uint64_t flash_base, flash_size;
+	uint64_t gicd, gicc, gicr;
+	uint64_t pl011, pl031, virtio;
+	uint32_t pl011_intid, pl031_intid, virtio_intid, nr_virtio;
+};
+extern const struct machine machine_v1;
+
+struct vpl011;
+struct vpl031;
+
+struct vm {
+	spinlock_t lock;
+	uint32_t slot;       /* 0 .. MAX_VMS-1; frame owner is slot + 1 */
+	uint32_t generation; /* handle = slot + generation */
+	const struct vm_config *cfg;
+	const struct machine *machine;
+	char name[CONFIG_NAME_MAX];
+
+	uint32_t state; /* enum vm_state */
+	enum stop_reason reason;
+	uint32_t exit_status;
+	struct crash_info crash;
+	uint32_t restarts;
+
+	struct s2 s2;
+	struct mmio_map mmio;
+	struct vgic_vm vgic;
+	unsigned nr_vcpus;
+	struct vcpu *vcpus[MAX_VCPUS];
+	uint32_t nr_online; /* vCPUs with POWER_ON or POWER_ON_PENDING */
+	uint32_t nr_stopping; /* vCPUs that have not yet left their CPU */
+
+	uint64_t cntvoff; /* CNTVOFF_EL2: CNTVCT = CNTPCT - cntvoff */
+	bool cntpct_trap; /* time was stopped once: CNTPCT is trapped and offset */
+	uint64_t cntpct_off;
+
+	struct vpl011 *pl011;
+	struct vpl031 *pl031;
+	struct console_port port;
+
+	/* Rate limit of log_guest. */
+	uint64_t log_refill;
+	uint32_t log_tokens, log_dropped;
+
+	/* Entry of the boot vCPU, from the loader. */
+	uint64_t entry, fdt_ipa;
+};
+
+/* Slot table; vms[i] NULL if free. Changed under the lifecycle lock (hyp/vm.c). */
+extern struct vm *vms[MAX_VMS];
+
+struct vm *vm_find(const char *name_or_number);
+/* The vCPU with that guest MPIDR affinity (bits 39:0 less 31:24), or NULL. */
+struct vcpu *vm_vcpu_by_mpidr(struct vm *vm, uint64_t mpidr);
+/* Guest MPIDR of vCPU id: 8 per cluster on v2, 16 on v3, as QEMU numbers them; bit 31 set. */
+uint64_t vm_vcpu_mpidr(unsigned gic_version, unsigned id);
+
+/*
+ * Stops the VM, from any of its traps or from outside: records the reason (the first one wins),
+ * has every vCPU leave its CPU. What happens then is hyp/lifecycle.c's. Any context, no locks.
+ */
+void vm_stop(struct vm *vm, enum stop_reason reason, uint32_t status);
+/* Same with reason crash. c is copied. */
+void vm_crash(struct vm *vm, const struct crash_info *c);
