@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+# The hypervisor's image, for each compiler and with or without DEBUG, below build/<board>-<compiler>[-debug]/:
+# obj/, gen/ (generated headers), atoll.elf, atoll.bin. All boards are in one image: the device tree tells which it is.
+
+EL2_SRC_C := $(wildcard arch/arm64/*.c arch/arm64/gic/*.c hyp/*.c hyp/*/*.c stage2/*.c lib/*.c drivers/*.c board/*/*.c)
+EL2_SRC_C := $(filter-out arch/arm64/offsets.c,$(EL2_SRC_C))
+EL2_SRC_S := $(wildcard arch/arm64/*.S arch/arm64/gic/*.S board/*/*.S)
+
+EL2_WARN := -Wall -Wextra -Werror -Wconversion -Wsign-conversion -Wshadow -Wvla -Wmissing-prototypes -Wswitch-enum -Wundef
+EL2_CODE := -ffreestanding -fpie -mgeneral-regs-only -mno-outline-atomics -mstrict-align -ffixed-x18 -fno-common \
+	-fno-strict-aliasing -fno-stack-protector -mbranch-protection=none -fvisibility=hidden \
+	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-omit-frame-pointer -g -ffile-prefix-map=$(CURDIR)/=
+EL2_INC := -nostdinc -Iinclude -I. -Iarch/arm64/include
+EL2_SYSINC = -isystem lib/freestanding -isystem $(LIBFDT_SRC)
+
+EL2_CC_gcc := aarch64-linux-gnu-gcc
+EL2_CC_clang := clang --target=aarch64-linux-gnu
+EL2_LD_gcc := aarch64-linux-gnu-ld
+EL2_LD_clang := ld.lld
+EL2_CODE_gcc :=
+EL2_CODE_clang :=
+# memcpy() and its like must not become calls of themselves.
+EL2_LIBC_gcc := -fno-builtin -fno-tree-loop-distribute-patterns
+EL2_LIBC_clang := -fno-builtin
+EL2_INC_gcc := -isystem $(shell aarch64-linux-gnu-gcc -print-file-name=include)
+EL2_INC_clang := -isystem $(shell clang -print-resource-dir)/include
+EL2_OPT := -O2 -DCONFIG_DEBUG=0
+EL2_OPT-debug := -O1 -DCONFIG_DEBUG=1
+EL2_LDFLAGS := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z noexecstack -z norelro --build-id=none \
+	--hash-style=sysv -T arch/arm64/atoll.lds
+EL2_OBJCOPY := aarch64-linux-gnu-objcopy
+EL2_NM := aarch64-linux-gnu-nm
+
+EL2_DIR := build/$(BOARD)-$(COMPILER)$(if $(filter 1,$(DEBUG)),-debug)
+EL2_BIN := $(EL2_DIR)/atoll.bin
+
+# $(call el2_rules,DIR,COMPILER,DEBUG-SUFFIX)
+define el2_rules
+$1/flags := $(EL2_CODE) $(EL2_CODE_$2) $(EL2_OPT$3) $(EL2_INC) -I$1 $(EL2_INC_$2) $(EL2_SYSINC)
+$1/objs := $(EL2_SRC_C:%.c=$1/obj/%.o) $(EL2_SRC_S:%.S=$1/obj/%.S.o)
+
+$1/gen/version.h: FORCE
+	@mkdir -p $$(@D)
+	@v=$$$$(git describe --tags --always --dirty 2>/dev/null || echo unversioned); \
+	printf '/* Generated. */\n#pragma once\n#define ATOLL_VERSION "%s"\n' "$$$$v" | cmp -s - $$@ || \
+	printf '/* Generated. */\n#pragma once\n#define ATOLL_VERSION "%s"\n' "$$$$v" >$$@
+
+$1/gen/asm_offsets.h: arch/arm64/offsets.c scripts/mk/el2.mk | $1/gen/version.h $$(LIBFDT_STAMP)
+	$$(call say,OFFSETS)
+	$$(Q)$(EL2_CC_$2) -std=gnu11 $$($1/flags) $(EL2_WARN) -include hyp/hidden.h -MMD -MP -MT $$@ -MF $1/gen/offsets.d -S -o $1/gen/offsets.s $$<
+	@{ echo '/* Generated from $$<. */'; echo '#pragma once'; \
+	sed -n 's/.*\.ascii[[:space:]]*"->\([A-Za-z0-9_]*\) [$$$$#]*\([-0-9]*\).*/#define \1 \2/p' $1/gen/offsets.s; } >$$@
+
+$1/obj/arch/%.o $1/obj/board/%.o: private lang := gnu11
+$1/obj/lib/string.o: private extra := $(EL2_LIBC_$2)
+$1/obj/%.o: %.c scripts/mk/el2.mk | $1/gen/version.h $$(LIBFDT_STAMP)
+	@mkdir -p $$(@D)
+	$$(call say,CC)
+	$$(Q)$(EL2_CC_$2) -std=$$(or $$(lang),c11) $$($1/flags) $$(extra) $(EL2_WARN) -include hyp/hidden.h -MMD -MP -c -o $$@ $$<
+
+$1/obj/%.S.o: %.S scripts/mk/el2.mk | $1/gen/version.h $1/gen/asm_offsets.h $$(LIBFDT_STAMP)
+	@mkdir -p $$(@D)
+	$$(call say,AS)
+	$$(Q)$(EL2_CC_$2) -D__ASSEMBLY__ $$($1/flags) -MMD -MP -c -o $$@ $$<
+
+$1/libfdt/%.o: $$(LIBFDT_STAMP) scripts/mk/el2.mk
+	@mkdir -p $$(@D)
+	$$(call say,CC)
+	$$(Q)$(EL2_CC_$2) -std=c11 $$($1/flags) -w -include hyp/hidden.h -c -o $$@ $(LIBFDT_SRC)/$$*.c
+
+$1/libfdt.a: $(LIBFDT_FILES:%=$1/libfdt/%.o)
+	@rm -f $$@
+	$$(Q)aarch64-linux-gnu-ar rcsD $$@ $$^
+
+# Two links: the second carries the table of the first one's function addresses. Text comes first in the image, so the
+# table moves none of them; the comparison afterwards makes sure.
+$1/atoll.elf: $$($1/objs) $1/libfdt.a arch/arm64/atoll.lds scripts/ksyms.py
+	$$(call say,LD)
+	$$(Q)$(PY) scripts/ksyms.py --empty >$1/gen/ksyms0.S
+	$$(Q)$(EL2_CC_$2) -c -o $1/gen/ksyms0.o $1/gen/ksyms0.S
+	$$(Q)$(EL2_LD_$2) $(EL2_LDFLAGS) -o $1/gen/atoll0.elf $$($1/objs) $1/gen/ksyms0.o $1/libfdt.a
+	$$(Q)$(PY) scripts/ksyms.py $1/gen/atoll0.elf >$1/gen/ksyms.S
+	$$(Q)$(EL2_CC_$2) -c -o $1/gen/ksyms.o $1/gen/ksyms.S
+	$$(Q)$(EL2_LD_$2) $(EL2_LDFLAGS) -Map=$1/atoll.map -o $$@ $$($1/objs) $1/gen/ksyms.o $1/libfdt.a
+	$$(Q)$(PY) scripts/ksyms.py $$@ | cmp - $1/gen/ksyms.S
+
+$1/atoll.bin: $1/atoll.elf
+	$$(call say,BIN)
+	$$(Q)$(EL2_OBJCOPY) -O binary $$< $$@
+
+-include $$(patsubst %.o,%.d,$$($1/objs)) $1/gen/offsets.d
+endef
+
+$(foreach c,gcc clang,$(eval $(call el2_rules,build/$(BOARD)-$c,$c,))$(eval $(call el2_rules,build/$(BOARD)-$c-debug,$c,-debug)))
+
+.PHONY: el2 el2-gcc el2-clang el2-debug
+el2: $(EL2_BIN)
+el2-gcc: build/$(BOARD)-gcc/atoll.bin
+el2-clang: build/$(BOARD)-clang/atoll.bin
+el2-debug: build/$(BOARD)-gcc-debug/atoll.bin build/$(BOARD)-clang-debug/atoll.bin

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+# Host unit tests: tests/unit/test_*.c, a program each, for gcc and clang. In the head of a test:
+#  * links: FILE...    what it links, from the repository's root     * cflags: -DX...    for the test and what it links
+#  * libs: fdt         libfdt as pinned, with the sanitizers as well
+
+UNIT_TESTS := $(wildcard tests/unit/test_*.c)
+UNIT_CC_gcc := gcc
+UNIT_CC_clang := clang
+UNIT_FLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fno-common \
+	-fno-strict-aliasing -ffile-prefix-map=$(CURDIR)/= -DCONFIG_DEBUG=1
+UNIT_WARN := -Wall -Wextra -Werror -Wundef
+UNIT_INC := -Iinclude -I. -Itests/fake_arch/include -isystem $(LIBFDT_SRC)
+UNIT_INFO := $(if $(UNIT_TESTS),$(shell awk 'function flush() { if (name != "") print name "|" k["links"] "|" k["cflags"] "|" k["libs"] } \
+	FNR == 1 { flush(); name = FILENAME; gsub(/.*\/|\.c$$/, "", name); delete k } \
+	FNR <= 40 && match($$0, /^ \* (links|cflags|libs): /) { key = $$2; sub(/:/, "", key); for (i = 3; i <= NF; i++) if ($$i != "*/") k[key] = k[key] "," $$i } \
+	END { flush() }' $(UNIT_TESTS)))
+comma := ,
+unit_field = $(subst $(comma), ,$(word $2,$(subst |, ,$(subst ||,|-|,$(subst ||,|-|,$1|-)))))
+
+# $(call unit_objs,COMPILER): libfdt and the rules for objects that have no flags of their own
+define unit_objs
+build/unit-$1/obj/%.o: %.c scripts/mk/unit.mk | $$(LIBFDT_STAMP)
+	@mkdir -p $$(@D)
+	$$(call say,HOSTCC)
+	$$(Q)$(UNIT_CC_$1) $(UNIT_FLAGS) $(UNIT_WARN) $(UNIT_INC) -MMD -MP -c -o $$@ $$<
+build/unit-$1/libfdt/%.o: $$(LIBFDT_STAMP) scripts/mk/unit.mk
+	@mkdir -p $$(@D)
+	$$(Q)$(UNIT_CC_$1) $(UNIT_FLAGS) -w -I$(LIBFDT_SRC) -c -o $$@ $(LIBFDT_SRC)/$$*.c
+build/unit-$1/libfdt.a: $(LIBFDT_FILES:%=build/unit-$1/libfdt/%.o)
+	@rm -f $$@
+	$$(Q)ar rcsD $$@ $$^
+endef
+
+# $(call unit_test,COMPILER,TEST,LINKS,CFLAGS,LIBS)
+define unit_test
+build/unit-$1/$2: $(if $4,$(patsubst %.c,build/unit-$1/for-$2/%.o,tests/unit/$2.c $3),$(patsubst %.c,build/unit-$1/obj/%.o,tests/unit/$2.c $3)) \
+		$(if $(filter fdt,$5),build/unit-$1/libfdt.a)
+	$$(call say,HOSTLD)
+	$$(Q)$(UNIT_CC_$1) $(UNIT_FLAGS) -o $$@ $$(filter %.o %.a,$$^) -lcmocka
+$(if $4,build/unit-$1/for-$2/%.o: %.c tests/unit/$2.c scripts/mk/unit.mk | $$(LIBFDT_STAMP)
+	@mkdir -p $$(@D)
+	$$(call say,HOSTCC)
+	$$(Q)$(UNIT_CC_$1) $(UNIT_FLAGS) $(UNIT_WARN) $(UNIT_INC) $4 -MMD -MP -c -o $$@ $$<)
+UNIT_BINS += build/unit-$1/$2
+UNIT_DEPS += $(if $4,$(patsubst %.c,build/unit-$1/for-$2/%.d,tests/unit/$2.c $3),$(patsubst %.c,build/unit-$1/obj/%.d,tests/unit/$2.c $3))
+endef
+
+UNIT_BINS :=
+UNIT_DEPS :=
+unit_dash = $(filter-out -,$(call unit_field,$1,$2))
+$(foreach c,gcc clang,$(eval $(call unit_objs,$c)))
+$(foreach t,$(UNIT_INFO),$(foreach c,gcc clang,$(eval $(call \
+	unit_test,$c,$(call unit_field,$t,1),$(call unit_dash,$t,2),$(call unit_dash,$t,3),$(call unit_dash,$t,4)))))
+-include $(sort $(UNIT_DEPS))
+
+.PHONY: unit unit-build
+unit-build: $(UNIT_BINS)
+unit:
+	$(Q)$(PY) scripts/run_tests.py --make '$(MAKE)' unit
