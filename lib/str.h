@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Strings: bounded copy, numbers, sizes, words. Pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Copies src with a NUL, cut off at n bytes; returns false if it was cut off. n > 0. */
+bool str_copy(char *dst, const char *src, size_t n);
+/* The whole of s is a number, decimal or with 0x. */
+bool str_to_u64(const char *s, uint64_t *out);
+/* Same with a suffix K, M or G (of 1024), or none. */
+bool str_to_size(const char *s, uint64_t *out);
+/* Takes the next blank-separated word off *s and ends it with a NUL; NULL: none left. */
+char *str_word(char **s);
