@@ -12,7 +12,7 @@
 #define PTE_ADDR_MASK GENMASK(47, 12)
 
 #define S2_PTE_MEMATTR GENMASK(5, 2)
-#define S2_MEMATTR_NORMAL_WB UINT64_C(0xf)   /* outer and inner write-back */
+#define S2_MEMATTR_NORMAL_WB UINT64_C(0xf) /* outer and inner write-back */
 #define S2_MEMATTR_DEVICE_nGnRE UINT64_C(0x1)
 #define S2_PTE_S2AP GENMASK(7, 6)
 #define S2_AP_R UINT64_C(1)
@@ -26,6 +26,10 @@
 
 #define VTTBR_VMID_SHIFT 48
 #define VTTBR_BADDR_MASK GENMASK(47, 1)
+
+/* asm/pte.h: void pte_store(uint64_t *pte, uint64_t desc), one 64-bit store. Of stage 2, only
+ * pt_replace() calls it. */
+#include <asm/pte.h>
 
 /* Current VTTBR_EL2 and the switch to a space; ISB included. Layer L7 and the TLB code only. */
 uint64_t arch_vttbr_read(void);

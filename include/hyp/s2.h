@@ -4,6 +4,10 @@
  * 1 with concatenated roots where the size asks for it. Changes are transactions: s2_begin, then
  * map/unmap/protect, which may fail and then change nothing, then s2_commit, which cannot fail and
  * does what TLB maintenance is due. One function, pt_replace(), writes descriptors.
+ *
+ * While a block is split or an attribute changes, its entry is invalid for a moment (break-before-
+ * make): an abort whose IPA s2_lookup(), which waits for the lock, finds mapped with the permission
+ * that was missing is spurious, and the guest is resumed.
  */
 #pragma once
 
@@ -22,10 +26,12 @@ enum s2_attr {
 
 /* What the library needs from outside (rule: stage2 depends on L0, L1 only). */
 struct s2_mem_ops {
-	/* One zeroed, clean page for a table (or a contiguous, naturally aligned root of 4 KiB << order). */
+	/* One zeroed, clean page for a table (or a contiguous, naturally aligned root of 4 KiB <<
+	 * order). */
 	enum hyp_err (*table_alloc)(unsigned order, pa_t *out);
 	void (*table_free)(pa_t table, unsigned order);
-	/* Ownership check before a RAM page is mapped: true if [p, p + size) may be mapped for owner. */
+	/* Ownership check before a RAM page is mapped: true if [p, p + size) may be mapped for
+	 * owner. */
 	bool (*may_map)(uint16_t owner, pa_t p, uint64_t size, enum s2_attr attr);
 };
 
@@ -47,11 +53,18 @@ struct s2 {
 	uint64_t mapped_pages;
 };
 
-/* VTCR_EL2 for every space on this host; PARange and VMID size from the CPU. Boot CPU. */
-uint64_t s2_vtcr(unsigned pa_bits, unsigned vmid_bits);
+/*
+ * Once, on the boot CPU: sizes (arch_pa_bits(), arch_vmid_bits(); tests may give 2 VMID bits), the
+ * empty root, the VMID allocator.
+ */
+enum hyp_err s2_init(unsigned pa_bits, unsigned vmid_bits, const struct s2_mem_ops *ops)
+    __must_check;
+/* VTCR_EL2 for every space on this host. After s2_init(). */
+uint64_t s2_vtcr(void);
 /* Space with nothing mapped. ops is const and lives for ever. */
 enum hyp_err s2_create(struct s2 *s, uint16_t owner, const struct s2_mem_ops *ops) __must_check;
-/* Frees all tables, after the flush; the pages that were mapped are the caller's. */
+/* Frees all tables, after a flush; the pages that were mapped are the caller's. No CPU has the
+ * space in its VTTBR_EL2 (those that had it went through s2_vttbr_empty() since). */
 void s2_destroy(struct s2 *s);
 
 /* Takes s->lock. Exactly one of s2_commit() follows. */
@@ -61,13 +74,13 @@ void s2_begin(struct s2 *s) ACQUIRES(s->lock);
  * used. EINVAL: misaligned, empty or beyond ipa_bits. EEXIST: part of the range is mapped already
  * (a silent remap is refused). EPERM: ownership. ENOMEM: no tables; nothing was changed then.
  */
-enum hyp_err s2_map(struct s2 *s, ipa_t ipa, pa_t p, uint64_t size, enum s2_attr attr) __must_check
-	REQUIRES(s->lock);
+enum hyp_err s2_map(struct s2 *s, ipa_t ipa, pa_t p, uint64_t size, enum s2_attr attr)
+    __must_check REQUIRES(s->lock);
 /* Unmapped holes in the range are fine. ENOMEM: a block had to be split and there is no table. */
 enum hyp_err s2_unmap(struct s2 *s, ipa_t ipa, uint64_t size) __must_check REQUIRES(s->lock);
 /* ENOENT if any page of the range is unmapped (nothing changed). */
-enum hyp_err s2_protect(struct s2 *s, ipa_t ipa, uint64_t size, enum s2_attr attr) __must_check
-	REQUIRES(s->lock);
+enum hyp_err s2_protect(struct s2 *s, ipa_t ipa, uint64_t size, enum s2_attr attr)
+    __must_check REQUIRES(s->lock);
 void s2_commit(struct s2 *s) RELEASES(s->lock);
 
 /* Where ipa goes: address of that byte, bytes left in the mapping's block, attribute. Locks. */
@@ -81,12 +94,10 @@ enum hyp_err s2_lookup(struct s2 *s, ipa_t ipa, struct s2_walk *out) __must_chec
 
 /*
  * VMIDs are a cache (8 bits on Cortex-A72): allocated by generation, roll-over flushes all.
- * s2_vttbr() returns the VTTBR_EL2 value to load on this CPU, with a VMID of the current
- * generation; call it at each switch. vmid_init: bits 8 or 16, tests may give fewer (2).
+ * s2_vttbr() returns the VTTBR_EL2 value to load on CPU `cpu`, the caller's, with a VMID of the
+ * current generation; call it at each switch. No lock but after a roll-over. The VMID stays this
+ * CPU's until its next s2_vttbr().
  */
-void vmid_init(unsigned bits);
-void vmid_cpu_init(void);
-uint64_t s2_vttbr(struct s2 *s);
+uint64_t s2_vttbr(struct s2 *s, unsigned cpu);
 /* The empty root with the reserved VMID 0: loaded when no guest is, and between two guests. */
 uint64_t s2_vttbr_empty(void);
-enum hyp_err s2_init_empty(const struct s2_mem_ops *ops) __must_check;
