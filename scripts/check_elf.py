@@ -3,7 +3,7 @@
 # Checks the linked EL2 image (rule 31): a speculation barrier after every eret, no FP/SIMD register outside .text.fpsimd, no
 # segment both writable and executable, no undefined symbol, relative relocations only, the Image header; prints the sizes.
 #
-# usage: check_elf.py atoll.elf [atoll.bin]
+# usage: check_elf.py atoll.elf atoll.bin [OBJECT...]    (GNU ld drops undefined weak symbols: the objects still have them)
 import re
 import struct
 import subprocess
@@ -67,11 +67,15 @@ def check_relocations(elf):
                     yield f'relocation of type {info & 0xffffffff} at {offset:#x}: only R_AARCH64_RELATIVE is applied at start'
 
 
-def check_symbols(path):
+def check_symbols(path, objects):
     for line in run(CROSS + 'nm', path).splitlines():
         fields = line.split()
-        if len(fields) == 2 and fields[0] in 'UwvV':
-            yield f'symbol {fields[1]} is undefined{" (weak)" if fields[0] != "U" else ""}'
+        if len(fields) == 2 and fields[0] in 'Uwv':
+            yield f'symbol {fields[1]} is undefined'
+    for line in run(CROSS + 'nm', '-A', *objects).splitlines() if objects else []:
+        name, kind, symbol_name = line.rsplit(None, 2)
+        if kind in 'wv':
+            yield f'{name} refers to the weak symbol {symbol_name}'
 
 
 def instructions(path):
@@ -128,10 +132,9 @@ def check_header(elf_path, image):
 
 def main():
     elf = Elf(sys.argv[1])
-    errors = list(check_segments(elf)) + list(check_relocations(elf)) + list(check_symbols(sys.argv[1]))
+    errors = list(check_segments(elf)) + list(check_relocations(elf)) + list(check_symbols(sys.argv[1], sys.argv[3:]))
     errors += list(check_code(sys.argv[1]))
-    if len(sys.argv) > 2:
-        errors += list(check_header(sys.argv[1], sys.argv[2]))
+    errors += list(check_header(sys.argv[1], sys.argv[2]))
     for error in errors:
         print(f'{sys.argv[1]}: {error}')
     sizes = {name: size for name, kind, flags, _, _, size, *_ in elf.sections if flags & SHF_ALLOC}

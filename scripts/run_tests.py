@@ -112,7 +112,7 @@ def run_qemu_tests(args, count):
     if os.path.exists(report):
         os.remove(report)
     command = ['/usr/bin/python3', '-m', 'pytest', '-q', '-rf', '--color=no', '-n', str(QEMU_WORKERS), '--dist', 'load',
-               f'--junitxml={report}', '-c', 'tests/qemu/pytest.ini', '--rootdir', '.', 'tests/qemu']
+               f'--junitxml={report}', '-c', 'tests/qemu/pytest.ini', '--rootdir', '.', 'tests/tools', 'tests/qemu']
     if args.all:
         command.append('--all')
     if args.select:

@@ -20,7 +20,8 @@ build/check/$1/%.ok: % scripts/mk/check.mk | $$(LIBFDT_STAMP) build/$(BOARD)-$1/
 check-headers-$1: $(CHECK_HEADERS:%=build/check/$1/%.ok)
 .PHONY: check-elf-$1
 check-elf-$1: build/$(BOARD)-$1/atoll.bin
-	$$(Q)$(PY) scripts/check_elf.py build/$(BOARD)-$1/atoll.elf build/$(BOARD)-$1/atoll.bin
+	$$(Q)$(PY) scripts/check_elf.py build/$(BOARD)-$1/atoll.elf build/$(BOARD)-$1/atoll.bin \
+		$$(build/$(BOARD)-$1/objs)
 endef
 $(foreach c,gcc clang,$(eval $(call check_headers,$c)))
 
@@ -32,4 +33,4 @@ check-format:
 fmt:
 	$(Q)clang-format -i $(CHECK_C)
 check:
-	$(Q)$(PY) scripts/run_tests.py --make '$(MAKE)' --checks '$(CHECKS)' check
+	$(Q)$(PY) scripts/run_tests.py --make '$(MAKE_COMMAND_NAME)' --checks '$(CHECKS)' check

@@ -73,6 +73,8 @@ endif
 export ATOLL_SETUP_DONE := 1
 endif
 
+# Not $(MAKE) in recipes: make would run those even for `make -n`.
+MAKE_COMMAND_NAME := $(MAKE)
 Q := $(if $(filter 1,$(V)),,@)
 # $(call say,WHAT): the short line that stands for a command unless V=1
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$1' '$(or $2,$@)')

@@ -19,7 +19,7 @@ run: $(EL2_BIN) bundle
 gdb: $(EL2_BIN) bundle
 	@$(RUN_QEMU) --gdb $(EL2_DIR)/atoll.elf -- $(QEMU_ARGS)
 
-RUN_TESTS = $(PY) scripts/run_tests.py --make '$(MAKE)' --checks '$(CHECKS)'
+RUN_TESTS = $(PY) scripts/run_tests.py --make '$(MAKE_COMMAND_NAME)' --checks '$(CHECKS)'
 test:
 	@$(RUN_TESTS) unit check qemu
 test-all:

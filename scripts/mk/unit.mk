@@ -56,4 +56,4 @@ $(foreach t,$(UNIT_INFO),$(foreach c,gcc clang,$(eval $(call \
 .PHONY: unit unit-build
 unit-build: $(UNIT_BINS)
 unit:
-	$(Q)$(PY) scripts/run_tests.py --make '$(MAKE)' unit
+	$(Q)$(PY) scripts/run_tests.py --make '$(MAKE_COMMAND_NAME)' unit
