@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # One line makes a C file (or several) an ELF unikernel:  $(eval $(call unikernel,NAME,FILE.c ...))
-# gives $(GUEST_BUILD)/NAME.elf and adds it to UNIKERNELS. docs/first-unikernel.md shows how.
+# gives $(GUEST_BUILD)/NAME.elf and adds it to GUESTS. docs/first-unikernel.md shows how.
 #
-# The includer provides GUEST_BUILD, NEWLIB_DIR (include/ and lib/ in it), LIBFDT_SRC, CROSS_COMPILE,
-# and optionally NEWLIB_STAMP and LIBFDT_STAMP, targets that make the former two. UK_CFLAGS is the
-# user's. Always gcc: clang 14 fails on newlib's <stdatomic.h>.
+# The includer provides GUEST_BUILD, NEWLIB_DIR (include/ and lib/ in it), LIBFDT_SRC, GUEST_CROSS,
+# and optionally NEWLIB_STAMP and LIBFDT_STAMP (targets that make the former two), Q and say for
+# quiet recipes. UK_CFLAGS and UK_WARN are the user's. Always gcc: clang 14 fails on newlib's <stdatomic.h>.
 
 UK_DIR := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 GUEST_BUILD ?= build/guests
-CROSS_COMPILE ?= aarch64-linux-gnu-
-UK_CC := $(CROSS_COMPILE)gcc
-UK_AR := $(CROSS_COMPILE)ar
+GUEST_CROSS ?= aarch64-linux-gnu-
+UK_CC := $(GUEST_CROSS)gcc
+UK_AR := $(GUEST_CROSS)ar
 UK_OBJ := $(GUEST_BUILD)/unikernel
 
 UK_WARN ?= -Wall -Wextra -Werror -Wconversion -Wsign-conversion -Wshadow -Wvla \
@@ -37,19 +37,23 @@ $(UK_OBJ)/lib/mmu.o: UK_EXTRA := -ffreestanding -mstrict-align -mgeneral-regs-on
 
 $(UK_OBJ)/lib/%.o: $(UK_DIR)/lib/%.c $(UK_DIR)/unikernel.mk | $(NEWLIB_STAMP) $(LIBFDT_STAMP)
 	@mkdir -p $(@D)
-	$(UK_CC) $(UK_BASE) -isystem $(LIBFDT_SRC) $(UK_WARN) $(UK_EXTRA) -c $< -o $@
+	$(call say,CC)
+	$(Q)$(UK_CC) $(UK_BASE) -isystem $(LIBFDT_SRC) $(UK_WARN) $(UK_EXTRA) -c $< -o $@
 
 $(UK_OBJ)/lib/%.o: $(UK_DIR)/lib/%.S $(UK_DIR)/unikernel.mk
 	@mkdir -p $(@D)
-	$(UK_CC) -MMD -MP $(UK_ARCH) -g -c $< -o $@
+	$(call say,AS)
+	$(Q)$(UK_CC) -MMD -MP $(UK_ARCH) -g -c $< -o $@
 
 $(UK_FDT_SRC:%=$(UK_OBJ)/libfdt/%.o): $(UK_OBJ)/libfdt/%.o: $(LIBFDT_STAMP) $(UK_DIR)/unikernel.mk | $(NEWLIB_STAMP)
 	@mkdir -p $(@D)
-	$(UK_CC) $(UK_BASE) -w -isystem $(LIBFDT_SRC) -c $(LIBFDT_SRC)/$*.c -o $@
+	$(call say,CC)
+	$(Q)$(UK_CC) $(UK_BASE) -w -isystem $(LIBFDT_SRC) -c $(LIBFDT_SRC)/$*.c -o $@
 
 $(UK_LIB): $(UK_LIB_OBJ)
 	@rm -f $@
-	$(UK_AR) rcsD $@ $^
+	$(call say,AR)
+	$(Q)$(UK_AR) rcsD $@ $^
 
 # A source named from the includer's directory, or else from this one.
 uk_src = $(or $(wildcard $(1)),$(wildcard $(UK_DIR)/$(1)),$(1))
@@ -58,12 +62,13 @@ define uk_object
 $(GUEST_BUILD)/obj/$(1)/$(notdir $(basename $(2))).o: $(call uk_src,$(2)) $(UK_DIR)/unikernel.mk \
 		| $(NEWLIB_STAMP) $(LIBFDT_STAMP)
 	@mkdir -p $$(@D)
-	$$(UK_CC) $$(UK_BASE) -isystem $$(LIBFDT_SRC) $$(UK_WARN) $$(UK_CFLAGS) -c $$< -o $$@
+	$$(call say,CC)
+	$$(Q)$$(UK_CC) $$(UK_BASE) -isystem $$(LIBFDT_SRC) $$(UK_WARN) $$(UK_CFLAGS) -c $$< -o $$@
 -include $(wildcard $(GUEST_BUILD)/obj/$(1)/$(notdir $(basename $(2))).d)
 endef
 
 define unikernel
-UNIKERNELS += $(GUEST_BUILD)/$(1).elf
+GUESTS += $(GUEST_BUILD)/$(1).elf
 $(foreach s,$(2),$(eval $(call uk_object,$(1),$(s))))
 $(GUEST_BUILD)/obj/$(1)/uk_app_name.o: $(UK_DIR)/unikernel.mk
 	@mkdir -p $$(@D)
@@ -72,10 +77,13 @@ $(GUEST_BUILD)/obj/$(1)/uk_app_name.o: $(UK_DIR)/unikernel.mk
 $(GUEST_BUILD)/$(1).elf: $(UK_CRT0) \
 		$(foreach s,$(2),$(GUEST_BUILD)/obj/$(1)/$(notdir $(basename $(s))).o) \
 		$(GUEST_BUILD)/obj/$(1)/uk_app_name.o $(UK_LIB) $(UK_DIR)/unikernel.lds $(NEWLIB_STAMP)
-	$$(UK_LINK) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(UK_LIB) $$(NEWLIB_DIR)/lib/libc.a \
+	$$(call say,LD)
+	$$(Q)$$(UK_LINK) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(UK_LIB) $$(NEWLIB_DIR)/lib/libc.a \
 		$$(NEWLIB_DIR)/lib/libm.a $$$$($$(UK_CC) -print-libgcc-file-name) -Wl,--end-group
 endef
 
 -include $(wildcard $(UK_LIB_OBJ:.o=.d) $(UK_CRT0:.o=.d))
 
-$(eval $(call unikernel,hello,apps/hello.c))
+# Those that come with Atoll.
+$(foreach app,hello clock primes libc smp shell,$(eval $(call unikernel,$(app),apps/$(app).c)))
+$(GUEST_BUILD)/obj/libc/libc.o: UK_CFLAGS += -fno-builtin

@@ -70,13 +70,17 @@ static inline void uk_irq_restore(uint64_t daif)
 }
 
 /*
- * Wait for an interrupt. Call with interrupts masked, after finding nothing to do: WFI ends for a
- * masked pending interrupt too, so none is lost between the test and the wait.
+ * Wait for an interrupt and serve it. Call with interrupts masked, after finding nothing to do;
+ * returns with them masked. WFI ends for a masked pending interrupt too, so none is lost between
+ * the test and the wait.
  */
 static inline void uk_wfi(void)
 {
-	/* DSB: what this CPU wrote is visible before it sleeps (Arm ARM D1.16.2). */
-	__asm__ volatile("dsb sy\n\twfi" : : : "memory");
+	/* DSB: what this CPU wrote is visible before it sleeps. ISB: what is pending is taken here. */
+	__asm__ volatile("dsb sy\n\twfi\n\tmsr daifclr, #2\n\tisb\n\tmsr daifset, #2"
+			 :
+			 :
+			 : "memory");
 }
 
 /* ---- time -------------------------------------------------------------------------------- */
@@ -91,7 +95,7 @@ uint64_t uk_uptime_us(void); /* since the counter's zero */
  */
 int uk_timer_start(enum uk_timer timer, uint64_t us, bool periodic, void (*fn)(void *), void *arg);
 void uk_timer_stop(enum uk_timer timer);
-void uk_sleep_us(uint64_t us); /* WFI; interrupts are served meanwhile */
+void uk_sleep_us(uint64_t us); /* WFI; interrupts, which must be on, are served meanwhile */
 
 /* ---- processors -------------------------------------------------------------------------- */
 
@@ -106,7 +110,7 @@ unsigned uk_cpu_id(void); /* 0 is the boot CPU */
  * after which it may be started again. 0, or the (negative) PSCI error.
  */
 int uk_cpu_start(unsigned cpu, void (*fn)(void *), void *arg);
-bool uk_cpu_is_off(unsigned cpu); /* PSCI AFFINITY_INFO */
+bool uk_cpu_is_off(unsigned cpu); /* it may be started */
 
 static inline void uk_spin_lock(uk_spinlock_t *lock)
 {

@@ -131,9 +131,6 @@ int uk_console_getc(bool wait)
 	daif = uk_irq_save();
 	while (wait && ring_head == ring_tail) {
 		uk_wfi();
-		uk_irq_restore(daif);
-		isb(); /* the pending interrupt is taken here */
-		(void)uk_irq_save();
 	}
 	if (ring_head != ring_tail) {
 		bool was_full = ring_full();

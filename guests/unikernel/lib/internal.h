@@ -25,6 +25,7 @@ struct cpu {
 	uint64_t ttbr;
 	unsigned id;
 	bool in_fault;
+	bool on; /* from uk_cpu_start() until it has finished */
 	void (*fn)(void *);
 	void *arg;
 } __attribute__((aligned(64)));

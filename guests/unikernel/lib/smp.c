@@ -9,6 +9,8 @@
 #define PSCI_CPU_ON 0xc4000003u
 #define PSCI_AFFINITY_INFO 0xc4000004u
 #define PSCI_INVALID_PARAMETERS (-2)
+#define PSCI_ALREADY_ON (-4)
+#define AFFINITY_ON 0
 #define AFFINITY_OFF 1
 
 void uk_cpu_main(void);
@@ -30,30 +32,46 @@ void uk_cpu_main(void)
 		uk_timer_stop((enum uk_timer)t);
 	}
 	__asm__ volatile("msr daifset, #15" : : : "memory");
+	/* Release: whoever finds this CPU off finds what it did. */
+	__atomic_store_n(&cpu->on, false, __ATOMIC_RELEASE);
 	(void)uk_psci(PSCI_CPU_OFF, 0, 0, 0);
 	uk_crash("CPU_OFF refused");
 }
 
+/*
+ * A CPU of our own is known by cpu->on, since QEMU's AFFINITY_INFO says OFF until a CPU that was
+ * turned on has been scheduled; cpu->on is cleared a little before CPU_OFF has taken effect.
+ */
+bool uk_cpu_is_off(unsigned cpu)
+{
+	return cpu < uk_mach.nr_cpus && cpu > 0 &&
+	       !__atomic_load_n(&uk_cpus[cpu].on, __ATOMIC_ACQUIRE) &&
+	       uk_psci(PSCI_AFFINITY_INFO, uk_mach.mpidr[cpu], 0, 0) == AFFINITY_OFF;
+}
+
 int uk_cpu_start(unsigned cpu, void (*fn)(void *), void *arg)
 {
-	struct cpu *c = &uk_cpus[cpu < UK_MAX_CPUS ? cpu : 0];
+	struct cpu *c;
+	int err;
 
 	if (cpu == 0 || cpu >= uk_mach.nr_cpus || !fn) {
 		return PSCI_INVALID_PARAMETERS;
 	}
-	if (!uk_cpu_is_off(cpu)) {
-		return -4; /* ALREADY_ON */
+	c = &uk_cpus[cpu];
+	if (__atomic_exchange_n(&c->on, true, __ATOMIC_ACQUIRE)) {
+		return PSCI_ALREADY_ON;
+	}
+	while (uk_psci(PSCI_AFFINITY_INFO, uk_mach.mpidr[cpu], 0, 0) == AFFINITY_ON) {
+		uk_cpu_relax(); /* on its way to CPU_OFF */
 	}
 	c->fn = fn;
 	c->arg = arg;
 	/* Read there with the MMU off: clean it to memory before the call. */
 	_Static_assert(sizeof(struct cpu) == 64, "one cache line");
 	__asm__ volatile("dc cvac, %0\n\tdsb sy" : : "r"(c) : "memory");
-	return (int)uk_psci(PSCI_CPU_ON, uk_mach.mpidr[cpu], (uint64_t)uk_cpu_entry, (uint64_t)c);
-}
-
-bool uk_cpu_is_off(unsigned cpu)
-{
-	return cpu < uk_mach.nr_cpus &&
-	       uk_psci(PSCI_AFFINITY_INFO, uk_mach.mpidr[cpu], 0, 0) == AFFINITY_OFF;
+	err = (int)uk_psci(PSCI_CPU_ON, uk_mach.mpidr[cpu], (uint64_t)uk_cpu_entry, (uint64_t)c);
+	if (err) {
+		__atomic_store_n(&c->on, false, __ATOMIC_RELEASE);
+	}
+	return err;
 }

@@ -141,10 +141,6 @@ void uk_sleep_us(uint64_t us)
 		*sleeper = until;
 		program(UK_TIMER_VIRT);
 		uk_wfi();
-		/* Serve what is pending, if the caller had interrupts on. */
-		uk_irq_restore(daif);
-		isb();
-		(void)uk_irq_save();
 	}
 	*sleeper = NEVER;
 	program(UK_TIMER_VIRT);
