@@ -303,6 +303,6 @@ def test_headless_exit_status(tmp_path, script, status, says):
     assert result.returncode == status, result.stdout
     assert says in result.stdout
     args = (tmp_path / 'args').read_text()
-    for word in ('gic-version=2', 'virtualization=on', '-append loglvl=info when-idle=poweroff', 'shift=0,sleep=off',
+    for word in ('gic-version=2', 'virtualization=on', '-append loglvl=info console=plain when-idle=poweroff', 'shift=0,sleep=off',
                  'cortex-a72,cntfrq=1000000000', '-initrd b.img', '-monitor none', '-snapshot'):
         assert word in args, word
