@@ -19,11 +19,11 @@ UK_ARCH := -march=armv8-a -mno-outline-atomics -mbranch-protection=none -fno-pie
 	   -fno-stack-protector -fno-common -fno-strict-aliasing
 UK_INC = -nostdinc -isystem $(shell $(UK_CC) -print-file-name=include) \
 	 -isystem $(NEWLIB_DIR)/include -I$(UK_DIR)/include -I$(UK_DIR)/../../include
-UK_BASE = -std=gnu11 -O2 -g $(UK_ARCH) -ffunction-sections -fdata-sections -MMD -MP $(UK_INC)
+UK_BASE = -std=gnu11 -O2 -g -D__DYNAMIC_REENT__ $(UK_ARCH) -ffunction-sections -fdata-sections -MMD -MP $(UK_INC)
 UK_LINK = $(UK_CC) -nostdlib -static -no-pie -Wl,--gc-sections -Wl,--build-id=none \
 	  -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--fatal-warnings -T $(UK_DIR)/unikernel.lds
 
-UK_LIB_SRC := start machine memory mmu gic gicv2 gicv3 timer smp console syscalls power fault
+UK_LIB_SRC := start machine memory mmu gic gicv2 gicv3 timer smp console syscalls reent power fault
 UK_LIB_ASM := vectors
 UK_FDT_SRC := fdt fdt_ro fdt_addresses fdt_strerror
 UK_LIB_OBJ := $(UK_LIB_SRC:%=$(UK_OBJ)/lib/%.o) $(UK_LIB_ASM:%=$(UK_OBJ)/lib/%.o) \

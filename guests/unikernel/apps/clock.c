@@ -68,9 +68,8 @@ int main(int argc, char **argv)
 			printed++;
 			printf("tick %u", printed);
 			if (verbose) {
-				printf(" at %lu us",
-				       (uint64_t)((__uint128_t)(counter() - started) * 1000000 /
-						  uk_tick_hz()));
+				printf(" at %lu us", (uint64_t)((__uint128_t)(counter() - started) *
+				                                1000000 / uk_tick_hz()));
 			}
 			printf("\n");
 		}

@@ -87,15 +87,15 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
-	{"help", cmd_help, "this list"},
-	{"echo", cmd_echo, "words: print them"},
-	{"uptime", cmd_uptime, "time since the machine's counter was zero"},
-	{"mem", cmd_mem, "memory"},
-	{"info", cmd_info, "the machine"},
-	{"sleep", cmd_sleep, "seconds"},
-	{"exit", cmd_exit, "[status]: end"},
-	{"reset", cmd_reset, "start again"},
-	{"crash", cmd_crash, "write where nothing is"},
+    {"help", cmd_help, "this list"},
+    {"echo", cmd_echo, "words: print them"},
+    {"uptime", cmd_uptime, "time since the machine's counter was zero"},
+    {"mem", cmd_mem, "memory"},
+    {"info", cmd_info, "the machine"},
+    {"sleep", cmd_sleep, "seconds"},
+    {"exit", cmd_exit, "[status]: end"},
+    {"reset", cmd_reset, "start again"},
+    {"crash", cmd_crash, "write where nothing is"},
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

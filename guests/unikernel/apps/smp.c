@@ -3,7 +3,11 @@
  * All CPUs of the VM: started by PSCI, counting under one spinlock, and playing ping-pong with SGIs
  * between every pair. increments=N per CPU, rounds=N per pair, restarts=N of every CPU.
  */
+#include <errno.h>
+#include <reent.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <uk.h>
 
@@ -18,7 +22,7 @@ static uint64_t counter; /* guarded by lock; not atomic on purpose */
 static unsigned in_section;
 static bool overlap;
 
-static unsigned arrived, finished;
+static unsigned arrived, finished, libc_wrong;
 
 /* The pair that plays; hits counts each CPU's balls received. */
 static unsigned server, receiver;
@@ -42,6 +46,37 @@ static void count(void)
 		uk_spin_unlock(&lock);
 		uk_irq_restore(daif);
 	}
+}
+
+/*
+ * newlib on all CPUs at once: every CPU has its own errno and its own number formatting state, and
+ * malloc is shared.
+ */
+static void use_libc(void)
+{
+	unsigned me = uk_cpu_id();
+	unsigned bad = 0;
+
+	if (__errno() != &_REENT->_errno) {
+		bad = 1; /* a newlib without __DYNAMIC_REENT__: it would corrupt itself below */
+	}
+	for (unsigned i = 0; i < 500 && bad == 0; i++) {
+		double x = (me + 1) * 1.1 + i;
+		char *buf = malloc(40 + i);
+
+		if (!buf) {
+			bad++;
+			continue;
+		}
+		memset(buf, (int)me, 40 + i);
+		snprintf(buf, 40, "%.17g", x);
+		bad += strtod(buf, NULL) != x;
+		bad += buf[39 + i] != (char)me;
+		errno = (int)me + 1;
+		free(buf);
+		bad += errno != (int)me + 1;
+	}
+	__atomic_add_fetch(&libc_wrong, bad, __ATOMIC_ACQ_REL);
 }
 
 /* A ball came: hit it back until this rally's rounds are done. */
@@ -79,6 +114,7 @@ static void other_cpu(void *arg)
 		uk_cpu_relax();
 	}
 	count();
+	use_libc();
 	__atomic_add_fetch(&finished, 1, __ATOMIC_ACQ_REL);
 	uk_sgi_send(0, SGI_WAKE);
 	daif = uk_irq_save();
@@ -169,10 +205,12 @@ int main(int argc, char **argv)
 	}
 	printf("smp: %u cpus on\n", nr_cpus);
 	count();
+	use_libc();
 	wait_for(&finished, nr_cpus - 1);
 	printf("smp: counter %lu of %lu%s\n", counter, increments * nr_cpus,
 	       overlap ? ", lock held twice" : "");
-	ok = counter == increments * nr_cpus && !overlap;
+	printf("smp: libc on %u cpus, %u wrong\n", nr_cpus, load(&libc_wrong));
+	ok = load(&libc_wrong) == 0 && counter == increments * nr_cpus && !overlap;
 
 	for (unsigned a = 0; a < nr_cpus; a++) {
 		for (unsigned b = 0; b < nr_cpus; b++) {

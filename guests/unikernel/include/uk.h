@@ -14,7 +14,8 @@
 
 enum uk_timer { UK_TIMER_VIRT, UK_TIMER_PHYS, UK_NR_TIMERS };
 
-/* What the device tree said. Absent devices have base 0; absent interrupts are 0 (an SGI number). */
+/* What the device tree said. Absent devices have base 0; absent interrupts are 0 (an SGI number).
+ */
 struct uk_machine {
 	const void *fdt; /* the runtime's own copy, for libfdt */
 	const char *bootargs;
@@ -34,7 +35,8 @@ struct uk_machine {
 
 const struct uk_machine *uk_machine(void);
 
-/* Arguments of the form name=value (decimal, 0x hexadecimal). A malformed value ends the program. */
+/* Arguments of the form name=value (decimal, 0x hexadecimal). A malformed value ends the program.
+ */
 uint64_t uk_arg_u64(int argc, char **argv, const char *name, uint64_t fallback);
 bool uk_arg_flag(int argc, char **argv, const char *name);
 
@@ -52,8 +54,8 @@ void uk_irq_unregister(unsigned intid);
 void uk_irq_enable(unsigned intid);
 void uk_irq_disable(unsigned intid);
 void uk_irq_set_priority(unsigned intid, uint8_t priority); /* smaller is more urgent */
-void uk_irq_set_edge(unsigned intid, bool edge);	    /* SPI only; level by default */
-void uk_sgi_send(unsigned cpu, unsigned intid);		    /* intid 0..15 */
+void uk_irq_set_edge(unsigned intid, bool edge);            /* SPI only; level by default */
+void uk_sgi_send(unsigned cpu, unsigned intid);             /* intid 0..15 */
 
 /* Mask interrupts on this CPU; returns what uk_irq_restore() takes. Nests. */
 static inline uint64_t uk_irq_save(void)
@@ -76,17 +78,18 @@ static inline void uk_irq_restore(uint64_t daif)
  */
 static inline void uk_wfi(void)
 {
-	/* DSB: what this CPU wrote is visible before it sleeps. ISB: what is pending is taken here. */
+	/* DSB: what this CPU wrote is visible before it sleeps. ISB: what is pending is taken here.
+	 */
 	__asm__ volatile("dsb sy\n\twfi\n\tmsr daifclr, #2\n\tisb\n\tmsr daifset, #2"
-			 :
-			 :
-			 : "memory");
+	                 :
+	                 :
+	                 : "memory");
 }
 
 /* ---- time -------------------------------------------------------------------------------- */
 
-uint64_t uk_ticks(void);    /* CNTVCT_EL0 */
-uint64_t uk_tick_hz(void);  /* CNTFRQ_EL0 */
+uint64_t uk_ticks(void);     /* CNTVCT_EL0 */
+uint64_t uk_tick_hz(void);   /* CNTFRQ_EL0 */
 uint64_t uk_uptime_us(void); /* since the counter's zero */
 
 /*
@@ -118,14 +121,14 @@ static inline void uk_spin_lock(uk_spinlock_t *lock)
 
 	/* LDAXR: acquire. The holder's STLR clears the monitor, which wakes WFE. */
 	__asm__ volatile("	sevl\n"
-			 "1:	wfe\n"
-			 "2:	ldaxr	%w0, %1\n"
-			 "	cbnz	%w0, 1b\n"
-			 "	stxr	%w0, %w2, %1\n"
-			 "	cbnz	%w0, 2b\n"
-			 : "=&r"(tmp), "+Q"(lock->locked)
-			 : "r"(1)
-			 : "memory");
+	                 "1:	wfe\n"
+	                 "2:	ldaxr	%w0, %1\n"
+	                 "	cbnz	%w0, 1b\n"
+	                 "	stxr	%w0, %w2, %1\n"
+	                 "	cbnz	%w0, 2b\n"
+	                 : "=&r"(tmp), "+Q"(lock->locked)
+	                 : "r"(1)
+	                 : "memory");
 }
 
 static inline void uk_spin_unlock(uk_spinlock_t *lock)
@@ -141,10 +144,10 @@ static inline void uk_cpu_relax(void)
 /* ---- console, memory, the end ------------------------------------------------------------- */
 
 /*
- * newlib's stdio is not locked: use printf from one CPU at a time, or this, which locks. write()
- * locks too. stdin is a terminal with echo and line editing unless raw.
+ * Every CPU has its own newlib state: stdio, line-buffered, so that whole lines come out, errno,
+ * strtok() and so on; and so have its interrupt handlers. malloc is shared and locked. Read stdin,
+ * a terminal with echo and line editing unless raw, on one CPU only.
  */
-int uk_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void uk_console_raw(bool raw);
 int uk_console_getc(bool wait); /* -1: nothing there */
 

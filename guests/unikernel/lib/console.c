@@ -2,9 +2,6 @@
 /*
  * The PL011 (Arm DDI 0183): polled output, interrupt-driven input with a small terminal on top.
  */
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
@@ -25,7 +22,7 @@
 
 #define RING 256u
 #define LINE 256u
-#define CTRL(c) ((c) & 31)
+#define CTRL(c) ((c)&31)
 
 static uk_spinlock_t write_lock;
 
@@ -207,30 +204,4 @@ int console_read(char *buf, size_t len)
 	memcpy(buf, line + line_pos, n);
 	line_pos += n;
 	return (int)n;
-}
-
-int uk_printf(const char *fmt, ...)
-{
-	char buf[512], *big = NULL;
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(buf, sizeof(buf), fmt, ap);
-	va_end(ap);
-	if (n < 0) {
-		return n;
-	}
-	if ((size_t)n >= sizeof(buf)) {
-		big = malloc((size_t)n + 1);
-		if (!big) {
-			return -1;
-		}
-		va_start(ap, fmt);
-		n = vsnprintf(big, (size_t)n + 1, fmt, ap);
-		va_end(ap);
-	}
-	console_write(big ? big : buf, (size_t)n);
-	free(big);
-	return n;
 }

@@ -117,9 +117,9 @@ static void put_xn(unsigned n)
 /* True when the address lies in the guard page under this CPU's program stack. */
 static bool in_guard(uint64_t far)
 {
-	uint64_t sp_exc = this_cpu()->sp_exc;
+	uint64_t guard = (this_cpu()->sp_exc + UK_PAGE_SIZE - 1) & ~(uint64_t)(UK_PAGE_SIZE - 1);
 
-	return far >= sp_exc && far < sp_exc + UK_PAGE_SIZE;
+	return far >= guard && far < guard + UK_PAGE_SIZE;
 }
 
 static void report(const struct uk_regs *r, unsigned vector)

@@ -45,7 +45,7 @@ static void v2_cpu_init(void)
 static void v2_set_enable(unsigned intid, bool on)
 {
 	mmio_write32(uk_mach.gicd_base + (on ? GICD_ISENABLER : GICD_ICENABLER) + intid / 32 * 4,
-		     1u << intid % 32);
+	             1u << intid % 32);
 }
 
 static void v2_set_priority(unsigned intid, uint8_t priority)
@@ -74,7 +74,7 @@ static void v2_send_sgi(unsigned cpu, unsigned intid)
 	/* Data before the interrupt that announces it. */
 	__asm__ volatile("dsb ishst" : : : "memory");
 	mmio_write32(uk_mach.gicd_base + GICD_SGIR,
-		     cpu == uk_cpu_id() ? SGIR_SELF | intid : mask << 16 | intid);
+	             cpu == uk_cpu_id() ? SGIR_SELF | intid : mask << 16 | intid);
 }
 
 static uint32_t v2_ack(void)
@@ -88,13 +88,13 @@ static void v2_eoi(uint32_t iar)
 }
 
 const struct irqchip gicv2_chip = {
-	.init = v2_init,
-	.cpu_init = v2_cpu_init,
-	.set_enable = v2_set_enable,
-	.set_priority = v2_set_priority,
-	.set_edge = v2_set_edge,
-	.route_here = v2_route_here,
-	.send_sgi = v2_send_sgi,
-	.ack = v2_ack,
-	.eoi = v2_eoi,
+    .init = v2_init,
+    .cpu_init = v2_cpu_init,
+    .set_enable = v2_set_enable,
+    .set_priority = v2_set_priority,
+    .set_edge = v2_set_edge,
+    .route_here = v2_route_here,
+    .send_sgi = v2_send_sgi,
+    .ack = v2_ack,
+    .eoi = v2_eoi,
 };

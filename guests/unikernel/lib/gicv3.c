@@ -95,7 +95,7 @@ static uint64_t frame(unsigned intid)
 static void v3_set_enable(unsigned intid, bool on)
 {
 	mmio_write32(frame(intid) + (on ? GICD_ISENABLER : GICD_ICENABLER) + intid / 32 * 4,
-		     1u << intid % 32);
+	             1u << intid % 32);
 	if (!on && intid < 32) {
 		wait_rwp(rdist[uk_cpu_id()] + GICR_CTLR, GICR_CTLR_RWP);
 	} else if (!on) {
@@ -125,12 +125,13 @@ static void v3_route_here(unsigned intid)
 static void v3_send_sgi(unsigned cpu, unsigned intid)
 {
 	uint64_t m = uk_mach.mpidr[cpu];
-	uint64_t aff0 = m & 0xff, aff1 = m >> 8 & 0xff, aff2 = m >> 16 & 0xff, aff3 = m >> 32 & 0xff;
+	uint64_t aff0 = m & 0xff, aff1 = m >> 8 & 0xff, aff2 = m >> 16 & 0xff,
+	         aff3 = m >> 32 & 0xff;
 
 	/* Data before the interrupt that announces it. */
 	__asm__ volatile("dsb ishst" : : : "memory");
 	sysreg_write(icc_sgi1r_el1, aff3 << 48 | (aff0 >> 4) << 44 | aff2 << 32 |
-					    (uint64_t)intid << 24 | aff1 << 16 | 1ul << (aff0 & 15));
+	                                (uint64_t)intid << 24 | aff1 << 16 | 1ul << (aff0 & 15));
 	isb(); /* sent before what follows (IHI 0069, 12.2.24) */
 }
 
@@ -149,13 +150,13 @@ static void v3_eoi(uint32_t iar)
 }
 
 const struct irqchip gicv3_chip = {
-	.init = v3_init,
-	.cpu_init = v3_cpu_init,
-	.set_enable = v3_set_enable,
-	.set_priority = v3_set_priority,
-	.set_edge = v3_set_edge,
-	.route_here = v3_route_here,
-	.send_sgi = v3_send_sgi,
-	.ack = v3_ack,
-	.eoi = v3_eoi,
+    .init = v3_init,
+    .cpu_init = v3_cpu_init,
+    .set_enable = v3_set_enable,
+    .set_priority = v3_set_priority,
+    .set_edge = v3_set_edge,
+    .route_here = v3_route_here,
+    .send_sgi = v3_send_sgi,
+    .ack = v3_ack,
+    .eoi = v3_eoi,
 };

@@ -63,6 +63,11 @@ void uk_cpu_entry(void); /* PSCI CPU_ON: x0 = struct cpu, MMU off */
 uint64_t uk_mmu_early(void);
 void uk_mmu_final(void);
 
+/* reent.c: stacks shrunk by newlib's state; the memory is mapped */
+void cpu_stacks_init(struct cpu *cpu, uint64_t main_top, uint64_t exc_top);
+void reent_start(void);
+void reent_finish(void);
+
 /* machine.c: false when there is no usable tree; memory.c owns everything above the image */
 bool machine_read(const void *fdt);
 const void *fdt_relocate(const void *fdt, uint64_t to, uint64_t *end);

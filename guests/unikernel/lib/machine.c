@@ -89,7 +89,7 @@ static uint64_t prop_cells(const void *fdt, int node, const char *name)
 		return 0;
 	}
 	return len < 8 ? fdt32_to_cpu(p[0])
-		       : (uint64_t)fdt32_to_cpu(p[0]) << 32 | fdt32_to_cpu(p[1]);
+	               : (uint64_t)fdt32_to_cpu(p[0]) << 32 | fdt32_to_cpu(p[1]);
 }
 
 /* The memory node that holds this image. */

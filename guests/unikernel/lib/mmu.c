@@ -136,8 +136,7 @@ void uk_mmu_final(void)
 
 		ok = map(root, exc, exc + exc_size, MAP_RW) &&
 		     map(root, main, main + main_size, MAP_RW);
-		cpu->sp_exc = exc + exc_size;
-		cpu->sp_main = main + main_size;
+		cpu_stacks_init(cpu, main + main_size, exc + exc_size);
 		cpu->ttbr = (uint64_t)root | 1ul << 48; /* ASID 1 */
 	}
 	if (!ok || !map(root, at, ram_end, MAP_RW)) {

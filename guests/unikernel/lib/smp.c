@@ -28,6 +28,7 @@ void uk_cpu_main(void)
 	timer_cpu_init();
 	__asm__ volatile("msr daifclr, #6" : : : "memory"); /* SError and IRQ on */
 	cpu->fn(cpu->arg);
+	reent_finish();
 	for (unsigned t = 0; t < UK_NR_TIMERS; t++) {
 		uk_timer_stop((enum uk_timer)t);
 	}

@@ -59,6 +59,7 @@ static void run_main(void)
 	int argc = split_args(uk_mach.bootargs, argv);
 	long n = uk_init_array_end - uk_init_array;
 
+	reent_start();
 	gic_init();
 	timer_cpu_init();
 	/* SError and IRQ on. */

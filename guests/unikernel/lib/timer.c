@@ -92,7 +92,7 @@ void timer_cpu_init(void)
 		program((enum uk_timer)t);
 		if (cpu == 0) {
 			(void)uk_irq_register(uk_mach.timer_irq[t], timer_interrupt,
-					      (void *)(uintptr_t)t);
+			                      (void *)(uintptr_t)t);
 		} else {
 			uk_irq_enable(uk_mach.timer_irq[t]);
 		}
@@ -110,10 +110,10 @@ int uk_timer_start(enum uk_timer timer, uint64_t us, bool periodic, void (*fn)(v
 	ticks = ticks ? ticks : 1;
 	daif = uk_irq_save();
 	slots[uk_cpu_id()][timer] = (struct slot){
-		.deadline = now(timer) + ticks,
-		.period = periodic ? ticks : 0,
-		.fn = fn,
-		.arg = arg,
+	    .deadline = now(timer) + ticks,
+	    .period = periodic ? ticks : 0,
+	    .fn = fn,
+	    .arg = arg,
 	};
 	program(timer);
 	uk_irq_restore(daif);
