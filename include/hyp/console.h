@@ -6,67 +6,80 @@
 #pragma once
 
 #include <hyp/types.h>
+#include <arch/uart.h>
 
 struct host_uart;
 struct vm;
 
-/* Polled driver of the UART in use; const tables in drivers/ (L2). */
-struct uart_ops {
-	void (*init)(uint64_t base, uint32_t clock_hz, uint32_t reg_shift);
-	bool (*tx_ready)(uint64_t base);
-	void (*tx)(uint64_t base, uint8_t c);
-	bool (*rx)(uint64_t base, uint8_t *c); /* false: nothing there */
-	void (*rx_irq_enable)(uint64_t base);
-};
-extern const struct uart_ops uart_pl011_ops, uart_8250_ops;
-
 /* Before anything is known: a UART at base, for messages of a failed start. MMU may be off. */
 void console_early(const struct uart_ops *ops, uint64_t base, uint32_t reg_shift);
-/* The real one, from the host's FDT; its range is mapped by now. */
+/*
+ * The real one, from the host's FDT; its range is mapped and the MMU on by now. Until
+ * console_set_up() all output is synchronous; afterwards what the UART cannot take at once is sent
+ * from its interrupt.
+ */
 void console_init(const struct host_uart *u);
-/* stdout is (probably) a terminal: colours. From bootargs console=color|plain; default plain
- * when bootargs carry console=plain, else colour. */
+/* Colours: on unless bootargs say console=plain. Boot CPU only. */
 void console_set_color(bool on);
+bool console_color(void);
+/* console_init() was called: the MMU is on, locks work. */
+bool console_ready(void);
 
-/* EL2's own output; whole lines. Any context; takes the console lock. Bytes that the UART cannot
- * take now are queued and drained by a deadline. */
+/* EL2's own output: whole lines. Any context, no lock of class LOCK_CONSOLE or above held. Waits
+ * for the UART only when its 16 KiB of queue are full. */
 void console_write(const char *s, size_t n);
-/* Synchronous, lock-free: panic and early boot. */
+/* Synchronous, lock-free: panic and early boot. Queued lines of EL2 go first. */
 void console_write_sync(const char *s, size_t n);
-/* Everything queued has left for the UART (before power-off); bounded by the UART's speed. */
+/* Everything queued, unfinished lines included, has left the UART (before power-off). */
 void console_flush(void);
 
-/* A guest's transmit side, embedded in its virtual UART (or console device). */
+/* One source of output: a guest's virtual UART (embedded there), EL2's log, the shell. */
 #define CONSOLE_TX_SIZE 2048u
+#define CONSOLE_RX_SIZE 1024u
+#define CONSOLE_AGAIN_SIZE 96u
 struct console_port {
-	struct vm *vm;
-	uint8_t tx[CONSOLE_TX_SIZE];
-	uint32_t head, tail;   /* free-running; console lock */
-	uint64_t last_tx;      /* counter value, for the 20 ms of silence */
-	bool line_open;        /* the part of a line shown so far was not ended */
-	bool waiting;          /* a vCPU is held until there is room */
-	uint8_t color, index;  /* index: console number of the VM, from 0 */
+	struct vm *vm;    /* NULL: EL2's own */
+	const char *name; /* in the prefix; NULL: none */
+	char *again;      /* shell: what was shown of its line, shown again after an interruption */
+	uint32_t again_len;
+	uint8_t *tx;                  /* ring of tx_size (a power of two) bytes */
+	uint32_t tx_size, head, tail; /* free-running; these and all below: console lock */
+	uint32_t lines;               /* line ends in the ring */
+	uint64_t last_tx;             /* counter value, for the 20 ms of silence */
+	bool midline;                 /* the last byte given did not end a line */
+	bool line_open;               /* the part of a line shown so far was not ended */
+	bool cr;       /* the last byte shown was a CR: the cursor stands on the prefix */
+	bool waiting;  /* a vCPU is held until there is room */
+	uint8_t index; /* console number of the VM: the digit after Ctrl-] */
+	uint32_t rx_head, rx_tail, rx_dropped;
+	uint32_t busy; /* up-calls under way */
 	struct console_port *next;
+	uint8_t tx_buf[CONSOLE_TX_SIZE], rx[CONSOLE_RX_SIZE];
 };
-void console_port_add(struct console_port *p, struct vm *vm);
-/* The rest of its output is shown first. */
+/* name stays valid. The first port added gets the keyboard. No locks of LOCK_VDEV or above. */
+void console_port_add(struct console_port *p, struct vm *vm, const char *name, unsigned index);
+/* The rest of its output is shown first; afterwards no up-call for p is under way. */
 void console_port_remove(struct console_port *p);
-/* One byte from the guest. false: the ring is full; p->waiting is set, and console_port_room()
- * (implemented by the owner of the port, hyp/vdev/pl011.c) is called once there is room. */
+/* One byte from the guest, no locks held. false: the ring is full, and room(p) will be called. */
 bool console_port_putc(struct console_port *p, uint8_t c);
+/* The next byte typed for the guest; false: none. Locks below LOCK_CONSOLE may be held. */
+bool console_port_getc(struct console_port *p, uint8_t *c);
 
-/* Host UART receive interrupt: reads what is there (bounded), routes it. */
+/* Host UART interrupt (receive and transmit): bounded work. No locks held. */
 void console_rx_irq(void);
 /* Keyboard focus: NULL is the shell. */
 void console_focus(struct console_port *p);
+/* The shell's own text: may be less than a line, is shown at once. Same conditions as
+ * console_write(). */
+void console_shell_write(const char *s, size_t n);
 
 /*
- * Up-calls, const table handed in by L8 at start (layers: console is L3):
- * input(p, c): a byte for the VM that owns p; false if it cannot take it now (dropped, counted).
- * shell(c): a byte for the shell. room(p): see console_port_putc.
+ * Up-calls, const table handed in by L8 at start (layers: console is L3), made without any lock:
+ * input(p): there are bytes for console_port_getc(p). shell(c): a byte for the shell, 0: it got the
+ * keyboard. room(p): the ring that was full has room.
  */
 struct console_up {
-	bool (*input)(struct console_port *p, uint8_t c);
+	void (*input)(struct console_port *p);
 	void (*shell)(uint8_t c);
 	void (*room)(struct console_port *p);
 };

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host console: moves what the multiplexer chooses to the UART, EL2's own output, the guests'
+ * ports, and the keyboard with its escape key.
+ */
+#include <hyp/console.h>
+
+#include <arch/barrier.h>
+#include <arch/spinlock.h>
+#include <arch/timer.h>
+#include <hyp/atomic.h>
+#include <hyp/deadline.h>
+#include <hyp/host.h>
+#include <lib/printf.h>
+#include <string.h>
+#include "console_mux.h"
+
+/* Bytes a call sends at most once the console works by interrupts (rule 19). */
+#define PUMP_MAX 256u
+#define RX_MAX 64u
+/* Polls of a UART that takes nothing before output is given up: seconds at any speed. */
+#define UART_PATIENCE (1u << 24)
+#define ESCAPE 0x1d /* Ctrl-] */
+
+#define PUMP_WAIT BIT32(8) /* wait for the UART instead of leaving the rest to its interrupt */
+
+static struct {
+	spinlock_t lock;
+	const struct uart_ops *ops;
+	uint64_t base;
+	const struct console_up *up;
+	struct mux mux;
+	struct console_port log, shell;
+	struct console_port *focus; /* NULL: the shell */
+	struct deadline silence;
+	bool ready, async, tx_irq, timed, escape, had_focus;
+	bool has_irq; /* the UART's; with it and up-calls output is async: the rest by interrupt */
+} con = {.lock = SPINLOCK_INIT(LOCK_CONSOLE)};
+
+static uint8_t log_ring[KiB(16)], shell_ring[KiB(32)];
+static char shell_again[CONSOLE_AGAIN_SIZE];
+
+/* Without a UART all output is taken and forgotten; the log's ring still has EL2's part. */
+static bool uart_wait_ready(uint32_t patience)
+{
+	if (con.ops == NULL) {
+		return true;
+	}
+	while (!con.ops->tx_ready(con.base)) {
+		if (patience-- == 0) {
+			return false;
+		}
+		cpu_relax();
+	}
+	return true;
+}
+
+static void uart_tx(uint8_t c)
+{
+	if (con.ops != NULL) {
+		con.ops->tx(con.base, c);
+	}
+}
+
+/* Sends what may be sent now; the UART's interrupt stays on as long as there is more. */
+static void pump(uint32_t flags, uint32_t max) REQUIRES(con.lock)
+{
+	uint64_t now = arch_counter();
+	bool more;
+
+	if (!con.async) {
+		flags |= PUMP_WAIT;
+		max = UINT32_MAX;
+	}
+	while ((more = mux_fill(&con.mux, now, flags)) && max != 0 &&
+	       uart_wait_ready((flags & PUMP_WAIT) != 0 ? UART_PATIENCE : 0)) {
+		uart_tx((uint8_t)con.mux.stage[con.mux.pos++]);
+		max--;
+	}
+	if ((flags & MUX_OWN) != 0) {
+		more = mux_fill(&con.mux, now, flags & ~MUX_OWN);
+	}
+	if (con.async && more != con.tx_irq) {
+		con.tx_irq = more;
+		con.ops->tx_irq(con.base, more);
+	}
+}
+
+/* A guest whose ring was full and has room again, marked busy; NULL: none (left). */
+static struct console_port *take_room(void)
+{
+	struct console_port *p;
+
+	spin_lock(&con.lock);
+	for (p = con.mux.ports; p != NULL; p = p->next) {
+		if (p->waiting && mux_used(p) <= p->tx_size / 2) {
+			p->waiting = false;
+			p->busy++;
+			break;
+		}
+	}
+	spin_unlock(&con.lock);
+	return p;
+}
+
+static void put_busy(struct console_port *p)
+{
+	spin_lock(&con.lock);
+	p->busy--;
+	spin_unlock(&con.lock);
+}
+
+/* After a pump, without the lock: room for held vCPUs, the clock for unfinished lines. */
+static void after_pump(void)
+{
+	struct console_port *p;
+	uint64_t next = TIMER_NEVER;
+
+	for (uint32_t i = 0; i < MAX_VMS && (p = take_room()) != NULL; i++) {
+		con.up->room(p);
+		put_busy(p);
+	}
+	spin_lock(&con.lock);
+	if (!con.timed) {
+		next = mux_next_time(&con.mux, arch_counter());
+		con.timed = next != TIMER_NEVER;
+	}
+	spin_unlock(&con.lock);
+	if (next != TIMER_NEVER) {
+		deadline_set(&con.silence, next);
+	}
+}
+
+static void silence_fire(struct deadline *d, uint64_t now)
+{
+	(void)d;
+	(void)now;
+	spin_lock(&con.lock);
+	con.timed = false;
+	pump(0, PUMP_MAX);
+	spin_unlock(&con.lock);
+	after_pump();
+}
+
+static const struct deadline_ops silence_ops = {.fire = silence_fire};
+
+void console_early(const struct uart_ops *ops, uint64_t base, uint32_t reg_shift)
+{
+	con.ops = ops;
+	con.base = base;
+	ops->init(base, 0, reg_shift);
+}
+
+void console_init(const struct host_uart *u)
+{
+	con.ops = u->type == HOST_UART_PL011  ? &uart_pl011_ops
+	          : u->type == HOST_UART_8250 ? &uart_8250_ops
+	                                      : NULL;
+	con.base = pa_raw(u->regs.base);
+	con.has_irq = con.ops != NULL && u->intid != 0;
+	if (con.ops != NULL) {
+		con.ops->init(con.base, u->clock_hz, u->reg_shift);
+	}
+	con.log.tx = log_ring;
+	con.log.tx_size = sizeof(log_ring);
+	con.shell.tx = shell_ring;
+	con.shell.tx_size = sizeof(shell_ring);
+	con.shell.again = shell_again;
+	mux_add(&con.mux, &con.log);
+	mux_add(&con.mux, &con.shell);
+	deadline_init(&con.silence, &silence_ops);
+	con.ready = true;
+}
+
+void console_set_up(const struct console_up *up)
+{
+	con.up = up;
+	con.async = con.has_irq;
+	if (con.has_irq) {
+		con.ops->rx_irq_enable(con.base);
+	}
+}
+
+void console_set_color(bool on)
+{
+	con.mux.color = on;
+}
+
+bool console_color(void)
+{
+	return con.mux.color;
+}
+
+bool console_ready(void)
+{
+	return con.ready;
+}
+
+static void own_write(struct console_port *p, const char *s, size_t n) REQUIRES(con.lock)
+{
+	uint64_t now = arch_counter();
+
+	for (size_t i = 0; i < n; i++) {
+		if (!mux_give(p, (uint8_t)s[i], now)) {
+			pump(MUX_OWN | MUX_NOW | PUMP_WAIT, PUMP_MAX);
+			/* Still full: the UART is dead, and so is what it cannot show. */
+			(void)mux_give(p, (uint8_t)s[i], now);
+		}
+	}
+	/* The caller may hold locks: nothing of guests, which would need after_pump(). */
+	pump(MUX_OWN, PUMP_MAX);
+}
+
+void console_write(const char *s, size_t n)
+{
+	if (!con.ready) {
+		console_write_sync(s, n);
+		return;
+	}
+	spin_lock(&con.lock);
+	own_write(&con.log, s, n);
+	spin_unlock(&con.lock);
+}
+
+void console_shell_write(const char *s, size_t n)
+{
+	spin_lock(&con.lock);
+	own_write(&con.shell, s, n);
+	spin_unlock(&con.lock);
+}
+
+static void sync_putc(uint8_t c, bool *dead)
+{
+	*dead = *dead || !uart_wait_ready(UART_PATIENCE);
+	if (!*dead) {
+		uart_tx(c);
+	}
+}
+
+/* Takes no lock on purpose: this CPU or a stopped one may hold it. */
+void console_write_sync(const char *s, size_t n) NO_TSA
+{
+	struct mux *m = &con.mux;
+	bool dead = false;
+
+	while (m->pos < m->len && m->len <= sizeof(m->stage)) {
+		sync_putc((uint8_t)m->stage[m->pos++], &dead);
+	}
+	if (m->cur != NULL) {
+		m->cur = NULL;
+		sync_putc('\r', &dead);
+		sync_putc('\n', &dead);
+	}
+	for (uint32_t left = con.log.tx_size; left != 0 && mux_used(&con.log) != 0; left--) {
+		uint8_t c = con.log.tx[con.log.tail++ & (con.log.tx_size - 1)];
+
+		if (c == '\n') {
+			sync_putc('\r', &dead);
+		}
+		sync_putc(c, &dead);
+	}
+	con.log.lines = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] == '\n') {
+			sync_putc('\r', &dead);
+		}
+		sync_putc((uint8_t)s[i], &dead);
+	}
+}
+
+void console_flush(void)
+{
+	uint32_t patience = UART_PATIENCE;
+
+	spin_lock(&con.lock);
+	pump(MUX_ALL | PUMP_WAIT, UINT32_MAX);
+	while (con.ops != NULL && !con.ops->tx_idle(con.base) && patience-- != 0) {
+		cpu_relax();
+	}
+	spin_unlock(&con.lock);
+}
+
+void console_port_add(struct console_port *p, struct vm *vm, const char *name, unsigned index)
+{
+	bool first;
+
+	*p = (struct console_port){.vm = vm, .name = name, .index = (uint8_t)index};
+	p->tx = p->tx_buf;
+	p->tx_size = CONSOLE_TX_SIZE;
+	spin_lock(&con.lock);
+	mux_add(&con.mux, p);
+	first = !con.had_focus;
+	spin_unlock(&con.lock);
+	if (first) {
+		console_focus(p);
+	}
+}
+
+void console_port_remove(struct console_port *p)
+{
+	bool busy;
+
+	spin_lock(&con.lock);
+	con.mux.raw = NULL;
+	for (uint32_t i = 0; i < CONSOLE_TX_SIZE && (mux_used(p) != 0 || p->midline); i++) {
+		if (p->midline) {
+			(void)mux_give(p, '\n', arch_counter());
+		}
+		pump(MUX_NOW | PUMP_WAIT, PUMP_MAX);
+	}
+	mux_remove(&con.mux, p);
+	con.focus = con.focus == p ? NULL : con.focus;
+	spin_unlock(&con.lock);
+	after_pump();
+	do {
+		/* An up-call for p on another CPU: short, and it holds no lock that we hold. */
+		cpu_relax();
+		spin_lock(&con.lock);
+		busy = p->busy != 0;
+		spin_unlock(&con.lock);
+	} while (busy);
+}
+
+bool console_port_putc(struct console_port *p, uint8_t c)
+{
+	bool given, after;
+
+	spin_lock(&con.lock);
+	given = mux_give(p, c, arch_counter());
+	if (c == '\n' || !given || con.mux.cur == p || con.mux.raw == p) {
+		pump(0, PUMP_MAX);
+		given = given || mux_give(p, c, arch_counter());
+	}
+	p->waiting = p->waiting || !given;
+	after = c == '\n' || !given || !con.timed;
+	spin_unlock(&con.lock);
+	if (after) {
+		after_pump();
+	}
+	return given;
+}
+
+bool console_port_getc(struct console_port *p, uint8_t *c)
+{
+	bool got;
+
+	spin_lock(&con.lock);
+	got = p->rx_head != p->rx_tail;
+	if (got) {
+		*c = p->rx[p->rx_tail++ % CONSOLE_RX_SIZE];
+	}
+	spin_unlock(&con.lock);
+	return got;
+}
+
+static void say(const char *s) REQUIRES(con.lock)
+{
+	own_write(&con.log, s, strlen(s));
+}
+
+static void set_focus(struct console_port *p) REQUIRES(con.lock)
+{
+	char buf[80];
+
+	con.focus = p;
+	con.had_focus = true;
+	if (con.mux.raw != NULL) {
+		con.mux.raw = p;
+	}
+	snprintf(buf, sizeof(buf), "-- console: %s (Ctrl-] ? for help)\n",
+	         p != NULL ? p->name : "shell");
+	say(buf);
+}
+
+void console_focus(struct console_port *p)
+{
+	spin_lock(&con.lock);
+	set_focus(p);
+	spin_unlock(&con.lock);
+}
+
+/* The guest's port after (or before) the one in focus, or the one with that number; NULL: none. */
+static struct console_port *find_port(uint8_t c)
+{
+	struct console_port *found = NULL, *prev = NULL;
+
+	for (struct console_port *p = con.mux.ports; p != NULL; p = p->next) {
+		if (p->vm == NULL) {
+			continue;
+		}
+		if (c >= '0' && c <= '9') {
+			found = p->index == c - '0' ? p : found;
+		} else if (c == 'n') {
+			found = found == NULL || (prev != NULL && prev == con.focus) ? p : found;
+		} else if (c == 'p') {
+			if (p == con.focus && prev != NULL) {
+				return prev;
+			}
+			found = p; /* before the first one comes the last */
+		}
+		prev = p;
+	}
+	return found;
+}
+
+/* The byte after Ctrl-]. True: it is a byte for the focus after all. */
+static bool escape_key(uint8_t c) REQUIRES(con.lock)
+{
+	struct console_port *p;
+
+	con.escape = false;
+	if (c == ESCAPE) {
+		return true;
+	}
+	if (c == 'h') {
+		con.mux.raw = NULL;
+		set_focus(NULL);
+	} else if (c == 'r' && con.focus != NULL) {
+		con.mux.raw = con.mux.raw == NULL ? con.focus : NULL;
+		say(con.mux.raw != NULL ? "-- raw: the output of other VMs waits\n"
+		                        : "-- not raw\n");
+	} else if ((p = find_port(c)) != NULL) {
+		set_focus(p);
+	} else {
+		say("-- Ctrl-] then: n next VM, p previous VM, 0-9 VM by number, h shell, r raw "
+		    "on/off, "
+		    "Ctrl-] itself, ? this help\n");
+	}
+	return false;
+}
+
+/* One byte of the keyboard; false: there was none. */
+static bool key(void)
+{
+	struct console_port *p = NULL;
+	bool pass = false, shell;
+	uint8_t c;
+
+	spin_lock(&con.lock);
+	if (con.ops == NULL || !con.ops->rx(con.base, &c)) {
+		spin_unlock(&con.lock);
+		return false;
+	}
+	if (con.escape) {
+		pass = escape_key(c);
+		shell = con.focus == NULL && (pass || c == 'h');
+		c = pass ? c : 0;
+	} else {
+		con.escape = c == ESCAPE;
+		pass = !con.escape;
+		shell = con.focus == NULL && pass;
+	}
+	if (con.focus != NULL && pass) {
+		p = con.focus;
+		if (p->rx_head - p->rx_tail < CONSOLE_RX_SIZE) {
+			p->rx[p->rx_head++ % CONSOLE_RX_SIZE] = c;
+		} else {
+			p->rx_dropped++;
+		}
+		p->busy++;
+	}
+	spin_unlock(&con.lock);
+	if (p != NULL) {
+		con.up->input(p);
+		put_busy(p);
+	} else if (shell) {
+		con.up->shell(c);
+	}
+	return true;
+}
+
+void console_rx_irq(void)
+{
+	for (uint32_t i = 0; i < RX_MAX && key(); i++) {
+	}
+	spin_lock(&con.lock);
+	pump(0, PUMP_MAX);
+	spin_unlock(&con.lock);
+	after_pump();
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Console multiplexer: choice of the source, prefixes, fresh lines. No locks, no hardware.
+ */
+#include "console_mux.h"
+
+#include <arch/timer.h>
+#include <hyp/console.h>
+#include <lib/printf.h>
+
+void mux_add(struct mux *m, struct console_port *p)
+{
+	struct console_port **at = &m->ports;
+
+	while (*at != NULL) {
+		at = &(*at)->next;
+	}
+	p->next = NULL;
+	*at = p;
+}
+
+void mux_remove(struct mux *m, struct console_port *p)
+{
+	struct console_port **at = &m->ports;
+
+	while (*at != NULL && *at != p) {
+		at = &(*at)->next;
+	}
+	if (*at == p) {
+		*at = p->next;
+	}
+	m->cur = m->cur == p ? NULL : m->cur;
+	m->last = m->last == p ? NULL : m->last;
+	m->raw = m->raw == p ? NULL : m->raw;
+}
+
+bool mux_give(struct console_port *p, uint8_t c, uint64_t now)
+{
+	if (mux_used(p) == p->tx_size) {
+		return false;
+	}
+	p->tx[p->head++ & (p->tx_size - 1)] = c;
+	p->lines += c == '\n';
+	p->midline = c != '\n';
+	p->last_tx = now;
+	return true;
+}
+
+/* The shell's prompt may be interrupted at once. */
+static bool silent(const struct console_port *p, uint64_t now)
+{
+	return p->again != NULL || now - p->last_tx >= arch_us_to_ticks(MUX_SILENCE_US);
+}
+
+/* Something of p can start (or continue) a line on the terminal. */
+static bool ready(const struct mux *m, const struct console_port *p, uint64_t now, uint32_t flags)
+{
+	uint32_t used = mux_used(p);
+
+	if (used == 0 || (p->vm != NULL && (flags & MUX_OWN) != 0)) {
+		return false;
+	}
+	if ((flags & MUX_ALL) != 0) {
+		return true;
+	}
+	if (m->raw != NULL && p->vm != NULL) {
+		return p == m->raw;
+	}
+	return p->lines != 0 || used == p->tx_size || silent(p, now);
+}
+
+/* The next ready source but `but`, in turn; NULL: none. */
+static struct console_port *find_ready(const struct mux *m, const struct console_port *but,
+                                       uint64_t now, uint32_t flags)
+{
+	struct console_port *start =
+	    m->last != NULL && m->last->next != NULL ? m->last->next : m->ports;
+	struct console_port *p = start;
+
+	while (p != NULL) {
+		if (p != but && ready(m, p, now, flags)) {
+			return p;
+		}
+		p = p->next != NULL ? p->next : m->ports;
+		if (p == start) {
+			break;
+		}
+	}
+	return NULL;
+}
+
+static struct console_port *choose(const struct mux *m, uint64_t now, uint32_t flags)
+{
+	struct console_port *cur = m->cur, *other = find_ready(m, cur, now, flags);
+	bool expired;
+
+	if (cur == NULL) {
+		return other;
+	}
+	expired = (flags & MUX_NOW) != 0 || now - m->cur_since >= arch_us_to_ticks(MUX_LINE_MAX_US);
+	if (mux_used(cur) != 0 && (cur->vm == NULL || (flags & MUX_OWN) == 0) &&
+	    (other == NULL || !expired)) {
+		return cur;
+	}
+	if (expired || (flags & MUX_ALL) != 0 || (mux_used(cur) == 0 && silent(cur, now))) {
+		return other;
+	}
+	return NULL;
+}
+
+static void stage_text(struct mux *m, const char *s)
+{
+	while (*s != '\0' && m->len < sizeof(m->stage)) {
+		m->stage[m->len++] = *s++;
+	}
+}
+
+static void stage_prefix(struct mux *m, struct console_port *p)
+{
+	static const uint8_t color[] = {36, 33, 32, 35, 34, 96};
+	char buf[64];
+
+	p->cr = false;
+	if (m->raw == p) {
+		return;
+	}
+	if (p->name == NULL) {
+		stage_text(m, m->color ? "\033[0m" : "");
+		for (uint32_t i = 0; i < p->again_len; i++) {
+			m->stage[m->len++] = p->again[i];
+		}
+	} else if (m->color) {
+		snprintf(buf, sizeof(buf), "\033[%um[%.32s]\033[0m ",
+		         color[p->index % ARRAY_SIZE(color)], p->name);
+		stage_text(m, buf);
+	} else {
+		snprintf(buf, sizeof(buf), "[%.32s] ", p->name);
+		stage_text(m, buf);
+	}
+}
+
+/* Moves bytes of p's line to the stage, as many as fit. */
+static void stage_line(struct mux *m, struct console_port *p)
+{
+	/* Room for what one byte can become: a prefix and itself. */
+	while (mux_used(p) != 0 && m->len + 64 < sizeof(m->stage)) {
+		uint8_t c = p->tx[p->tail++ & (p->tx_size - 1)];
+
+		if (c == '\n') {
+			stage_text(m, p->cr || m->raw == p ? "\n" : "\r\n");
+			p->lines--;
+			p->again_len = 0;
+			p->cr = false;
+			p->line_open = false;
+			m->cur = NULL;
+			return;
+		}
+		if (p->cr && c != '\r') {
+			stage_prefix(m, p);
+		}
+		m->stage[m->len++] = (char)c;
+		if (p->again != NULL && p->again_len < CONSOLE_AGAIN_SIZE) {
+			p->again[p->again_len++] = (char)c;
+		}
+		p->cr = c == '\r';
+		p->line_open = true;
+	}
+}
+
+bool mux_fill(struct mux *m, uint64_t now, uint32_t flags)
+{
+	struct console_port *p;
+
+	if (m->pos < m->len) {
+		return true;
+	}
+	p = choose(m, now, flags);
+	if (p == NULL) {
+		return false;
+	}
+	m->pos = 0;
+	m->len = 0;
+	if (p != m->cur) {
+		stage_text(m, m->cur != NULL ? "\r\n" : "");
+		stage_prefix(m, p);
+		m->cur = p;
+		m->cur_since = now;
+	}
+	m->last = p;
+	stage_line(m, p);
+	return true;
+}
+
+uint64_t mux_next_time(const struct mux *m, uint64_t now)
+{
+	uint64_t first = TIMER_NEVER, ticks = arch_us_to_ticks(MUX_SILENCE_US);
+
+	for (const struct console_port *p = m->ports; p != NULL; p = p->next) {
+		bool unseen = p->midline && mux_used(p) != 0;
+
+		/* What is silent already needs no clock: it is sent as soon as the UART takes it.
+		 */
+		if (p->vm != NULL && (unseen || p == m->cur) && now - p->last_tx < ticks) {
+			first = MIN(first, p->last_tx + ticks);
+		}
+	}
+	return first;
+}
