@@ -11,10 +11,10 @@ import sys
 # Layer of a module by its name: hyp/NAME.c, hyp/NAME_*.c, hyp/NAME/*.c and include/hyp/NAME.h.
 HYP = {
     1: 'types err check hidden ksyms atomic',
-    3: 'log console panic page objpool pcpu irq deadline',
+    3: 'log console panic page objpool pcpu deadline',
     4: 's2',
-    5: 'vm vcpu gmem mmio vtimer vgic vdev',
-    6: 'sched job hvc vpsci fit gfdt loader lifecycle',
+    5: 'vm vcpu gmem mmio vtimer vgic vdev setway',
+    6: 'sched job irq hvc vpsci fit gfdt loader lifecycle',
     8: 'config shell main host manifest',
 }
 MODULE_LAYER = {name: layer for layer, names in HYP.items() for name in names.split()}
@@ -24,6 +24,10 @@ HEADER_LAYER = {
     'include/hyp/host.h': 1,        # the host's facts as values, constant after start
     'include/hyp/config.h': 1,      # the manifest as values
     'include/hyp/board.h': 1,       # what board/ provides: one const struct
+    'include/hyp/pcpu.h': 1,        # the per-CPU data that TPIDR_EL2 points to
+    'include/hyp/sched_ent.h': 1,   # plain data, part of each vCPU and job
+    'include/hyp/job.h': 1,         # the object that is part of what has long work
+    'hyp/manifest_schema.def': 1,   # a table of words
 }
 # The upper half of arch/arm64: the only place where arch calls hyp.
 ARCH_UPPER = re.compile(r'^(trap|sysreg|inject|switch|vcpu)[a-z0-9_]*\.[ch]$|^entry\.S$|^offsets\.c$')
