@@ -69,7 +69,8 @@ void arch_gic_send_sgi_others(enum gic_sgi sgi);
 #define VGIC_HCR_UIE BIT32(1)    /* maintenance when at most one LR is in use */
 #define VGIC_HCR_LRENPIE BIT32(2) /* maintenance on an EOI without an LR */
 #define VGIC_HCR_NPIE BIT32(3)   /* maintenance when no LR is pending */
-#define VGIC_HCR_TDIR BIT32(14)  /* v3 only, where ICH_VTR_EL2.TDS says so */
+/* Set on v3 for active interrupts that are in no LR; the driver drops it where ICH_VTR_EL2.TDS is 0. */
+#define VGIC_HCR_TDIR BIT32(14)
 #define VGIC_HCR_EOICOUNT GENMASK(31, 27)
 
 /* A vCPU's virtual CPU interface, apart from list registers: plain data, as saved. */
@@ -91,7 +92,7 @@ void arch_gic_vcpu_save(struct arch_gic_vcpu *c);
 void arch_gic_vcpu_load(const struct arch_gic_vcpu *c);
 /* Reset values of the interface for a new vCPU. */
 void arch_gic_vcpu_reset(struct arch_gic_vcpu *c);
-/* The loaded interface's VMCR, decoded: lowest-urgency priority that passes, group enables. */
+/* The loaded interface's VMCR, decoded. pmr as in GICC_PMR: a priority below it passes. */
 struct arch_gic_vmcr {
 	uint8_t pmr;
 	bool grp0, grp1;

@@ -21,42 +21,52 @@ struct vgic_irq;
 #define VGIC_NR_PRIVATE 32u
 #define VGIC_MAX_SPIS 256u
 
-/* IRQ lines whose source is a device of the VM: asked for the level when the core re-samples. */
+/*
+ * Lines whose source can be asked for its level when the core re-samples: under the vGIC lock, on
+ * the CPU v is loaded on, or on any while it is not loaded.
+ */
 struct vgic_line_ops {
 	bool (*level)(struct vcpu *v, uint32_t intid);
 };
 
 struct vgic_irq {
-	struct list_node node;  /* on target's list */
-	struct vcpu *on_list;   /* whose list it is on, or NULL */
-	struct vcpu *target;    /* private: its vCPU; SPI: by ITARGETSR/IROUTER, NULL: none */
+	struct list_node node; /* on on_list's ap_list */
+	struct vcpu *on_list;  /* whose list it is on, or NULL */
+	const struct vgic_line_ops *lops; /* may be NULL */
+	uint64_t irouter;      /* v3 */
+	uint32_t pintid;
 	uint16_t intid;
 	uint8_t priority;
-	uint8_t targets;        /* v2 ITARGETSR value */
-	uint8_t sgi_sources;    /* v2: pending source CPUs of an SGI */
-	uint8_t active_source;  /* v2: source of the active SGI */
-	int8_t lr;              /* list register it is in, -1: none */
+	uint8_t target;        /* vCPU it goes to (private: its own), VGIC_NO_TARGET: none */
+	uint8_t targets;       /* v2 ITARGETSR value */
+	uint8_t sgi_sources;   /* v2: pending source CPUs of an SGI */
+	uint8_t active_source; /* v2: source of the active SGI */
+	uint8_t lr;            /* list register it is in (in_lr) or was in last */
+	uint8_t active_req;    /* VGIC_SET/CLEAR_ACTIVE, for the fold on the CPU that has it */
+	bool in_lr;            /* its state is in lr: active, and pending if lr_latch, are older */
+	bool lr_latch;         /* the latch (or an SGI's source) moved into that list register */
 	bool enabled, group1, edge;
-	bool line;              /* level of the input line */
-	bool latch;             /* pending latch: edge, SGI, or ISPENDR write */
+	bool line;  /* level of the input line; hw: the physical interrupt is active for it */
+	bool latch; /* pending latch: edge, SGI, or ISPENDR write */
 	bool active;
-	bool hw;                /* linked to physical interrupt pintid (timer PPI) */
-	uint32_t pintid;
-	uint64_t irouter;       /* v3 */
-	const struct vgic_line_ops *lops; /* may be NULL */
+	bool hw; /* linked to physical interrupt pintid (timer PPI) */
 };
+#define VGIC_NO_TARGET 0xffu
+enum { VGIC_NO_REQ, VGIC_SET_ACTIVE, VGIC_CLEAR_ACTIVE };
 
-/* Per-vCPU part, embedded in struct vcpu. */
+/* Per-vCPU part, embedded in struct vcpu. All of it under the VM's vGIC lock. */
 struct vgic_vcpu {
-	struct list_node ap_list;
+	struct list_node ap_list; /* sorted by priority, then INTID */
+	unsigned ap_n;            /* its length */
+	int cpu;                  /* physical CPU whose list registers are this vCPU's, -1: none */
+	uint32_t hcr;             /* GICH_HCR / ICH_HCR_EL2 as written */
+	uint32_t lr_used;         /* bit n: lr_irq[n] is in LR n */
+	uint32_t lr_stale;        /* bit n: LR n was folded and is not to reach the guest as it is */
+	struct vgic_irq *lr_irq[16];
+	uint64_t lr[16];          /* as last written or read */
 	struct vgic_irq priv[VGIC_NR_PRIVATE];
-	uint32_t lr_used;  /* bit n: LR n holds something of ours, while loaded or saved in lr[] */
-	uint16_t lr_intid[16];
-	uint64_t lr[16];   /* saved list registers while not loaded */
-	uint32_t hcr;      /* GICH_HCR / ICH_HCR_EL2 as written (En, UIE, ...) */
-	bool dirty;        /* state changed since the last sync: VCPU_WORK_VGIC is set as well */
-	bool gicr_waker_sleep;
-	uint64_t gicr_propbaser, gicr_pendbaser; /* stored, LPIs absent */
+	bool waker_sleep;         /* v3: GICR_WAKER.ProcessorSleep, stored */
+	uint64_t propbaser, pendbaser; /* v3: stored, LPIs absent */
 };
 
 /* Per-VM part, embedded in struct vm. */
@@ -65,20 +75,27 @@ struct vgic_vm {
 	unsigned version; /* 2, 3, or 0: the VM has no GIC */
 	unsigned nr_spis; /* multiple of 32 */
 	struct vgic_irq *spis;
-	uint32_t ctlr;
+	uint32_t ctlr;    /* bit 0, 1: groups 0, 1 enabled */
+	uint32_t lr_mask; /* the host's list registers */
 };
 
-/* nr_spis is rounded up to a multiple of 32, at most VGIC_MAX_SPIS. Adds the MMIO regions of
- * the machine (GICD; v3: GICR frames; v2's GICC is mapped in stage 2 by the caller). */
+/*
+ * nr_spis is rounded up to a multiple of 32, at most VGIC_MAX_SPIS. Adds the MMIO regions of the
+ * machine (GICD; v3: GICR frames; v2's GICC is mapped in stage 2 by the caller). vm->machine and
+ * vm->nr_vcpus are set; the vCPUs follow, vgic_vcpu_init() each.
+ */
 enum hyp_err vgic_vm_init(struct vm *vm, unsigned version, unsigned nr_spis) __must_check;
 void vgic_vm_fini(struct vm *vm);
-/* Reset state (also of a VM that restarts). vgic_vcpu_init links v's private interrupts. */
+/* Reset state (also of a VM that restarts): no vCPU is loaded. Links of lines are kept. */
 void vgic_vm_reset(struct vm *vm);
 void vgic_vcpu_init(struct vcpu *v);
 void vgic_vcpu_reset(struct vcpu *v);
+/* After any v->power changed: interrupts with a choice of targets go to vCPUs that are on. */
+void vgic_retarget(struct vm *vm);
 
 /* Lines and edges of devices. v: the vCPU for a private interrupt, else NULL. Any context with
- * locks below LOCK_VGIC only; kicks or wakes the target where needed. */
+ * locks below LOCK_VGIC only; kicks or wakes the target where needed. Of a hw-linked interrupt
+ * only while v is not loaded: the hardware speaks for itself otherwise. */
 void vgic_set_line(struct vm *vm, struct vcpu *v, uint32_t intid, bool level);
 void vgic_pulse(struct vm *vm, struct vcpu *v, uint32_t intid);
 /* Links a private interrupt to a physical one (HW = 1): guest deactivation reaches the hardware. */
@@ -86,26 +103,33 @@ void vgic_link_hw(struct vcpu *v, uint32_t intid, uint32_t pintid, const struct 
 void vgic_set_line_ops(struct vm *vm, struct vcpu *v, uint32_t intid, const struct vgic_line_ops *lops);
 /*
  * The hot path: physical interrupt of a hw-linked PPI was acknowledged and priority-dropped on
- * this CPU, whose loaded vCPU is v. Afterwards the list registers hold it; no kick needed.
+ * this CPU, whose loaded vCPU is v. It stays active until the guest deactivates the virtual one,
+ * or the vGIC does (arch_gic_clear_active) when the guest will never see it.
  */
 void vgic_inject_hw(struct vcpu *v, uint32_t intid);
 
-/* VCPU_WORK_VGIC on the way to the guest: fold, recompute, populate. v is loaded here. */
+/* VCPU_WORK_VGIC (which the caller has cleared) on the way to the guest: fold, populate. v is
+ * loaded here. */
 void vgic_sync(struct vcpu *v);
-/* Maintenance interrupt while v is loaded here: same, after acknowledging the causes. */
+/* Maintenance interrupt while v is loaded here: removes all its causes. */
 void vgic_maintenance(struct vcpu *v);
-/* Switch: list registers and virtual interface out to memory / back. */
+/* Switch: list registers and virtual interface out to memory / back. put comes before
+ * vtimer_put(), load before vtimer_load(). While not loaded, all state is in struct vgic_irq. */
 void vgic_put(struct vcpu *v);
 void vgic_load(struct vcpu *v);
-/* Would WFI return: an enabled pending interrupt that passes the group enables and PMR. v is
- * loaded here. */
+/*
+ * Would WFI return: an enabled pending interrupt that passes the group enables and PMR. v is
+ * loaded here. The running priority does not count: that may only wake too often, never too late.
+ */
 bool vgic_pending(struct vcpu *v);
-/* hw-linked interrupt's physical active state, which is vCPU context: true if v's LR or active
- * state needs the physical interrupt active while v is loaded. */
+/* The physical active state of a hw-linked interrupt is vCPU context: true if it has to be active
+ * while v is loaded. Asked while v is between vgic_put() and the guest's next instruction. */
 bool vgic_hw_active(struct vcpu *v, uint32_t intid);
 
 /* ICC_SGI1R_EL1 / SGI0R / ASGI1R write (v3). group1: for SGI1R. */
 void vgic_sgir_write(struct vcpu *v, uint64_t val, bool group1);
+/* ICC_DIR_EL1 write that trapped by HCR.TDIR (v3); v is loaded here. */
+void vgic_dir_write(struct vcpu *v, uint32_t intid);
 
 /* One line about each interrupt that is not idle, for the shell: returns bytes written. */
 size_t vgic_describe(struct vm *vm, char *buf, size_t n);
