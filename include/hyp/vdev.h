@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <hyp/console.h>
+#include <hyp/deadline.h>
 #include <hyp/err.h>
 #include <hyp/mmio.h>
 #include <hyp/types.h>
@@ -13,31 +15,57 @@
 struct vcpu;
 struct vm;
 
+/*
+ * The interrupt output of a device, kept in step with its registers without holding the device's
+ * lock while the vGIC's (which comes before it) is taken.
+ */
+struct vdev_line {
+	uint32_t intid;
+	bool level;    /* what the vGIC was told last */
+	bool updating; /* a CPU is telling it: it will look again */
+};
+
 #define VPL011_FIFO 16u
 struct vpl011 {
-	spinlock_t lock; /* LOCK_VDEV */
+	spinlock_t lock; /* LOCK_VDEV: all but waiters */
 	struct vm *vm;
 	uint8_t rx[VPL011_FIFO];
 	uint32_t rx_head, rx_tail;
-	uint32_t cr, lcr_h, ibrd, fbrd, ifls, imsc, ris, dmacr, rsr, ilpr;
-	bool irq_level;
-	struct vcpu *waiter; /* held in a DR write until the ring drains */
+	uint32_t cr, lcr_h, ibrd, fbrd, ifls, imsc, ris, dmacr, ilpr;
+	struct vdev_line line;
+	uint32_t waiters; /* atomic: vCPUs held in a DR write until the ring has room */
 };
+/* Adds the MMIO region and the VM's console port. vm: slot, name, cfg, machine are set. */
 enum hyp_err vpl011_create(struct vm *vm) __must_check;
+/* No vCPU of the VM runs any more. What it has written is shown first. */
 void vpl011_destroy(struct vm *vm);
+/* Registers as after reset; what the console has of the guest, and for it, stays. */
 void vpl011_reset(struct vm *vm);
-/* A byte for the guest; false: its FIFO is full. */
-bool vpl011_input(struct vm *vm, uint8_t c);
+/* Console up-calls: there is input for p's guest; its full ring has room. */
+void vpl011_input(struct console_port *p);
+void vpl011_room(struct console_port *p);
 
 struct vpl031 {
 	spinlock_t lock;
 	struct vm *vm;
-	uint64_t base; /* counter value at which RTCDR was 0 */
-	uint32_t match, load, cr, imsc, ris;
+	uint64_t base; /* counter value at which RTCDR was 0 (may have wrapped) */
+	uint32_t match, load, imsc, ris;
+	uint64_t when; /* the match interrupt is to come then; TIMER_NEVER: not */
+	struct vdev_line line;
+	struct deadline alarm;
 };
 enum hyp_err vpl031_create(struct vm *vm) __must_check;
 void vpl031_destroy(struct vm *vm);
 void vpl031_reset(struct vm *vm);
 
-/* RAZ/WI rest of the flash; empty virtio-mmio transports. */
-extern const struct mmio_ops vflash_ops, vvirtio_empty_ops;
+/* The absent flash, and the machine's empty virtio-mmio transports. */
+enum hyp_err vmisc_create(struct vm *vm) __must_check;
+
+/* For devices. Tells the vGIC that the level is ris & imsc, which are read under *lock (not held).
+ */
+void vdev_line_sync(struct vm *vm, spinlock_t *lock, struct vdev_line *line, const uint32_t *ris,
+                    const uint32_t *imsc) EXCLUDES(*lock);
+/* The line is low and the vGIC is not told of it any more: the VM goes away. */
+void vdev_line_stop(spinlock_t *lock, struct vdev_line *line, uint32_t *imsc) EXCLUDES(*lock);
+/* Byte n of the PrimeCell identification at 0xfe0: part is bytes 0 and 1 (DDI 0183G 3.3.16). */
+uint32_t vdev_primecell_id(uint32_t part, uint32_t off);

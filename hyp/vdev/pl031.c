@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Virtual PL031 real-time clock (DDI 0224C) as QEMU models it. The host has no wall clock: it
+ * counts from the manifest's value on, by the counter.
+ */
+#include <hyp/vdev.h>
+
+#include <arch/timer.h>
+#include <hyp/vgic.h>
+#include <hyp/vm.h>
+
+/* Registers, DDI 0224C table 3-1. */
+#define DR 0x00
+#define MR 0x04
+#define LR 0x08
+#define CR 0x0c
+#define IMSC 0x10
+#define RIS 0x14
+#define MIS 0x18
+#define ICR 0x1c
+
+/* By VM slot. Never freed, so that a late deadline finds memory of the right type. */
+static struct vpl031 pl031s[MAX_VMS];
+
+static uint32_t seconds(const struct vpl031 *r, uint64_t now)
+{
+	return (uint32_t)((now - r->base) / arch_counter_hz());
+}
+
+/* When the clock will be at the match value: RTCDR wraps at 2^32 seconds. */
+static uint64_t match_time(const struct vpl031 *r, uint64_t now)
+{
+	uint64_t elapsed = (now - r->base) / arch_counter_hz();
+
+	return r->base + (elapsed + (uint32_t)(r->match - (uint32_t)elapsed)) * arch_counter_hz();
+}
+
+/* Sets or raises the alarm after a change of match or time, as QEMU does: equal counts at once. */
+static void set_alarm(struct vpl031 *r) EXCLUDES(r->lock)
+{
+	uint64_t now = arch_counter(), when;
+
+	spin_lock(&r->lock);
+	if (seconds(r, now) == r->match) {
+		r->ris = 1;
+		r->when = TIMER_NEVER;
+	} else {
+		r->when = match_time(r, now);
+	}
+	when = r->when;
+	spin_unlock(&r->lock);
+	deadline_set(&r->alarm, when);
+}
+
+static void sync_line(struct vpl031 *r) EXCLUDES(r->lock)
+{
+	vdev_line_sync(r->vm, &r->lock, &r->line, &r->ris, &r->imsc);
+}
+
+static void alarm_fire(struct deadline *d, uint64_t now)
+{
+	struct vpl031 *r = container_of(d, struct vpl031, alarm);
+
+	spin_lock(&r->lock);
+	/* The match may have moved meanwhile. */
+	if (now >= r->when) {
+		r->when = TIMER_NEVER;
+		r->ris = 1;
+	}
+	spin_unlock(&r->lock);
+	sync_line(r);
+}
+
+static const struct deadline_ops alarm_ops = {.fire = alarm_fire};
+
+static enum mmio_result vpl031_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                    uint64_t *val)
+{
+	struct vpl031 *r = dev;
+	uint64_t now = arch_counter();
+
+	(void)v;
+	(void)size;
+	spin_lock(&r->lock);
+	switch (off) {
+	case DR:
+		*val = seconds(r, now);
+		break;
+	case MR:
+		*val = r->match;
+		break;
+	case LR:
+		*val = r->load;
+		break;
+	case CR:
+		*val = 1; /* always enabled */
+		break;
+	case IMSC:
+		*val = r->imsc;
+		break;
+	case RIS:
+		*val = r->ris;
+		break;
+	case MIS:
+		*val = r->ris & r->imsc;
+		break;
+	default:
+		*val = vdev_primecell_id(0x1031, off);
+	}
+	spin_unlock(&r->lock);
+	return MMIO_OK;
+}
+
+static enum mmio_result vpl031_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                     uint64_t val)
+{
+	struct vpl031 *r = dev;
+	uint32_t x = (uint32_t)val;
+
+	(void)v;
+	(void)size;
+	spin_lock(&r->lock);
+	switch (off) {
+	case MR:
+		r->match = x;
+		break;
+	case LR:
+		r->load = x;
+		r->base = arch_counter() - x * arch_counter_hz();
+		break;
+	case IMSC:
+		r->imsc = x & 1;
+		break;
+	case ICR:
+		r->ris = 0; /* whatever is written (DDI 0287B; QEMU) */
+		break;
+	}
+	spin_unlock(&r->lock);
+	if (off == MR || off == LR) {
+		set_alarm(r);
+	}
+	sync_line(r);
+	return MMIO_OK;
+}
+
+static const struct mmio_ops vpl031_ops = {
+    .name = "pl031",
+    .sizes = 1 | 2 | 4,
+    .read = vpl031_read,
+    .write = vpl031_write,
+};
+
+enum hyp_err vpl031_create(struct vm *vm)
+{
+	struct vpl031 *r = &pl031s[vm->slot];
+
+	TRY(mmio_add(&vm->mmio, ipa(vm->machine->pl031), PAGE_SIZE, &vpl031_ops, r));
+	*r = (struct vpl031){.lock = SPINLOCK_INIT(LOCK_VDEV), .vm = vm};
+	r->base = arch_counter() - (uint32_t)vm->cfg->rtc_base * arch_counter_hz();
+	r->line.intid = vm->machine->pl031_intid;
+	r->when = TIMER_NEVER;
+	deadline_init(&r->alarm, &alarm_ops);
+	vm->pl031 = r;
+	return HYP_OK;
+}
+
+void vpl031_destroy(struct vm *vm)
+{
+	struct vpl031 *r = vm->pl031;
+
+	if (r != NULL) {
+		spin_lock(&r->lock);
+		r->when = TIMER_NEVER;
+		spin_unlock(&r->lock);
+		deadline_cancel(&r->alarm);
+		/* An alarm that fires on another CPU at this moment is done with the VM afterwards.
+		 */
+		vdev_line_stop(&r->lock, &r->line, &r->imsc);
+		vm->pl031 = NULL;
+	}
+}
+
+/* The time goes on, as with a battery. */
+void vpl031_reset(struct vm *vm)
+{
+	struct vpl031 *r = vm->pl031;
+
+	spin_lock(&r->lock);
+	r->match = r->load = r->imsc = r->ris = 0;
+	r->when = TIMER_NEVER;
+	spin_unlock(&r->lock);
+	deadline_cancel(&r->alarm);
+	sync_line(r);
+}
