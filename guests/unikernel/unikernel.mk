@@ -2,12 +2,19 @@
 # One line makes a C file (or several) an ELF unikernel:  $(eval $(call unikernel,NAME,FILE.c ...))
 # gives $(GUEST_BUILD)/NAME.elf and adds it to GUESTS. docs/first-unikernel.md shows how.
 #
-# The includer provides GUEST_BUILD, NEWLIB_DIR (include/ and lib/ in it), LIBFDT_SRC, GUEST_CROSS,
-# and optionally NEWLIB_STAMP and LIBFDT_STAMP (targets that make the former two), Q and say for
-# quiet recipes. UK_CFLAGS and UK_WARN are the user's. Always gcc: clang 14 fails on newlib's <stdatomic.h>.
+# The includer may set GUEST_BUILD, NEWLIB_DIR (include/ and lib/ in it), LIBFDT_SRC, NEWLIB_STAMP
+# and LIBFDT_STAMP (targets that make the former two), GUEST_CROSS, Q and say for quiet recipes,
+# UK_CFLAGS and UK_WARN. newlib has to be built with -D__DYNAMIC_REENT__ for stdio on several CPUs.
+# Always gcc: clang 14 fails on newlib's <stdatomic.h>.
+
+unikernels:
+.PHONY: unikernels
 
 UK_DIR := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+UK_ROOT := $(UK_DIR)/../..
 GUEST_BUILD ?= build/guests
+NEWLIB_DIR ?= $(UK_ROOT)/build/third_party/newlib
+LIBFDT_SRC ?= $(UK_ROOT)/build/third_party/libfdt
 GUEST_CROSS ?= aarch64-linux-gnu-
 UK_CC := $(GUEST_CROSS)gcc
 UK_AR := $(GUEST_CROSS)ar
@@ -18,7 +25,7 @@ UK_WARN ?= -Wall -Wextra -Werror -Wconversion -Wsign-conversion -Wshadow -Wvla \
 UK_ARCH := -march=armv8-a -mno-outline-atomics -mbranch-protection=none -fno-pie \
 	   -fno-stack-protector -fno-common -fno-strict-aliasing
 UK_INC = -nostdinc -isystem $(shell $(UK_CC) -print-file-name=include) \
-	 -isystem $(NEWLIB_DIR)/include -I$(UK_DIR)/include -I$(UK_DIR)/../../include
+	 -isystem $(NEWLIB_DIR)/include -I$(UK_DIR)/include -I$(UK_ROOT)/include
 UK_BASE = -std=gnu11 -O2 -g -D__DYNAMIC_REENT__ $(UK_ARCH) -ffunction-sections -fdata-sections -MMD -MP $(UK_INC)
 UK_LINK = $(UK_CC) -nostdlib -static -no-pie -Wl,--gc-sections -Wl,--build-id=none \
 	  -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--fatal-warnings -T $(UK_DIR)/unikernel.lds
@@ -69,6 +76,7 @@ endef
 
 define unikernel
 GUESTS += $(GUEST_BUILD)/$(1).elf
+unikernels: $(GUEST_BUILD)/$(1).elf
 $(foreach s,$(2),$(eval $(call uk_object,$(1),$(s))))
 $(GUEST_BUILD)/obj/$(1)/uk_app_name.o: $(UK_DIR)/unikernel.mk
 	@mkdir -p $$(@D)
@@ -84,6 +92,8 @@ endef
 
 -include $(wildcard $(UK_LIB_OBJ:.o=.d) $(UK_CRT0:.o=.d))
 
-# Those that come with Atoll.
-$(foreach app,hello clock primes libc smp shell,$(eval $(call unikernel,$(app),apps/$(app).c)))
+# Those that come with Atoll, for Atoll's own Makefile.
+UK_APPS ?= $(if $(filter $(realpath $(UK_ROOT)),$(realpath $(CURDIR))),\
+	hello clock primes libc smp shell)
+$(foreach app,$(UK_APPS),$(eval $(call unikernel,$(app),apps/$(app).c)))
 $(GUEST_BUILD)/obj/libc/libc.o: UK_CFLAGS += -fno-builtin

@@ -88,11 +88,15 @@ static bool ring_full(void)
 	return ring_head - ring_tail == RING;
 }
 
-/* A full ring masks the interrupt, so that the sender waits and nothing is lost. */
+/*
+ * Cleared first, so that a character after the last look interrupts again. A full ring masks the
+ * interrupt, so that the sender waits and nothing is lost.
+ */
 static void uart_interrupt(unsigned intid, void *arg)
 {
 	(void)intid;
 	(void)arg;
+	mmio_write32(uk_mach.uart_base + UARTICR, INT_RX | INT_RT);
 	while (!ring_full() && !(mmio_read32(uk_mach.uart_base + UARTFR) & FR_RXFE)) {
 		ring[ring_head % RING] = (char)mmio_read32(uk_mach.uart_base + UARTDR);
 		ring_head = ring_head + 1;
@@ -100,7 +104,13 @@ static void uart_interrupt(unsigned intid, void *arg)
 	if (ring_full()) {
 		mmio_write32(uk_mach.uart_base + UARTIMSC, 0);
 	}
-	mmio_write32(uk_mach.uart_base + UARTICR, INT_RX | INT_RT);
+}
+
+/* Interrupts masked. The FIFO may hold what will never interrupt: take it now. */
+static void rx_unmask(void)
+{
+	mmio_write32(uk_mach.uart_base + UARTIMSC, INT_RX | INT_RT);
+	uart_interrupt(0, NULL);
 }
 
 static bool read_start(void)
@@ -110,8 +120,7 @@ static bool read_start(void)
 		uint64_t daif = uk_irq_save();
 
 		reading = true;
-		uart_interrupt(0, NULL); /* what came before anybody listened */
-		mmio_write32(uk_mach.uart_base + UARTIMSC, ring_full() ? 0 : INT_RX | INT_RT);
+		rx_unmask();
 		uk_irq_restore(daif);
 	}
 	return reading;
@@ -135,7 +144,7 @@ int uk_console_getc(bool wait)
 		c = (uint8_t)ring[ring_tail % RING];
 		ring_tail = ring_tail + 1;
 		if (was_full) {
-			mmio_write32(uk_mach.uart_base + UARTIMSC, INT_RX | INT_RT);
+			rx_unmask();
 		}
 	}
 	uk_irq_restore(daif);

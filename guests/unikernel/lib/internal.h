@@ -70,7 +70,7 @@ void reent_finish(void);
 
 /* machine.c: false when there is no usable tree; memory.c owns everything above the image */
 bool machine_read(const void *fdt);
-const void *fdt_relocate(const void *fdt, uint64_t to, uint64_t *end);
+const void *fdt_relocate(const void *fdt, uint64_t to, uint64_t limit, uint64_t *end);
 void memory_init(uint64_t heap_start);
 
 /* gic.c, timer.c, console.c */

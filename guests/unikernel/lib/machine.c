@@ -30,10 +30,13 @@ static size_t fdt_used(const void *fdt)
 	return used < total && fdt_off_mem_rsvmap(fdt) < used ? used : total;
 }
 
-const void *fdt_relocate(const void *fdt, uint64_t to, uint64_t *end)
+const void *fdt_relocate(const void *fdt, uint64_t to, uint64_t limit, uint64_t *end)
 {
 	size_t used = fdt_used(fdt);
 
+	if (to > limit || used > limit - to) {
+		return NULL;
+	}
 	memmove((void *)to, fdt, used);
 	fdt_set_totalsize((void *)to, (uint32_t)used);
 	*end = to + used;

@@ -97,8 +97,11 @@ void uk_boot(const void *fdt)
 		heap = uk_mach.initrd_base + uk_mach.initrd_size;
 	}
 	heap = (heap + 15) & ~15ul;
-	fdt = fdt_relocate(fdt, heap, &heap);
-	machine_read(fdt);
+	/* One page to spare: the heap's end, rounded, stays below the first page from the top. */
+	fdt = fdt_relocate(fdt, heap, uk_mach.ram_base + uk_mach.ram_size - UK_PAGE_SIZE, &heap);
+	if (!fdt || !machine_read(fdt)) {
+		uk_crash("too little RAM");
+	}
 	memory_init(heap);
 	uk_mmu_final();
 	uk_run_on(&uk_cpus[0], run_main);
