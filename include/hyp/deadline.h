@@ -26,7 +26,8 @@ struct deadline {
 
 void deadline_init(struct deadline *d, const struct deadline_ops *ops);
 /* Queues d on this CPU for counter value `when` (in the past: fires at once, from the interrupt
- * path), moving it if it is queued anywhere. Any context but with no pcpu lock held. */
+ * path; TIMER_NEVER: cancels), moving it if it is queued anywhere. Any context but with no pcpu
+ * lock held. Of two calls at once for one deadline either may win. */
 void deadline_set(struct deadline *d, uint64_t when);
 /* Not queued afterwards; may still be firing on another CPU. */
 void deadline_cancel(struct deadline *d);

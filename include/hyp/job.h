@@ -6,26 +6,36 @@
 #pragma once
 
 #include <hyp/types.h>
-#include <lib/list.h>
+#include <hyp/sched_ent.h>
 
 struct job;
 struct vm;
 
 struct job_ops {
 	const char *name;
-	/* At most 64 KiB of memory or a few thousand instructions; false: done, may free itself. */
+	/* At most 64 KiB of memory or a few thousand instructions; false: done for now. Never on
+	 * two CPUs at once. Must not free the job. */
 	bool (*step)(struct job *j);
+	/* May be NULL. Last call after a step that returned false; may free the job, which nobody
+	 * starts again from that step on. */
+	void (*done)(struct job *j);
 };
 
 struct job {
 	const struct job_ops *ops;
 	struct vm *vm; /* who pays; NULL: the host */
-	struct list_node node;
-	uint64_t vruntime, run_ticks;
-	uint32_t weight;
-	bool queued;
+	struct job *next; /* pcpu->job_list */
+	struct sched_ent se;
+	uint64_t run_ticks;
+	uint32_t state; /* shared: hyp/sched/job.c */
 };
 
+/* weight as a vCPU's: 1..10000, 0: 100. */
 void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight);
-/* Queues it (no effect if it is) and makes some idle CPU look. Any context. */
+/*
+ * Has it run, on an idle CPU if there is one. Already queued: no effect; in a step right now: there
+ * will be one more step. Either way a step begins after this call. Lock-free, any context.
+ */
 void job_start(struct job *j);
+/* Neither queued nor in a step. */
+bool job_idle(const struct job *j);

@@ -9,11 +9,13 @@
 #include <arch/spinlock.h>
 
 struct vcpu;
+struct job;
 struct deadline;
 
 /* pcpu->work, shared: set by anyone with atomic OR, then an IPI if remote; cleared by the owner. */
 #define PCPU_WORK_RESCHED BIT32(0) /* the scheduler is to choose again before any guest runs */
 #define PCPU_WORK_WAKE BIT32(1)    /* wake_list is not empty */
+#define PCPU_WORK_STOP BIT32(2)    /* one of its vCPUs has VCPU_WORK_STOP */
 
 struct pcpu {
 	/* Hot in entry.S (offsets.c). */
@@ -27,19 +29,23 @@ struct pcpu {
 	bool online; /* shared, release */
 
 	struct vcpu *wake_list; /* shared: lock-free stack of vCPUs woken for this CPU */
+	struct job *job_list;   /* shared: the same for started jobs */
+	bool idle;              /* shared, a hint: it has nothing to run */
+	uint32_t nr_vcpus;      /* shared: vCPUs that are not OFF and have it as their home */
 
 	spinlock_t dl_lock;
 	struct deadline *dl_head; /* sorted by when; dl_lock */
 	uint64_t dl_armed;        /* what CNTHP is set to; own CPU */
 
 	/* Idle accounting in ticks, own CPU; readers may see slightly old values. */
-	uint64_t idle_ticks;
+	uint64_t idle_ticks, job_ticks;
 	uint64_t nr_traps, nr_irqs, nr_switches;
-};
+} __attribute__((aligned(64))); /* a cache line of its own */
 
 /* Indexed by logical CPU number; nr_pcpus of them are online after boot. */
 extern struct pcpu pcpus[MAX_PCPUS];
 extern unsigned nr_pcpus;
 
-/* Sets work bits of a CPU and, if it is another one, kicks it out of its guest or WFI. */
+/* Sets work bits of a CPU and, if it is another one, kicks it out of its guest or WFI; work 0: only
+ * the kick. Whatever was stored before is visible to the CPU when it takes the bits. */
 void pcpu_kick(struct pcpu *p, uint32_t work);

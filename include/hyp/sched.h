@@ -17,22 +17,28 @@ void sched_init(void);
 void sched_cpu_init(void);
 /* Parameters from cfg; v is OFF. */
 void sched_vcpu_init(struct vcpu *v, const struct vm_config *cfg);
-/* OFF -> READY on the least loaded CPU of its affinity, and kicks it. */
+/* OFF and out -> READY on the least loaded CPU of its affinity, and kicks that. Clears
+ * VCPU_WORK_STOP. Serialised with vcpu_stop() by the caller (vm->lock). */
 void sched_start(struct vcpu *v);
 /* The running vCPU v (this CPU's cur) blocks (state BLOCKED, honours wake_pending) or goes OFF.
  * Sets PCPU_WORK_RESCHED; the switch happens on the way out of the trap. */
 void sched_block(struct vcpu *v);
 void sched_off(struct vcpu *v);
+/* v stays READY and goes behind its equals. */
+void sched_yield(struct vcpu *v);
+/* Another vCPU waits for this CPU. */
+bool sched_contended(void);
 /*
  * The way out of every trap with pcpu work pending: drains the wake list, accounts the vCPU that
- * ran, runs jobs, idles, and returns the vCPU to run (cur = it). NULL: the context of
- * pcpu->loaded must be saved (its VM is going away, or another CPU wants it), then call again.
- * The caller (L7) saves and loads contexts and calls sched_saved().
+ * ran, runs jobs, idles, and returns the vCPU to run (cur = it). NULL: pcpu->loaded is leaving,
+ * its context must be saved first, then call again. The caller (L7) saves and loads contexts and
+ * calls sched_saved(), then looks at v->work (ordered after the choice) before it enters the guest.
  */
 struct vcpu *sched_next(void);
-/* v's context is complete in memory: publishes loaded_on = -1 with release (rule 23). */
+/* v's context is complete in memory: publishes loaded_on = -1 with release (rule 23). v may be gone
+ * when this returns. */
 void sched_saved(struct vcpu *v);
 /* Run time of v including the slice it is in. */
 uint64_t sched_run_ticks(const struct vcpu *v);
-/* For the shell. */
+/* For the shell: a line for each vCPU. The caller keeps vms[] as it is. */
 size_t sched_describe(char *buf, size_t n);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <hyp/err.h>
+#include <hyp/sched_ent.h>
 #include <hyp/types.h>
 #include <hyp/vgic.h>
 #include <hyp/vtimer.h>
@@ -16,28 +17,16 @@ struct vm;
 /* v->work, set by anyone with atomic OR; looked at on each way into the guest. */
 #define VCPU_WORK_VGIC BIT32(0) /* vgic_sync() is due */
 #define VCPU_WORK_STOP BIT32(1) /* leave the CPU: pause, stop, destroy */
-#define VCPU_WORK_FLUSH BIT32(2) /* set/way: wait for the VM's flush job */
+/* OFF and saved: no CPU and no queue knows it. Set by the scheduler, cleared by sched_start(). */
+#define VCPU_WORK_OUT BIT32(31)
+/* What a blocked vCPU wakes for. */
+#define VCPU_WORK_WAKES (VCPU_WORK_VGIC | VCPU_WORK_STOP)
 
 enum vcpu_state {
 	VCPU_OFF,     /* not started or CPU_OFF; in no queue */
 	VCPU_READY,   /* in a run queue or on a wake list */
 	VCPU_RUNNING, /* chosen by a CPU */
 	VCPU_BLOCKED, /* waits for vcpu_wake() */
-};
-
-/* Per-vCPU scheduler data (hyp/sched/). */
-struct sched_ent {
-	uint64_t vruntime;  /* fair: weighted ticks */
-	uint64_t budget_left, refill_at; /* fixed with budget, in ticks */
-	uint64_t last_start; /* when it got the CPU */
-	uint64_t ready_at;   /* when it became READY */
-	struct list_node rq_node;
-	uint8_t cls;         /* enum vm_sched */
-	uint8_t priority;
-	uint16_t weight;
-	bool queued, throttled;
-	uint64_t budget, period; /* ticks */
-	struct deadline refill_dl;
 };
 
 struct vcpu_stats {
@@ -66,18 +55,28 @@ struct vcpu {
 
 	/* PSCI: under vm->lock. */
 	uint32_t power; /* enum vcpu_power */
-	uint64_t on_entry, on_context;
+	bool flushed; /* set/way: the flush this vCPU waited for is done (vm->lock) */
 };
 
-enum vcpu_power { POWER_OFF, POWER_ON_PENDING, POWER_ON };
+enum vcpu_power { POWER_OFF, POWER_ON };
 
 /*
  * Makes a BLOCKED vCPU READY on its home CPU's wake list and kicks that CPU; on one in any other
- * state sets wake_pending, which the next block consumes at once. Lock-free, any context.
+ * state sets wake_pending, which the next block consumes at once. What the vCPU waits for is stored
+ * before the call. Lock-free, any context.
  */
 void vcpu_wake(struct vcpu *v);
-/* Sets work bits; if v is loaded on another CPU, kicks it; if BLOCKED, wakes it. */
+/* Sets work bits; if v runs on another CPU, kicks it; if BLOCKED and work has any of
+ * VCPU_WORK_WAKES, wakes it. Not for VCPU_WORK_STOP: that is vcpu_stop(). */
 void vcpu_kick(struct vcpu *v, uint32_t work);
+/*
+ * Has v leave, whatever state it is in: sets VCPU_WORK_STOP; its CPU takes it out of the queue it is
+ * in, saves it, and sets VCPU_WORK_OUT as the last access to it. Serialised with sched_start() by
+ * the caller. Lock-free, any context.
+ */
+void vcpu_stop(struct vcpu *v);
+/* OFF, saved, in no queue: its state may be reset, v may be freed. Acquire. */
+bool vcpu_is_out(const struct vcpu *v);
 
 /* Register n of a trapped instruction: 31 is XZR (rule 16). Full traps only. */
 static inline uint64_t vcpu_gpr_get(const struct vcpu *v, unsigned n)

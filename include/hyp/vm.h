@@ -7,6 +7,7 @@
 #include <hyp/config.h>
 #include <hyp/console.h>
 #include <hyp/err.h>
+#include <hyp/job.h>
 #include <hyp/mmio.h>
 #include <hyp/s2.h>
 #include <hyp/types.h>
@@ -67,25 +68,32 @@ struct vm {
 	unsigned nr_vcpus;
 	struct vcpu *vcpus[MAX_VCPUS];
 	uint32_t nr_online; /* vCPUs with POWER_ON or POWER_ON_PENDING */
-	uint32_t nr_stopping; /* vCPUs that have not yet left their CPU */
+	struct vcpu *last_ran[MAX_PCPUS]; /* last vCPU loaded on that CPU; own CPU writes */
 
 	uint64_t cntvoff; /* CNTVOFF_EL2: CNTVCT = CNTPCT - cntvoff */
 	bool cntpct_trap; /* time was stopped once: CNTPCT is trapped and offset */
 	uint64_t cntpct_off;
 
+	/* One flush of all RAM for set/way maintenance (hyp/setway.c); under lock. */
+	struct job flush_job;
+	uint64_t flush_next; /* IPA the job goes on at */
+	uint32_t flush_waiters; /* vCPUs that wait for the flush now running */
+	uint32_t flush_again; /* vCPUs that asked after it began */
+
 	struct vpl011 *pl011;
 	struct vpl031 *pl031;
 	struct console_port port;
+
+	uint64_t job_ticks; /* of its jobs; shared, atomic add */
 
 	/* Rate limit of log_guest. */
 	uint64_t log_refill;
 	uint32_t log_tokens, log_dropped;
 
-	/* Entry of the boot vCPU, from the loader. */
-	uint64_t entry, fdt_ipa;
+	struct vm_life *life; /* load, stop and restart in progress: hyp/lifecycle.c */
 };
 
-/* Slot table; vms[i] NULL if free. Changed under the lifecycle lock (hyp/vm.c). */
+/* Slot table; vms[i] NULL if free. Boot CPU before guests run, then the shell's CPU only. */
 extern struct vm *vms[MAX_VMS];
 
 struct vm *vm_find(const char *name_or_number);
@@ -93,11 +101,3 @@ struct vm *vm_find(const char *name_or_number);
 struct vcpu *vm_vcpu_by_mpidr(struct vm *vm, uint64_t mpidr);
 /* Guest MPIDR of vCPU id: 8 per cluster on v2, 16 on v3, as QEMU numbers them; bit 31 set. */
 uint64_t vm_vcpu_mpidr(unsigned gic_version, unsigned id);
-
-/*
- * Stops the VM, from any of its traps or from outside: records the reason (the first one wins),
- * has every vCPU leave its CPU. What happens then is hyp/lifecycle.c's. Any context, no locks.
- */
-void vm_stop(struct vm *vm, enum stop_reason reason, uint32_t status);
-/* Same with reason crash. c is copied. */
-void vm_crash(struct vm *vm, const struct crash_info *c);

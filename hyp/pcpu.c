@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The per-CPU areas, and how one CPU gets another's attention.
+ */
+#include <arch/gic.h>
+#include <hyp/atomic.h>
+#include <hyp/pcpu.h>
+
+struct pcpu pcpus[MAX_PCPUS];
+unsigned nr_pcpus;
+
+void pcpu_kick(struct pcpu *p, uint32_t work)
+{
+	uint32_t old = atomic_fetch_or_full(&p->work, work);
+
+	/* Who set these bits first sends the SGI; the CPU takes the bits after both stores. */
+	if (p != this_pcpu() && (work == 0 || (old & work) != work)) {
+		arch_gic_send_sgi(p->id, GIC_SGI_KICK);
+	}
+}

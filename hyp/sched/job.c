@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Jobs: fair entities of the run queues that run a step at a time in EL2. Any CPU may run the next
+ * step; a job is in one queue or is one CPU's cur, so that two never do.
+ */
+#include <arch/barrier.h>
+#include <arch/cpu.h>
+#include <arch/timer.h>
+#include <hyp/atomic.h>
+#include "rq.h"
+
+enum job_state {
+	JOB_IDLE,
+	JOB_ACTIVE, /* queued, or in a step */
+	JOB_AGAIN,  /* started meanwhile: a step that begins takes this away */
+};
+
+void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight)
+{
+	*j = (struct job){.ops = ops, .vm = vm, .state = JOB_IDLE};
+	list_init(&j->se.node);
+	fair_init(&j->se, weight);
+	j->se.job = true;
+}
+
+bool job_idle(const struct job *j)
+{
+	return load_acquire(&j->state) == JOB_IDLE;
+}
+
+void job_start(struct job *j)
+{
+	struct pcpu *p = this_pcpu();
+	uint32_t state = JOB_IDLE;
+
+	while (!atomic_cas_full(&j->state, &state, (uint32_t)JOB_ACTIVE)) {
+		/* Also AGAIN -> AGAIN: the store is what publishes the caller's to the next step. */
+		if (atomic_cas_full(&j->state, &state, (uint32_t)JOB_AGAIN)) {
+			return;
+		}
+		state = JOB_IDLE;
+	}
+	for (unsigned i = 0; i < nr_pcpus; i++) {
+		if (load_relaxed(&pcpus[i].idle)) {
+			p = &pcpus[i];
+			break;
+		}
+	}
+	j->next = load_relaxed(&p->job_list);
+	while (!atomic_cas_full(&p->job_list, &j->next, j)) {
+	}
+	pcpu_kick(p, PCPU_WORK_RESCHED);
+}
+
+void jobs_drain_locked(struct rq *rq, uint64_t now)
+{
+	struct pcpu *p = this_pcpu();
+	struct job *j = load_relaxed(&p->job_list) ? atomic_exchange_full(&p->job_list, NULL) : NULL;
+
+	while (j) {
+		struct job *next = j->next;
+
+		j->se.ready_at = now;
+		rq_enqueue_locked(rq, &j->se, ENQ_WAKE, now);
+		j = next;
+	}
+}
+
+void job_run(struct rq *rq)
+{
+	struct job *j = ent_job(rq->cur);
+	const struct job_ops *ops = j->ops;
+	uint32_t state = JOB_ACTIVE;
+	bool more;
+
+	/* Taken, not stored: the step sees what was stored before each job_start() until now. */
+	(void)atomic_exchange_full(&j->state, (uint32_t)JOB_ACTIVE);
+	more = ops->step(j);
+	rq->job_at = arch_counter();
+	if (more) {
+		return;
+	}
+	rq_account(rq, rq->job_at);
+	rq->cur = NULL;
+	if (!atomic_cas_full(&j->state, &state, (uint32_t)JOB_IDLE)) {
+		rq->cur = &j->se; /* JOB_AGAIN */
+	} else if (ops->done) {
+		ops->done(j);
+	}
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The scheduler as the rest of the hypervisor sees a vCPU: parameters, start, block, off, saved,
+ * and what the shell shows.
+ */
+#include <arch/barrier.h>
+#include <arch/cpu.h>
+#include <arch/timer.h>
+#include <hyp/atomic.h>
+#include <hyp/check.h>
+#include <hyp/sched.h>
+#include <hyp/vm.h>
+#include <lib/printf.h>
+#include "rq.h"
+
+static uint64_t us_to_ticks_min1(uint64_t us)
+{
+	uint64_t ticks = arch_us_to_ticks(us);
+
+	return ticks != 0 ? ticks : 1;
+}
+
+void sched_vcpu_init(struct vcpu *v, const struct vm_config *cfg)
+{
+	uint64_t all = BIT(nr_pcpus) - 1;
+
+	v->se = (struct sched_ent){0};
+	list_init(&v->se.node);
+	fair_init(&v->se, cfg->weight);
+	if (cfg->sched == SCHED_FIXED) {
+		v->se.cls = SCHED_FIXED;
+		v->se.priority = (uint8_t)MIN(cfg->priority, 31u);
+		v->se.slice = us_to_ticks_min1(SCHED_SLICE_US);
+		if (cfg->budget_us != 0 && cfg->period_us != 0) {
+			v->se.budget = us_to_ticks_min1(cfg->budget_us);
+			v->se.period = us_to_ticks_min1(cfg->period_us);
+		}
+	}
+	v->affinity = (cfg->affinity & all) != 0 ? cfg->affinity & all : all;
+	v->state = VCPU_OFF;
+	v->loaded_on = -1;
+	v->wake_pending = false;
+	v->work = VCPU_WORK_OUT;
+}
+
+void sched_start(struct vcpu *v)
+{
+	unsigned cpu = MAX_PCPUS;
+	uint64_t now = arch_counter();
+
+	/* A CPU_OFF may still be on its way out: a few instructions on another CPU. */
+	while (!vcpu_is_out(v)) {
+		cpu_relax();
+	}
+	for (unsigned i = 0; i < nr_pcpus; i++) {
+		if ((v->affinity & BIT(i)) != 0 && load_acquire(&pcpus[i].online) &&
+		    (cpu == MAX_PCPUS ||
+		     load_relaxed(&pcpus[i].nr_vcpus) < load_relaxed(&pcpus[cpu].nr_vcpus))) {
+			cpu = i;
+		}
+	}
+	if (cpu == MAX_PCPUS) {
+		cpu = this_pcpu()->id; /* none of its CPUs came up */
+	}
+	atomic_fetch_add_full(&pcpus[cpu].nr_vcpus, 1u);
+	v->cpu = cpu;
+	v->se.clock = (uint8_t)cpu;
+	v->se.vruntime = load_relaxed(&rqs[cpu].min_vruntime);
+	v->se.start = now;
+	v->se.budget_left = v->se.budget;
+	v->se.refill_at = now + v->se.period;
+	atomic_fetch_and_full(&v->work, ~(VCPU_WORK_OUT | VCPU_WORK_STOP));
+	/* From here on it is a sleeper like any other. */
+	store_release(&v->state, (uint32_t)VCPU_BLOCKED);
+	vcpu_wake(v);
+}
+
+/* This CPU's cur is v no more. */
+static void leave_cpu(struct vcpu *v)
+{
+	struct pcpu *p = this_pcpu();
+	struct rq *rq = &rqs[p->id];
+
+	CHECK(p->cur == v && rq->cur == &v->se);
+	rq_account(rq, arch_counter());
+	rq->cur = NULL;
+	p->cur = NULL;
+	pcpu_kick(p, PCPU_WORK_RESCHED);
+}
+
+void sched_block(struct vcpu *v)
+{
+	store_relaxed(&v->state, (uint32_t)VCPU_BLOCKED);
+	/* state before wake_pending and work; vcpu_wake() and vcpu_kick() have the other order. */
+	smp_mb();
+	if (load_relaxed(&v->wake_pending) || (load_relaxed(&v->work) & VCPU_WORK_WAKES) != 0) {
+		uint32_t state = VCPU_BLOCKED;
+
+		if (atomic_cas_full(&v->state, &state, (uint32_t)VCPU_RUNNING)) {
+			/* Taken, not cleared: what the waker stored is seen from here on. */
+			(void)atomic_exchange_full(&v->wake_pending, false);
+			return;
+		}
+		/* A waker was faster: READY, on this CPU's wake list, since v is loaded here. */
+	}
+	leave_cpu(v);
+}
+
+void sched_off(struct vcpu *v)
+{
+	leave_cpu(v);
+	store_relaxed(&v->state, (uint32_t)VCPU_OFF);
+	atomic_fetch_add_full(&this_pcpu()->nr_vcpus, UINT32_MAX);
+}
+
+void sched_yield(struct vcpu *v)
+{
+	struct pcpu *p = this_pcpu();
+
+	CHECK(p->cur == v);
+	rqs[p->id].yield = true;
+	pcpu_kick(p, PCPU_WORK_RESCHED);
+}
+
+bool sched_contended(void)
+{
+	return load_relaxed(&rqs[this_pcpu()->id].nr) != 0;
+}
+
+void sched_saved(struct vcpu *v)
+{
+	uint32_t state = load_relaxed(&v->state);
+	uint64_t affinity = v->affinity;
+
+	store_release(&v->loaded_on, -1);
+	if (state == VCPU_OFF) {
+		/* The last access: whoever sees OUT may free v. */
+		atomic_fetch_or_full(&v->work, VCPU_WORK_OUT);
+	} else if (state == VCPU_READY) {
+		rq_offer(affinity);
+	}
+}
+
+uint64_t sched_run_ticks(const struct vcpu *v)
+{
+	uint64_t ticks = load_relaxed(&v->stats.run_ticks);
+
+	if (load_relaxed(&v->state) == VCPU_RUNNING) {
+		ticks += arch_counter() - load_relaxed(&rqs[load_relaxed(&v->cpu)].stamp);
+	}
+	return ticks;
+}
+
+static unsigned long long ticks_to_us(uint64_t ticks)
+{
+	uint64_t hz = arch_counter_hz();
+
+	return ticks / hz * 1000000 + ticks % hz * 1000000 / hz;
+}
+
+static const char *const state_names[] = {"off", "ready", "running", "blocked"};
+
+size_t sched_describe(char *buf, size_t n)
+{
+	size_t len = 0;
+
+	str_append(buf, n, &len, "%-20s %3s %3s %-8s %-9s %10s %10s %8s %8s\n", "VM", "id", "cpu",
+		   "state", "class", "run ms", "steal ms", "wake us", "max us");
+	for (unsigned i = 0; i < MAX_VMS; i++) {
+		for (unsigned j = 0; vms[i] && j < vms[i]->nr_vcpus; j++) {
+			const struct vcpu *v = vms[i]->vcpus[j];
+			const struct vcpu_stats *s = &v->stats;
+			bool fixed = v->se.cls == SCHED_FIXED;
+
+			str_append(buf, n, &len,
+				   "%-20s %3u %3u %-8s %-5s%4u %10llu %10llu %8llu %8llu\n",
+				   vms[i]->name, v->id, v->cpu,
+				   state_names[load_relaxed(&v->state) & 3],
+				   fixed ? "fixed" : "fair",
+				   fixed ? v->se.priority : v->se.weight,
+				   ticks_to_us(sched_run_ticks(v)) / 1000,
+				   ticks_to_us(s->steal_ticks) / 1000,
+				   s->nr_wakes ? ticks_to_us(s->wake_ticks_sum / s->nr_wakes) : 0,
+				   ticks_to_us(s->wake_ticks_max));
+		}
+	}
+	return len;
+}
