@@ -16,11 +16,11 @@
 
 /* Owner of a frame: a VM slot (1 .. MAX_VMS), or one of these. */
 enum page_owner {
-	OWNER_NONE = 0,      /* free (or not RAM) */
-	OWNER_HYP = 0xff00,  /* EL2's own */
-	OWNER_DIRTY,         /* freed, waiting for the scrub */
-	OWNER_RESERVED,      /* firmware, image, initrd, never handed out */
-	OWNER_SHARED,        /* several VMs, by reference count */
+	OWNER_NONE = 0,     /* free (or not RAM) */
+	OWNER_HYP = 0xff00, /* EL2's own */
+	OWNER_DIRTY,        /* freed, waiting for the scrub */
+	OWNER_RESERVED,     /* firmware, image, initrd, never handed out */
+	OWNER_SHARED,       /* several VMs, by reference count */
 };
 
 struct page_stats {
@@ -30,24 +30,43 @@ struct page_stats {
 /*
  * Builds the frame table for host's RAM minus everything reserved (image, FDT, initrd, reserved
  * ranges, page 0). Boot CPU, once, EL2's map complete. ENOMEM when there is no room for the table.
+ * Costs a few thousand instructions: the table is written only where a block begins.
  * Memory from the loader is dirty: it is scrubbed lazily by page_scrub_step, or on demand by
  * page_alloc when clean memory has run out.
  */
 enum hyp_err page_init(const struct host *h, pa_t image_start, pa_t image_end) __must_check;
 
-/* 4 KiB << order, naturally aligned, zeroed and clean, owner recorded, reference count 1. */
+/*
+ * 4 KiB << order, naturally aligned, zeroed and clean, owner recorded, reference count 1. Takes
+ * clean memory; where there is none of that size, dirty memory, which is scrubbed before it returns
+ * (64 KiB cost some 3,000 instructions): big orders at run time are for page_alloc_best(). ENOMEM
+ * only if no such block is without an owner, however clean and dirty parts lie in it.
+ */
 enum hyp_err page_alloc(unsigned order, uint16_t owner, pa_t *out) __must_check;
-/* Drops one reference of every page of the block; at zero it becomes dirty and is scrubbed later. */
+/*
+ * For a VM's RAM, of any size: the largest block there is of at most pages_wanted pages. It may be
+ * dirty: until page_scrub_block() has returned false for it, page_owner_of() says OWNER_DIRTY (so
+ * that stage 2 refuses it), and it can only be scrubbed or freed, whole.
+ */
+enum hyp_err page_alloc_best(uint64_t pages_wanted, uint16_t owner, pa_t *out, unsigned *order)
+    __must_check;
+/* Scrubs at most 64 KiB more of such a block; true while there is more. The caller's job step. */
+bool page_scrub_block(pa_t base);
+/* Drops one reference of every page of the block; at zero it becomes dirty and is scrubbed later.
+ */
 void page_free(pa_t base, unsigned order);
-/* Convenience for EL2's own structures: n bytes rounded up to a power-of-two of pages; NULL: none. */
+/* Convenience for EL2's own structures: n bytes rounded up to a power-of-two of pages; NULL: none.
+ */
 void *page_alloc_hyp(uint64_t size);
 void page_free_hyp(void *p, uint64_t size);
 
 uint16_t page_owner_of(pa_t p); /* OWNER_RESERVED for what is not RAM */
-enum hyp_err page_ref(pa_t p) __must_check; /* ENOENT if free, EFULL at the maximum */
+/* All of [p, p + size) has that owner (and is clean): for a stage-2 may_map(). */
+bool page_owned_by(pa_t p, uint64_t size, uint16_t owner);
+enum hyp_err page_ref(pa_t p) __must_check; /* ENOENT if free or dirty, EFULL at the maximum */
 uint16_t page_refcount(pa_t p);
 
-/* Scrubs at most 64 KiB of dirty memory; true while there is more. The scrub job's step. */
+/* Scrubs at most 64 KiB of free dirty memory; true while there is more. The scrub job's step. */
 bool page_scrub_step(void);
 void page_get_stats(struct page_stats *st);
 /* Pages owned by `owner`: walks the table; for tests and the debug command. */

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TLB maintenance (contract in include/arch/tlb.h), each with its whole sequence: DSB so that
+ * walks see the descriptors, TLBI, DSB so that it is complete, ISB (Arm ARM D8.14.2, K13.5.3).
+ */
+#include <arch/barrier.h>
+#include <arch/pte.h>
+#include <arch/tlb.h>
+#include <asm/sysreg.h>
+#include <asm/tlb.h>
+
+uint64_t arch_vttbr_read(void)
+{
+	return sysreg_read(VTTBR_EL2);
+}
+
+void arch_vttbr_write(uint64_t vttbr)
+{
+	sysreg_write(VTTBR_EL2, vttbr);
+	isb(); /* the new space before whatever walks, TLBI or ERET follows (D19.1.2) */
+}
+
+/* Makes vttbr's VMID the one that TLBI acts on. IRQs are masked: nobody sees it in between. */
+static uint64_t vmid_enter(uint64_t vttbr)
+{
+	uint64_t old = arch_vttbr_read();
+
+	if ((old ^ vttbr) >> VTTBR_VMID_SHIFT != 0) {
+		arch_vttbr_write(vttbr);
+	}
+	return old;
+}
+
+static void vmid_leave(uint64_t vttbr, uint64_t old)
+{
+	if ((old ^ vttbr) >> VTTBR_VMID_SHIFT != 0) {
+		arch_vttbr_write(old);
+	}
+}
+
+void arch_tlb_s2_range(uint64_t vttbr, ipa_t start, uint64_t pages)
+{
+	uint64_t old;
+
+	dsb_ishst(); /* descriptor writes are seen by all walks before the TLBI */
+	old = vmid_enter(vttbr);
+	for (uint64_t i = 0; i < pages; i++) {
+		tlbi_arg(ipas2e1is, (ipa_raw(start) >> PAGE_SHIFT) + i);
+	}
+	/* Stage-2 entries are gone everywhere before the stage-1 ones made from them go. */
+	dsb_ish();
+	tlbi(vmalle1is); /* TLBs keep VA -> PA whole, and IPAS2E1 does not touch those */
+	dsb_ish();       /* complete on all CPUs before the caller makes or frees anything */
+	isb();           /* and for this CPU's own later accesses */
+	vmid_leave(vttbr, old);
+}
+
+void arch_tlb_s2_vmid(uint64_t vttbr)
+{
+	uint64_t old;
+
+	dsb_ishst(); /* descriptor writes are seen by all walks before the TLBI */
+	old = vmid_enter(vttbr);
+	tlbi(vmalls12e1is);
+	dsb_ish(); /* complete on all CPUs before the caller makes or frees anything */
+	isb();     /* and for this CPU's own later accesses */
+	vmid_leave(vttbr, old);
+}
+
+void arch_tlb_all_vmids(void)
+{
+	dsb_ishst(); /* descriptor writes are seen by all walks before the TLBI */
+	tlbi(alle1is);
+	ic(ialluis); /* instruction caches may be tagged by VMID (D7.5.9) */
+	dsb_ish();   /* complete on all CPUs before a VMID is used again */
+	isb();       /* and for this CPU's own later accesses */
+}
+
+void arch_tlb_local_stage1(void)
+{
+	dsb_nshst(); /* this CPU's stores to tables are seen by its walks before the TLBI */
+	tlbi(vmalle1);
+	ic(iallu);
+	dsb_nsh(); /* complete on this CPU before the next vCPU's first fetch */
+	isb();     /* which must not use anything fetched before */
+}
+
+void arch_tlb_s2_publish(void)
+{
+	dsb_ishst(); /* new descriptors are seen by all walks; ERET synchronises the fetches */
+}
+
+void arch_tlb_el2_all(void)
+{
+	dsb_ishst(); /* descriptor writes are seen by all walks before the TLBI */
+	tlbi(alle2is);
+	dsb_ish(); /* complete on all CPUs */
+	isb();     /* this CPU's later accesses use the new map */
+}

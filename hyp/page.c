@@ -1,0 +1,701 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Frame table and buddy allocator (contract in include/hyp/page.h). The table is the leaves of one
+ * binary tree for each bank: only the first frame of a block has a valid entry, which says order
+ * and owner of the whole block. So setting up a bank costs a few dozen writes, however big it is.
+ */
+#include <arch/cache.h>
+#include <arch/mm.h>
+#include <arch/spinlock.h>
+#include <hyp/check.h>
+#include <hyp/log.h>
+#include <hyp/page.h>
+
+/* Of the first frame of a block; those inside are garbage. 16 bytes (design section 8). */
+struct frame {
+	uint32_t next, prev; /* list of free blocks (frame numbers, 0: end) */
+	uint16_t owner, ref;
+	uint8_t order;
+	bool dirty;        /* allocated, but page_scrub_block() has not finished */
+	uint16_t reserved; /* 0 */
+};
+_Static_assert(sizeof(struct frame) == 16, "design section 8: at most 16 bytes a frame");
+
+enum { CLEAN, DIRTY, NR_LISTS };
+
+struct bank {
+	uint64_t first, end; /* frame numbers: physical address / 4 KiB */
+	struct frame *table; /* of first */
+};
+
+/* Scrubbed in one step: 64 KiB. */
+#define SCRUB_ORDER 4u
+/* Frame numbers are 32 bits in the table. */
+#define FRAME_MAX (UINT64_C(1) << 32)
+
+static spinlock_t page_lock = SPINLOCK_INIT(LOCK_PAGE);
+static struct bank banks[HOST_MAX_BANKS];
+static unsigned nr_banks;
+static uint32_t lists[NR_LISTS][PAGE_MAX_ORDER + 1] GUARDED_BY(page_lock);
+static struct page_stats stats GUARDED_BY(page_lock);
+
+/* Frames [first, end). */
+struct span {
+	uint64_t first, end;
+};
+
+/* [base, base + size) in frames, rounded outwards; no wrap. */
+static struct span span_of(pa_t base, uint64_t size)
+{
+	uint64_t last = size == 0 ? pa_raw(base) : pa_raw(base) + size - 1;
+
+	if (last < pa_raw(base)) {
+		last = UINT64_MAX;
+	}
+	return (struct span){pa_raw(base) / PAGE_SIZE, last / PAGE_SIZE + (size != 0)};
+}
+
+static struct bank *bank_of(uint64_t f)
+{
+	for (unsigned i = 0; i < nr_banks; i++) {
+		if (f >= banks[i].first && f < banks[i].end) {
+			return &banks[i];
+		}
+	}
+	return NULL;
+}
+
+static struct frame *frame_at(uint64_t f)
+{
+	struct bank *b = bank_of(f);
+
+	CHECK(b != NULL);
+	return &b->table[f - b->first];
+}
+
+static bool inside(const struct bank *b, uint64_t f, unsigned order)
+{
+	return f >= b->first && f + BIT(order) <= b->end;
+}
+
+/*
+ * First frame of the block that f is in; NULL if f is no RAM. From the root of the tree down: an
+ * entry is looked at only when the block above it is split (or sticks out of the bank), so it is
+ * a valid one.
+ */
+static struct frame *leaf_of(uint64_t f, uint64_t *first)
+{
+	struct bank *b = bank_of(f);
+
+	for (unsigned o = PAGE_MAX_ORDER; b != NULL; o--) {
+		uint64_t base = ALIGN_DOWN(f, BIT(o));
+
+		if (inside(b, base, o) && b->table[base - b->first].order == o) {
+			*first = base;
+			return &b->table[base - b->first];
+		}
+		CHECK(o != 0);
+	}
+	return NULL;
+}
+
+static int list_of(uint16_t owner)
+{
+	return owner == OWNER_NONE ? CLEAN : owner == OWNER_DIRTY ? DIRTY : -1;
+}
+
+/* The count a page of that owner belongs to. */
+static uint64_t *stat_of(uint16_t owner) REQUIRES(page_lock)
+{
+	switch (owner) {
+	case OWNER_NONE:
+		return &stats.free;
+	case OWNER_DIRTY:
+		return &stats.dirty;
+	case OWNER_HYP:
+		return &stats.hyp;
+	case OWNER_RESERVED:
+		return &stats.reserved;
+	default:
+		return &stats.guest;
+	}
+}
+
+/* Makes f a block of that order and owner, on the list of its kind if it is a free one. */
+static void set_leaf(uint64_t f, unsigned order, uint16_t owner, uint16_t ref, bool dirty)
+    REQUIRES(page_lock)
+{
+	struct frame *e = frame_at(f);
+	int l = list_of(owner);
+
+	*e = (struct frame){.owner = owner, .ref = ref, .order = (uint8_t)order, .dirty = dirty};
+	*stat_of(owner) += BIT(order);
+	if (l >= 0) {
+		uint32_t *head = &lists[l][order];
+
+		e->next = *head;
+		if (*head != 0) {
+			frame_at(*head)->prev = (uint32_t)f;
+		}
+		*head = (uint32_t)f;
+	}
+}
+
+/* The reverse: the block's entry is about to become something else. */
+static void clear_leaf(struct frame *e) REQUIRES(page_lock)
+{
+	int l = list_of(e->owner);
+
+	*stat_of(e->owner) -= BIT(e->order);
+	if (l < 0) {
+		return;
+	}
+	if (e->next != 0) {
+		frame_at(e->next)->prev = e->prev;
+	}
+	if (e->prev != 0) {
+		frame_at(e->prev)->next = e->next;
+	} else {
+		lists[l][e->order] = e->next;
+	}
+}
+
+/* Splits the block that f is in until one of that order, or less, begins at f. */
+static struct frame *carve(uint64_t f, unsigned order) REQUIRES(page_lock)
+{
+	uint64_t first = 0;
+	struct frame *e = leaf_of(f, &first);
+
+	CHECK(e != NULL);
+	while (e->order > order || first != f) {
+		struct frame old = *e;
+		uint64_t half;
+
+		CHECK(old.order != 0);
+		half = first + BIT(old.order - 1);
+		clear_leaf(e);
+		set_leaf(first, old.order - 1u, old.owner, old.ref, old.dirty);
+		set_leaf(half, old.order - 1u, old.owner, old.ref, old.dirty);
+		first = f >= half ? half : first;
+		e = frame_at(first);
+	}
+	return e;
+}
+
+/* Adds a free block, clean or dirty, and joins it with its buddies of the same kind. */
+static void release(uint64_t f, unsigned order, uint16_t owner) REQUIRES(page_lock)
+{
+	const struct bank *b = bank_of(f);
+
+	while (order < PAGE_MAX_ORDER) {
+		uint64_t buddy = f ^ BIT(order);
+		struct frame *e;
+
+		if (!inside(b, ALIGN_DOWN(f, BIT(order + 1)), order + 1)) {
+			break;
+		}
+		e = &b->table[buddy - b->first];
+		if (e->order != order || e->owner != owner) {
+			break;
+		}
+		clear_leaf(e);
+		f = MIN(f, buddy);
+		order++;
+	}
+	set_leaf(f, order, owner, 0, false);
+}
+
+/* Clean blocks below `order` whose buddy is dirty become dirty, so that they can join. */
+static void mix(unsigned order) REQUIRES(page_lock)
+{
+	for (unsigned o = 0; o < order; o++) {
+		uint32_t next;
+
+		for (uint32_t f = lists[CLEAN][o]; f != 0; f = next) {
+			const struct bank *b = bank_of(f);
+			uint64_t buddy = f ^ BIT(o);
+			struct frame *e = frame_at(f);
+
+			next = e->next;
+			if (inside(b, ALIGN_DOWN(f, BIT(o + 1)), o + 1) &&
+			    b->table[buddy - b->first].order == o &&
+			    b->table[buddy - b->first].owner == OWNER_DIRTY) {
+				clear_leaf(e);
+				release(f, o, OWNER_DIRTY);
+			}
+		}
+	}
+}
+
+/* Takes a block from the lists for owner, from a clean one if any is big enough. False: none. */
+static bool take(unsigned order, uint16_t owner, uint64_t *f) REQUIRES(page_lock)
+{
+	for (int l = CLEAN; l < NR_LISTS; l++) {
+		for (unsigned o = order; o <= PAGE_MAX_ORDER; o++) {
+			if (lists[l][o] != 0) {
+				*f = lists[l][o];
+				clear_leaf(carve(*f, order));
+				set_leaf(*f, order, owner, 1, l == DIRTY);
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* One step of scrubbing an allocated block. e->next counts the frames that are done. */
+bool page_scrub_block(pa_t base)
+{
+	uint64_t f = pa_raw(base) / PAGE_SIZE, first, n;
+	struct frame *e;
+	void *p;
+
+	spin_lock(&page_lock);
+	e = leaf_of(f, &first);
+	CHECK(e != NULL && first == f && e->ref != 0);
+	n = e->dirty ? MIN(BIT(e->order) - e->next, BIT(SCRUB_ORDER)) : 0;
+	p = pa_to_ptr(pa((f + e->next) * PAGE_SIZE));
+	spin_unlock(&page_lock);
+	if (n == 0) {
+		return false;
+	}
+	/* Without the lock: the block is the caller's. */
+	arch_zero(p, n * PAGE_SIZE);
+	arch_dcache_clean_poc(p, n * PAGE_SIZE);
+	spin_lock(&page_lock);
+	e->next += (uint32_t)n;
+	if (e->next == BIT(e->order)) {
+		e->next = 0;
+		e->dirty = false;
+	}
+	n = e->dirty;
+	spin_unlock(&page_lock);
+	return n != 0;
+}
+
+enum hyp_err page_alloc(unsigned order, uint16_t owner, pa_t *out)
+{
+	uint64_t f;
+	bool ok;
+
+	if (order > PAGE_MAX_ORDER || list_of(owner) >= 0) {
+		return HYP_EINVAL;
+	}
+	spin_lock(&page_lock);
+	ok = take(order, owner, &f);
+	if (!ok) {
+		mix(order);
+		ok = take(order, owner, &f);
+	}
+	spin_unlock(&page_lock);
+	if (!ok) {
+		return HYP_ENOMEM;
+	}
+	while (page_scrub_block(pa(f * PAGE_SIZE))) {
+	}
+	*out = pa(f * PAGE_SIZE);
+	return HYP_OK;
+}
+
+enum hyp_err page_alloc_best(uint64_t pages_wanted, uint16_t owner, pa_t *out, unsigned *order)
+{
+	unsigned o = PAGE_MAX_ORDER;
+	uint64_t f;
+	bool ok;
+
+	if (pages_wanted == 0 || list_of(owner) >= 0) {
+		return HYP_EINVAL;
+	}
+	while (BIT(o) > pages_wanted) {
+		o--;
+	}
+	spin_lock(&page_lock);
+	ok = take(o, owner, &f);
+	while (!ok && o > 0) {
+		ok = take(--o, owner, &f);
+	}
+	spin_unlock(&page_lock);
+	if (!ok) {
+		return HYP_ENOMEM;
+	}
+	*out = pa(f * PAGE_SIZE);
+	*order = o;
+	return HYP_OK;
+}
+
+void page_free(pa_t base, unsigned order)
+{
+	uint64_t f = pa_raw(base) / PAGE_SIZE;
+	uint64_t end = f + BIT(order);
+
+	CHECK(order <= PAGE_MAX_ORDER && IS_ALIGNED(pa_raw(base), PAGE_SIZE << order));
+	spin_lock(&page_lock);
+	while (f < end) {
+		struct frame *e = carve(f, order);
+		unsigned o = e->order;
+
+		CHECK(e->ref != 0); /* freed twice, or never allocated */
+		if (--e->ref == 0) {
+			clear_leaf(e);
+			release(f, o, OWNER_DIRTY);
+		}
+		f += BIT(o);
+	}
+	spin_unlock(&page_lock);
+}
+
+static unsigned order_of(uint64_t size)
+{
+	unsigned o = 0;
+
+	while ((PAGE_SIZE << o) < size && o <= PAGE_MAX_ORDER) {
+		o++;
+	}
+	return o;
+}
+
+void *page_alloc_hyp(uint64_t size)
+{
+	pa_t p;
+
+	if (size == 0 || page_alloc(order_of(size), OWNER_HYP, &p) != HYP_OK) {
+		return NULL;
+	}
+	return pa_to_ptr(p);
+}
+
+void page_free_hyp(void *p, uint64_t size)
+{
+	page_free(ptr_to_pa(p), order_of(size));
+}
+
+uint16_t page_owner_of(pa_t p)
+{
+	uint64_t first;
+	struct frame *e;
+	uint16_t owner = OWNER_RESERVED;
+
+	spin_lock(&page_lock);
+	e = leaf_of(pa_raw(p) / PAGE_SIZE, &first);
+	if (e != NULL) {
+		owner = e->dirty ? (uint16_t)OWNER_DIRTY : e->owner;
+	}
+	spin_unlock(&page_lock);
+	return owner;
+}
+
+bool page_owned_by(pa_t p, uint64_t size, uint16_t owner)
+{
+	struct span s = span_of(p, size);
+	uint64_t first;
+	bool ok = size != 0;
+
+	spin_lock(&page_lock);
+	while (ok && s.first < s.end) {
+		const struct frame *e = leaf_of(s.first, &first);
+
+		ok = e != NULL && e->owner == owner && !e->dirty;
+		s.first = ok ? first + BIT(e->order) : s.end;
+	}
+	spin_unlock(&page_lock);
+	return ok;
+}
+
+enum hyp_err page_ref(pa_t p)
+{
+	uint64_t f = pa_raw(p) / PAGE_SIZE, first;
+	struct frame *e;
+	enum hyp_err err = HYP_OK;
+
+	spin_lock(&page_lock);
+	e = leaf_of(f, &first);
+	if (e == NULL || e->ref == 0 || e->dirty) {
+		err = HYP_ENOENT;
+	} else if (e->ref == UINT16_MAX) {
+		err = HYP_EFULL;
+	} else {
+		carve(f, 0)->ref++;
+	}
+	spin_unlock(&page_lock);
+	return err;
+}
+
+uint16_t page_refcount(pa_t p)
+{
+	uint64_t first;
+	struct frame *e;
+	uint16_t ref = 0;
+
+	spin_lock(&page_lock);
+	e = leaf_of(pa_raw(p) / PAGE_SIZE, &first);
+	if (e != NULL) {
+		ref = e->ref;
+	}
+	spin_unlock(&page_lock);
+	return ref;
+}
+
+bool page_scrub_step(void)
+{
+	uint64_t f = 0;
+	unsigned o = 0;
+
+	spin_lock(&page_lock);
+	/* The smallest first: the remains of what is half done, and joins come early. */
+	while (o <= PAGE_MAX_ORDER && lists[DIRTY][o] == 0) {
+		o++;
+	}
+	if (o <= PAGE_MAX_ORDER) {
+		f = lists[DIRTY][o];
+		o = MIN(o, SCRUB_ORDER);
+		clear_leaf(carve(f, o));
+		set_leaf(f, o, OWNER_HYP, 1, true);
+	}
+	spin_unlock(&page_lock);
+	if (f == 0) {
+		return false;
+	}
+	(void)page_scrub_block(pa(f * PAGE_SIZE));
+	spin_lock(&page_lock);
+	clear_leaf(frame_at(f));
+	release(f, o, OWNER_NONE);
+	f = stats.dirty;
+	spin_unlock(&page_lock);
+	return f != 0;
+}
+
+void page_get_stats(struct page_stats *st)
+{
+	spin_lock(&page_lock);
+	*st = stats;
+	spin_unlock(&page_lock);
+}
+
+uint64_t page_count_owned(uint16_t owner)
+{
+	uint64_t n = 0, first;
+
+	spin_lock(&page_lock);
+	for (unsigned i = 0; i < nr_banks; i++) {
+		for (uint64_t f = banks[i].first; f < banks[i].end;) {
+			const struct frame *e = leaf_of(f, &first);
+
+			n += e->owner == owner ? BIT(e->order) : 0;
+			f += BIT(e->order);
+		}
+	}
+	spin_unlock(&page_lock);
+	return n;
+}
+
+/* What is wrong with the leaf e at f, apart from its list; NULL: nothing. */
+static const char *leaf_error(const struct bank *b, uint64_t f, const struct frame *e)
+{
+	uint64_t buddy = f ^ BIT(e->order);
+	bool pair = e->order < PAGE_MAX_ORDER &&
+	            inside(b, ALIGN_DOWN(f, BIT(e->order + 1u)), e->order + 1u);
+	bool lone = list_of(e->owner) >= 0 || e->owner == OWNER_RESERVED;
+
+	if (lone != (e->ref == 0) || (lone && e->dirty)) {
+		return "owner and reference count disagree";
+	}
+	if (list_of(e->owner) >= 0 && pair && b->table[buddy - b->first].order == e->order &&
+	    b->table[buddy - b->first].owner == e->owner) {
+		return "free buddies are not joined";
+	}
+	if (e->reserved != 0) {
+		return "garbage";
+	}
+	return NULL;
+}
+
+/* Walks one free list; false if it is broken. */
+static bool list_ok(int l, unsigned order, uint64_t *pages) REQUIRES(page_lock)
+{
+	uint32_t prev = 0;
+
+	for (uint32_t f = lists[l][order]; f != 0; f = frame_at(f)->next) {
+		uint64_t first;
+		const struct frame *e = bank_of(f) != NULL ? leaf_of(f, &first) : NULL;
+
+		if (e == NULL || first != f || e->order != order || list_of(e->owner) != l ||
+		    e->prev != prev || *pages > stats.total) {
+			log_err("page: broken list %d order %u at frame 0x%x", l, order, f);
+			return false;
+		}
+		*pages += BIT(order);
+		prev = f;
+	}
+	return true;
+}
+
+bool page_check(void)
+{
+	struct page_stats n = {0};
+	uint64_t listed[NR_LISTS] = {0}, first;
+	bool ok = true;
+
+	spin_lock(&page_lock);
+	for (unsigned i = 0; i < nr_banks; i++) {
+		for (uint64_t f = banks[i].first; f < banks[i].end;) {
+			const struct frame *e = leaf_of(f, &first);
+			const char *what =
+			    first != f ? "blocks overlap" : leaf_error(&banks[i], f, e);
+
+			if (what != NULL) {
+				log_err("page: frame 0x%llx: %s", (unsigned long long)f, what);
+				ok = false;
+			}
+			*(&n.total + (stat_of(e->owner) - &stats.total)) += BIT(e->order);
+			n.total += BIT(e->order);
+			f = first + BIT(e->order);
+		}
+	}
+	for (unsigned o = 0; ok && o <= PAGE_MAX_ORDER; o++) {
+		ok = list_ok(CLEAN, o, &listed[CLEAN]) && list_ok(DIRTY, o, &listed[DIRTY]);
+	}
+	if (ok && (n.total != stats.total || n.free != stats.free || n.dirty != stats.dirty ||
+	           n.hyp != stats.hyp || n.guest != stats.guest || n.reserved != stats.reserved ||
+	           listed[CLEAN] != n.free || listed[DIRTY] != n.dirty)) {
+		log_err("page: counts disagree");
+		ok = false;
+	}
+	spin_unlock(&page_lock);
+	return ok;
+}
+
+/* All that is not to be handed out. */
+static unsigned busy_spans(const struct host *h, pa_t image_start, pa_t image_end, struct span *s)
+{
+	unsigned n = 0;
+
+	s[n++] = span_of(image_start, pa_raw(image_end) - pa_raw(image_start));
+	s[n++] = span_of(h->fdt.base, h->fdt.size);
+	s[n++] = span_of(h->initrd.base, h->initrd.size);
+	for (unsigned i = 0; i < h->nr_reserved; i++) {
+		s[n++] = span_of(h->reserved[i].base, h->reserved[i].size);
+	}
+	return n;
+}
+
+/* Adds a bank's whole pages but page 0 (EL2's NULL, and the end of a list here). */
+static void bank_add(const struct host_range *r) REQUIRES(page_lock)
+{
+	struct span s = span_of(r->base, r->size);
+	struct bank *b = &banks[nr_banks];
+
+	s.first += pa_raw(r->base) % PAGE_SIZE != 0;
+	s.end -= r->size != 0 && (pa_raw(r->base) + r->size) % PAGE_SIZE != 0;
+	s.first = MAX(s.first, 1);
+	s.end = MIN(s.end, FRAME_MAX);
+	for (unsigned i = 0; i < nr_banks; i++) {
+		if (s.first < banks[i].end && banks[i].first < s.end) {
+			log_warn("page: RAM banks overlap, one is ignored");
+			return;
+		}
+	}
+	if (s.first < s.end) {
+		*b = (struct bank){.first = s.first, .end = s.end};
+		nr_banks++;
+		stats.total += s.end - s.first;
+	}
+}
+
+/* The highest gap of n frames in b between the busy spans; 0: none. */
+static uint64_t gap_in(const struct bank *b, uint64_t n, const struct span *busy, unsigned nr_busy)
+{
+	uint64_t end = b->end;
+
+	while (end - b->first >= n) {
+		uint64_t lower = end;
+
+		for (unsigned i = 0; i < nr_busy; i++) {
+			if (busy[i].first < end && busy[i].end > end - n) {
+				lower = MIN(lower, busy[i].first);
+			}
+		}
+		if (lower == end) {
+			return end - n;
+		}
+		if (lower <= b->first) {
+			break;
+		}
+		end = lower;
+	}
+	return 0;
+}
+
+/* Gives the part of a span that is RAM to owner. */
+static void punch(struct span s, uint16_t owner, uint16_t ref) REQUIRES(page_lock)
+{
+	for (unsigned i = 0; i < nr_banks; i++) {
+		uint64_t f = MAX(s.first, banks[i].first);
+		uint64_t end = MIN(s.end, banks[i].end);
+
+		while (f < end) {
+			unsigned o = MIN(PAGE_MAX_ORDER, (unsigned)__builtin_ctzll(f | FRAME_MAX));
+			struct frame *e;
+
+			while (f + BIT(o) > end) {
+				o--;
+			}
+			e = carve(f, o);
+			o = e->order;
+			if (e->owner == OWNER_DIRTY) {
+				clear_leaf(e);
+				set_leaf(f, o, owner, ref, false);
+			}
+			f += BIT(o);
+		}
+	}
+}
+
+enum hyp_err page_init(const struct host *h, pa_t image_start, pa_t image_end)
+{
+	struct span busy[HOST_MAX_RESERVED + 3];
+	unsigned nr_busy = busy_spans(h, image_start, image_end, busy);
+	uint64_t n, at = 0, largest = 0;
+	struct frame *table;
+
+	nr_banks = 0;
+	spin_lock(&page_lock);
+	stats = (struct page_stats){0};
+	for (unsigned i = 0; i <= PAGE_MAX_ORDER; i++) {
+		lists[CLEAN][i] = 0;
+		lists[DIRTY][i] = 0;
+	}
+	for (unsigned i = 0; i < h->nr_ram; i++) {
+		bank_add(&h->ram[i]);
+	}
+	n = (stats.total * sizeof(struct frame) + PAGE_MASK) / PAGE_SIZE;
+	for (unsigned i = 0; i < nr_banks; i++) {
+		uint64_t gap = gap_in(&banks[i], n, busy, nr_busy);
+
+		if (gap != 0 && banks[i].end - banks[i].first > largest) {
+			largest = banks[i].end - banks[i].first;
+			at = gap;
+		}
+	}
+	if (at != 0) {
+		table = pa_to_ptr(pa(at * PAGE_SIZE));
+		for (unsigned i = 0; i < nr_banks; i++) {
+			banks[i].table = table;
+			table += banks[i].end - banks[i].first;
+			for (uint64_t f = banks[i].first; f < banks[i].end;) {
+				unsigned o = PAGE_MAX_ORDER;
+
+				while (!IS_ALIGNED(f, BIT(o)) || f + BIT(o) > banks[i].end) {
+					o--;
+				}
+				set_leaf(f, o, OWNER_DIRTY, 0, false);
+				f += BIT(o);
+			}
+		}
+		for (unsigned i = 0; i < nr_busy; i++) {
+			punch(busy[i], OWNER_RESERVED, 0);
+		}
+		punch((struct span){at, at + n}, OWNER_HYP, 1);
+	}
+	spin_unlock(&page_lock);
+	return at != 0 ? HYP_OK : HYP_ENOMEM;
+}
