@@ -4,7 +4,10 @@
  * by the assertions below whenever this file is compiled (rule 10).
  */
 #include <hyp/pcpu.h>
+#include <hyp/panic.h>
 #include <hyp/vcpu.h>
+
+#include <asm/boot.h>
 
 #define OFFSET(sym, str, mem) __asm__ volatile("\n.ascii \"->" #sym " %0\"" ::"i"(offsetof(str, mem)))
 #define VALUE(sym, val) __asm__ volatile("\n.ascii \"->" #sym " %0\"" ::"i"(val))
@@ -17,6 +20,18 @@ void asm_offsets(void)
 	OFFSET(PCPU_STACK_TOP, struct pcpu, stack_top);
 	OFFSET(PCPU_ID, struct pcpu, id);
 	VALUE(PCPU_SIZE, sizeof(struct pcpu));
+	OFFSET(EXC_X, struct exc_frame, x);
+	OFFSET(EXC_SP, struct exc_frame, sp);
+	OFFSET(EXC_PC, struct exc_frame, pc);
+	OFFSET(EXC_ESR, struct exc_frame, esr);
+	OFFSET(EXC_KIND, struct exc_frame, kind);
+	VALUE(EXC_FRAME_SIZE, sizeof(struct exc_frame));
+	VALUE(EMERGENCY_BELOW_TOP, STACK_SIZE + PAGE_SIZE);
+	OFFSET(BOOT_SLOT_MPIDR, struct boot_slot, mpidr);
+	OFFSET(BOOT_SLOT_STACK, struct boot_slot, stack_top);
+	OFFSET(BOOT_SLOT_PCPU, struct boot_slot, pcpu);
+	VALUE(BOOT_SLOT_SIZE, sizeof(struct boot_slot));
+	VALUE(BOOT_SLOT_COUNT, MAX_PCPUS);
 	OFFSET(VCPU_X, struct vcpu, arch.x);
 	OFFSET(VCPU_WORK, struct vcpu, work);
 	OFFSET(VCPU_FP, struct vcpu, arch.fp.v);

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdnoreturn.h>
+
 #include <hyp/err.h>
 #include <hyp/types.h>
 
@@ -27,6 +29,11 @@ unsigned arch_vmid_bits(void);
 
 /* Starts CPU `cpu` of host.cpus at the secondary entry; its pcpu is set up. Boot CPU only. */
 enum hyp_err arch_cpu_start(unsigned cpu) __must_check;
+struct host;
+/* Boot CPU: makes it cpus[0] of the host's list and sets up its pcpu. */
+void arch_smp_init(struct host *h);
+/* Where a started CPU arrives, on its own stack with its pcpu set; hyp/main.c. */
+noreturn void boot_secondary(void);
 /* Power of the whole machine, by PSCI or the board; return only if there is no way. */
 void arch_system_off(void);
 void arch_system_reset(void);

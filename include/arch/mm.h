@@ -19,6 +19,15 @@ enum mm_attr {
 /* Maps [pa, pa + size) (rounded out to pages) at VA = PA. Boot CPU, before the others start. */
 enum hyp_err arch_mm_map(pa_t pa, uint64_t size, enum mm_attr attr) __must_check;
 
+struct host;
+/*
+ * Boot CPU, MMU off: the image, its stacks' guard pages, the host's tree (size 0: none) and one
+ * page of device registers. Then the MMU goes on.
+ */
+enum hyp_err arch_mm_boot(const void *fdt, uint64_t fdt_size, pa_t uart) __must_check;
+/* The direct map: initrd read-only, RAM less what is reserved read-write. */
+enum hyp_err arch_mm_init(const struct host *h) __must_check;
+
 /*
  * asm/mm.h: void *pa_to_ptr(pa_t), pa_t ptr_to_pa(const void *): the identity on the target; host
  * tests add an offset so that a mistaken cast is found.

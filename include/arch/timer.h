@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <hyp/err.h>
 #include <hyp/types.h>
 
 #define TIMER_NEVER UINT64_MAX
@@ -18,6 +19,8 @@
 #define GUEST_VTIMER_INTID 27u
 #define GUEST_PTIMER_INTID 30u
 
+/* Boot CPU: the counter's frequency, fdt_hz where CNTFRQ_EL0 says 0. ENOTSUP: none known. */
+enum hyp_err arch_timer_init(uint32_t fdt_hz) __must_check;
 /* CNTPCT_EL0, not speculated ahead of earlier instructions (ISB inside). */
 uint64_t arch_counter(void);
 /* Hz; 1 .. 10^9 and more. Valid after the boot CPU's arch_timer_init(). */

@@ -10,8 +10,8 @@
 #include <hyp/host.h>
 #include <hyp/types.h>
 
-#define CONFIG_NAME_MAX 32u     /* a VM's name, with its NUL */
-#define CONFIG_FILE_MAX 64u     /* an image's name */
+#define CONFIG_NAME_MAX 32u /* a VM's name, with its NUL */
+#define CONFIG_FILE_MAX 64u /* an image's name */
 #define CONFIG_BOOTARGS_MAX 512u
 
 enum vm_format { FORMAT_AUTO, FORMAT_LINUX, FORMAT_ELF, FORMAT_RAW };
@@ -27,38 +27,55 @@ struct vm_config {
 	uint64_t load, entry; /* raw; 0: default */
 	uint64_t memory;      /* bytes, a multiple of 4096 */
 	uint32_t cpus;
-	uint64_t affinity;    /* bit mask of host CPUs */
+	uint64_t affinity; /* bit mask of host CPUs */
 	enum vm_sched sched;
-	uint32_t weight;      /* fair: 1..10000 */
-	uint32_t priority;    /* fixed: 0..31, larger wins */
+	uint32_t weight;               /* fair: 1..10000 */
+	uint32_t priority;             /* fixed: 0..31, larger wins */
 	uint32_t budget_us, period_us; /* fixed; 0: not limited */
-	uint32_t gic;         /* 2 or 3 */
+	uint32_t gic;                  /* 2 or 3 */
 	enum vm_on_crash on_crash;
 	uint32_t restart_limit;
 	bool autostart, background, console;
+	bool vpl011; /* accepted; every VM has one */
 	enum vm_verify verify;
-	uint64_t rtc_base;    /* PL031 start value, seconds */
-	bool valid;           /* false: refused; the reason was logged */
+	uint64_t rtc_base; /* PL031 start value, seconds */
+	bool valid;        /* false: refused; the reasons were logged */
+	int node;          /* in the manifest, for messages */
 };
 
 enum when_idle { IDLE_WAIT, IDLE_POWEROFF };
 
 struct manifest {
+	const void *blob;
 	enum when_idle when_idle;
-	unsigned nr_vms;
+	unsigned nr_vms; /* refused ones included */
 	struct vm_config vm[MAX_VMS];
 };
 
+struct fit;
+
 /*
- * Parses the manifest blob (untrusted). A VM with a fault is refused (valid = false), its
- * neighbours stay; HYP_EINVAL when no single VM is at fault. Each refusal is logged with node,
- * property, value and remedy in the words of the linter. gic default: host_gic_version.
+ * Parses the manifest blob (untrusted; it stays in memory). A VM with a fault is refused (valid =
+ * false), its neighbours stay; HYP_EINVAL when no single VM is at fault (*out has no meaning then).
+ * Each fault is logged with node, property, value and remedy in the words of the linter. gic
+ * default: host_gic_version. Without a VM that says console, the first one gets the keyboard.
  */
 enum hyp_err config_parse(const void *blob, uint64_t size, unsigned host_gic_version,
-			  unsigned host_cpus, struct manifest *out) __must_check;
+                          unsigned host_cpus, struct manifest *out) __must_check;
 
-/* Host FDT -> host. MMU may be off. EINVAL with *why set to a sentence for the console. */
+/*
+ * The rest of the linter, to be called next: files that are missing or cannot be loaded, VMs beyond
+ * the ram bytes of the board. Logs and refuses in the same way. Hashes nothing.
+ */
+void config_check_files(struct manifest *m, const struct fit *bundle, uint64_t ram);
+
+/* Host FDT -> host. MMU may be off. EINVAL with *why set to a sentence for the console; what was
+ * found until then is in *out, for the way it is said. */
 enum hyp_err config_host_init(const void *fdt, struct host *out, const char **why) __must_check;
 
-/* word= value from a bootargs string; false if absent. */
+/* Size of the tree at fdt by its header, 0: it cannot be one. */
+uint64_t config_fdt_size(const void *fdt);
+
+/* Value of the last word=value among the blank-separated words of args, cut off at n; false if
+ * absent. */
 bool config_bootarg(const char *args, const char *word, char *buf, size_t n);

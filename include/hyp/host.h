@@ -33,6 +33,7 @@ struct host_gic {
 	struct host_range gicc, gich, gicv;  /* v2 */
 	struct host_range gicr[HOST_MAX_BANKS]; /* v3 redistributor regions */
 	unsigned nr_gicr;
+	uint64_t gicr_stride; /* redistributor-stride, 0: by GICR_TYPER */
 	uint32_t maint_intid;
 };
 
@@ -65,6 +66,7 @@ struct host {
 	unsigned nr_cpus;
 	unsigned nr_cpus_ignored; /* beyond MAX_PCPUS or disabled */
 	bool psci_smc;            /* SMC may be used at all */
+	bool psci_hvc;            /* method hvc: of use only when started at EL1, to power off */
 };
 
 /* Valid after config_host_init(); read-only. */

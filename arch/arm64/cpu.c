@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * This CPU: EL2 registers that are UNKNOWN at reset, identity, idling; the machine's power.
+ */
+#include <arch/barrier.h>
+#include <arch/cpu.h>
+#include <hyp/board.h>
+#include <hyp/host.h>
+#include <lib/printf.h>
+
+#include <asm/boot.h>
+#include <asm/smccc.h>
+#include <asm/sysreg.h>
+
+#define PSCI_SYSTEM_OFF UINT64_C(0x84000008) /* DEN 0022 5.1 */
+#define PSCI_SYSTEM_RESET UINT64_C(0x84000009)
+
+#define MIDR_IMPLEMENTER GENMASK(31, 24)
+#define MIDR_VARIANT GENMASK(23, 20)
+#define MIDR_PART GENMASK(15, 4)
+#define MIDR_REVISION GENMASK(3, 0)
+
+static const struct {
+	uint8_t implementer;
+	uint16_t part;
+	const char *name;
+} cpu_names[] = {
+	{0x41, 0xd03, "Cortex-A53"},  {0x41, 0xd04, "Cortex-A35"},  {0x41, 0xd05, "Cortex-A55"},
+	{0x41, 0xd07, "Cortex-A57"},  {0x41, 0xd08, "Cortex-A72"},  {0x41, 0xd09, "Cortex-A73"},
+	{0x41, 0xd0a, "Cortex-A75"},  {0x41, 0xd0b, "Cortex-A76"},  {0x41, 0xd0c, "Neoverse-N1"},
+	{0x41, 0xd0d, "Cortex-A77"},  {0x41, 0xd40, "Neoverse-V1"}, {0x41, 0xd41, "Cortex-A78"},
+	{0x41, 0xd47, "Cortex-A710"}, {0x41, 0xd49, "Neoverse-N2"}, {0x46, 0x001, "A64FX"},
+};
+
+void arch_cpu_init(void)
+{
+	uint64_t dfr = sysreg_read(ID_AA64DFR0_EL1);
+	uint64_t pmu = FIELD_GET(GENMASK(11, 8), dfr);
+
+	/* All counters belong to EL1 until a vCPU's value says otherwise (HPMN 0 is reserved). */
+	sysreg_write(MDCR_EL2, pmu == 0 || pmu == 0xf ? 0 : FIELD_GET(GENMASK(15, 11), sysreg_read(PMCR_EL0)));
+	sysreg_write(CNTHCTL_EL2, 0);
+	sysreg_write(CNTVOFF_EL2, 0);
+	sysreg_write(CNTHP_CTL_EL2, 0); /* timers of the loader */
+	sysreg_write(CNTV_CTL_EL0, 0);
+	sysreg_write(CNTP_CTL_EL0, 0);
+	sysreg_write(HSTR_EL2, 0);
+	sysreg_write(ACTLR_EL2, 0); /* EL1 has no access to CPU control registers (A72 TRM 4.3.30) */
+	sysreg_write(HACR_EL2, 0);
+	sysreg_write(VTCR_EL2, BIT(31)); /* RES1; the stage-2 code sets the rest */
+	sysreg_write(VTTBR_EL2, 0);
+	sysreg_write(VPIDR_EL2, sysreg_read(MIDR_EL1));
+	sysreg_write(VMPIDR_EL2, sysreg_read(MPIDR_EL1));
+	/* FEAT_FGT: fine-grained traps off (HFGRTR, HFGWTR, HFGITR, HDFGRTR, HDFGWTR; D19.2.63). */
+	if (FIELD_GET(GENMASK(59, 56), sysreg_read(ID_AA64MMFR0_EL1)) != 0) {
+		sysreg_write(S3_4_C1_C1_4, 0);
+		sysreg_write(S3_4_C1_C1_5, 0);
+		sysreg_write(S3_4_C1_C1_6, 0);
+		sysreg_write(S3_4_C3_C1_4, 0);
+		sysreg_write(S3_4_C3_C1_5, 0);
+	}
+	/* FEAT_HCX: what HCRX_EL2 would grant is not offered (D19.2.49). */
+	if (FIELD_GET(GENMASK(43, 40), sysreg_read(ID_AA64MMFR1_EL1)) != 0) {
+		sysreg_write(S3_4_C1_C2_2, 0);
+	}
+	isb(); /* in force before anything relies on it */
+}
+
+void arch_cpu_idle(void)
+{
+	dsb_sy(); /* stores complete before the CPU may stop its clock (B2.3.12) */
+	__asm__ volatile("wfi" ::: "memory");
+}
+
+uint64_t arch_cpu_midr(void)
+{
+	return sysreg_read(MIDR_EL1);
+}
+
+void arch_cpu_name(char *buf, size_t n)
+{
+	uint64_t midr = arch_cpu_midr();
+	unsigned implementer = (unsigned)FIELD_GET(MIDR_IMPLEMENTER, midr);
+	unsigned part = (unsigned)FIELD_GET(MIDR_PART, midr);
+
+	for (size_t i = 0; i < ARRAY_SIZE(cpu_names); i++) {
+		if (cpu_names[i].implementer == implementer && cpu_names[i].part == part) {
+			snprintf(buf, n, "%s r%up%u", cpu_names[i].name,
+				 (unsigned)FIELD_GET(MIDR_VARIANT, midr),
+				 (unsigned)FIELD_GET(MIDR_REVISION, midr));
+			return;
+		}
+	}
+	snprintf(buf, n, "implementer 0x%02x part 0x%03x", implementer, part);
+}
+
+unsigned arch_pa_bits(void)
+{
+	static const uint8_t bits[] = {32, 36, 40, 42, 44, 48}; /* PARange; more is capped */
+	uint64_t range = FIELD_GET(GENMASK(3, 0), sysreg_read(ID_AA64MMFR0_EL1));
+
+	return bits[MIN(range, ARRAY_SIZE(bits) - 1)];
+}
+
+unsigned arch_vmid_bits(void)
+{
+	return FIELD_GET(GENMASK(7, 4), sysreg_read(ID_AA64MMFR1_EL1)) == 2 ? 16 : 8;
+}
+
+/* Firmware by SMC; by HVC only when it was EL1 that we were started at. */
+static void psci_power(uint64_t fn)
+{
+	if (host.psci_smc) {
+		smccc_smc(fn, 0, 0, 0);
+	} else if (host.psci_hvc && sysreg_read(CurrentEL) >> 2 == 1) {
+		register uint64_t x0 __asm__("x0") = fn;
+
+		__asm__ volatile("hvc #0" : "+r"(x0) : : "x1", "x2", "x3", "memory");
+	}
+}
+
+void arch_system_off(void)
+{
+	const struct board *b = board_find(host.compatible);
+
+	psci_power(PSCI_SYSTEM_OFF);
+	if (b != NULL && b->system_off != NULL) {
+		b->system_off();
+	}
+}
+
+void arch_system_reset(void)
+{
+	const struct board *b = board_find(host.compatible);
+
+	psci_power(PSCI_SYSTEM_RESET);
+	if (b != NULL && b->system_reset != NULL) {
+		b->system_reset();
+	}
+}

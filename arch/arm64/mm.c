@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * EL2's translation tables: flat, 48-bit, 4 KiB granule, from a pool in .bss. Entries are only
+ * ever added, so no break-before-make is needed (Arm ARM D8.13.1); the one window is the exception.
+ */
+#include <arch/barrier.h>
+#include <arch/cpu.h>
+#include <arch/mm.h>
+#include <arch/tlb.h>
+#include <hyp/check.h>
+#include <hyp/host.h>
+
+#include <asm/boot.h>
+#include <asm/sysreg.h>
+
+/* Stage-1 descriptors of the EL2 regime (D8.3). */
+#define S1_VALID BIT(0)
+#define S1_TABLE BIT(1) /* level 3: page */
+#define S1_ATTR(n) FIELD_PREP(GENMASK(4, 2), n)
+#define S1_AP_RES1 BIT(6) /* AP[1], one privilege level */
+#define S1_RO BIT(7)
+#define S1_SH_INNER FIELD_PREP(GENMASK(9, 8), 3u)
+#define S1_AF BIT(10)
+#define S1_XN BIT(54)
+#define S1_ADDR GENMASK(47, 12)
+/* Invalid, but not free: a page that is to stay unmapped when RAM is filled in. */
+#define S1_HOLE BIT(2)
+
+/* MAIR_EL2: attribute 0 device nGnRE, 1 normal write-back read/write-allocate (D19.2.101). */
+#define ATTR_DEVICE 0u
+#define ATTR_NORMAL 1u
+#define MAIR_VALUE UINT64_C(0xff04)
+/* TCR_EL2: T0SZ = 16, walks inner shareable write-back, 4 KiB (D19.2.144). PS is added. */
+#define TCR_VALUE (BIT(31) | BIT(23) | (UINT64_C(3) << 12) | BIT(10) | BIT(8) | 16)
+#define TCR_PS_SHIFT 16
+
+#define VA_BITS 48u
+#define WINDOW_VA (BIT(VA_BITS) - PAGE_SIZE)
+#define FDT_MAX_SIZE MiB(2)
+
+/* 8 banks and 32 reserved ranges with ragged ends in the worst case; a Pi takes 20. */
+#define POOL_TABLES 128u
+static uint64_t tables[POOL_TABLES][512] __attribute__((aligned(4096))); /* [0]: the root */
+static unsigned tables_used = 1;
+
+struct mm_regs mm_regs;
+uint8_t cpu_stacks[MAX_PCPUS][STACK_AREA] __attribute__((aligned(4096)));
+
+static const uint64_t attr_bits[] = {
+	[MM_RW] = S1_ATTR(ATTR_NORMAL) | S1_SH_INNER | S1_XN,
+	[MM_RO] = S1_ATTR(ATTR_NORMAL) | S1_SH_INNER | S1_XN | S1_RO,
+	[MM_RX] = S1_ATTR(ATTR_NORMAL) | S1_SH_INNER | S1_RO,
+	[MM_DEVICE] = S1_ATTR(ATTR_DEVICE) | S1_XN,
+};
+
+enum map_mode {
+	MAP_NEW,  /* EEXIST when something else is there already */
+	MAP_FILL, /* what is there stays */
+};
+
+static uint64_t leaf(uint64_t at, enum mm_attr attr, bool page)
+{
+	return at | attr_bits[attr] | S1_AP_RES1 | S1_AF | S1_VALID | (page ? S1_TABLE : 0);
+}
+
+/* Flat map of [at, end), both page-aligned, in the largest blocks. */
+static enum hyp_err map_range(uint64_t at, uint64_t end, enum mm_attr attr, enum map_mode mode)
+{
+	while (at < end) {
+		uint64_t *t = tables[0];
+		unsigned shift = 39; /* level 0; 30, 21, 12 */
+
+		for (;; shift -= 9) {
+			uint64_t *e = &t[(at >> shift) & 511];
+			uint64_t want = leaf(at, attr, shift == PAGE_SHIFT);
+			bool fits = shift <= 30 && IS_ALIGNED(at, BIT(shift)) && end - at >= BIT(shift);
+
+			if (*e == 0 && fits) {
+				*e = want;
+			} else if (*e == 0) {
+				if (tables_used == POOL_TABLES) {
+					return HYP_ENOMEM;
+				}
+				*e = (uint64_t)(uintptr_t)tables[tables_used++] | S1_TABLE | S1_VALID;
+			}
+			if (shift == PAGE_SHIFT || (*e & (S1_TABLE | S1_VALID)) != (S1_TABLE | S1_VALID)) {
+				/* A leaf: ours, or what was there. */
+				if (mode == MAP_NEW && (!fits || *e != want)) {
+					return HYP_EEXIST;
+				}
+				break;
+			}
+			t = (uint64_t *)(uintptr_t)(*e & S1_ADDR);
+		}
+		at = (at | (BIT(shift) - 1)) + 1;
+	}
+	return HYP_OK;
+}
+
+/* The level-3 entry of a page, with the tables above it; NULL: pool empty or mapped as a block. */
+static uint64_t *page_entry(uint64_t at)
+{
+	uint64_t *t = tables[0];
+
+	for (unsigned shift = 39; shift > PAGE_SHIFT; shift -= 9) {
+		uint64_t *e = &t[(at >> shift) & 511];
+
+		if (*e == 0 && tables_used < POOL_TABLES) {
+			*e = (uint64_t)(uintptr_t)tables[tables_used++] | S1_TABLE | S1_VALID;
+		}
+		if ((*e & (S1_TABLE | S1_VALID)) != (S1_TABLE | S1_VALID)) {
+			return NULL;
+		}
+		t = (uint64_t *)(uintptr_t)(*e & S1_ADDR);
+	}
+	return &t[(at >> PAGE_SHIFT) & 511];
+}
+
+static enum hyp_err make_hole(const void *page)
+{
+	uint64_t *e = page_entry((uint64_t)(uintptr_t)page);
+
+	if (e == NULL || *e != 0) {
+		return HYP_EEXIST;
+	}
+	*e = S1_HOLE;
+	return HYP_OK;
+}
+
+static enum hyp_err map_image(void)
+{
+	uint64_t start = (uint64_t)(uintptr_t)image_start, text = (uint64_t)(uintptr_t)text_end;
+	uint64_t ro = (uint64_t)(uintptr_t)rodata_end, end = (uint64_t)(uintptr_t)image_end;
+
+	TRY(make_hole(NULL));
+	for (unsigned i = 0; i < MAX_PCPUS; i++) {
+		TRY(make_hole(cpu_stacks[i]));
+		TRY(make_hole(cpu_stacks[i] + PAGE_SIZE + EMERGENCY_STACK_SIZE));
+	}
+	TRY(map_range(start, text, MM_RX, MAP_NEW));
+	TRY(map_range(text, ro, MM_RO, MAP_NEW));
+	return map_range(ro, end, MM_RW, MAP_FILL); /* around the guard pages */
+}
+
+enum hyp_err arch_mm_boot(const void *fdt, uint64_t fdt_size, pa_t uart)
+{
+	uint64_t at = (uint64_t)(uintptr_t)fdt, ps = sysreg_read(ID_AA64MMFR0_EL1) & 0xf;
+
+	mm_regs = (struct mm_regs){
+		.mair = MAIR_VALUE,
+		.tcr = TCR_VALUE | MIN(ps, UINT64_C(5)) << TCR_PS_SHIFT, /* 5: 48 bits */
+		.ttbr0 = (uint64_t)(uintptr_t)tables[0],
+		.sctlr = SCTLR_EL2_RES1 | SCTLR_M | SCTLR_C | SCTLR_SA | SCTLR_I | SCTLR_WXN,
+	};
+	TRY(map_image());
+	TRY(map_range(pa_raw(uart), pa_raw(uart) + PAGE_SIZE, MM_DEVICE, MAP_NEW));
+	return map_range(ALIGN_DOWN(at, PAGE_SIZE), ALIGN_UP(at + fdt_size, PAGE_SIZE), MM_RO, MAP_NEW);
+}
+
+enum hyp_err arch_mm_map(pa_t at, uint64_t size, enum mm_attr attr)
+{
+	uint64_t start = ALIGN_DOWN(pa_raw(at), PAGE_SIZE), limit = BIT(arch_pa_bits());
+	enum hyp_err err;
+
+	if (size == 0 || pa_raw(at) >= limit || size > limit - pa_raw(at)) {
+		return HYP_ERANGE;
+	}
+	err = map_range(start, ALIGN_UP(pa_raw(at) + size, PAGE_SIZE), attr, MAP_NEW);
+	dsb_ishst(); /* entries are visible to walks ... */
+	isb();       /* ... of the next instructions (D8.2.6) */
+	return err;
+}
+
+/* RAM of one bank less the reserved ranges, which may overlap and come in any order. */
+static enum hyp_err map_bank(const struct host *h, uint64_t at, uint64_t end)
+{
+	while (at < end) {
+		uint64_t stop = end;
+		bool inside = false;
+
+		for (unsigned i = 0; i < h->nr_reserved; i++) {
+			uint64_t lo = ALIGN_DOWN(pa_raw(h->reserved[i].base), PAGE_SIZE);
+			uint64_t hi = ALIGN_UP(pa_raw(h->reserved[i].base) + h->reserved[i].size, PAGE_SIZE);
+
+			if (lo <= at && at < hi) {
+				at = hi;
+				inside = true;
+				break;
+			}
+			if (at < lo) {
+				stop = MIN(stop, lo);
+			}
+		}
+		if (!inside) {
+			TRY(map_range(at, stop, MM_RW, MAP_FILL));
+			at = stop;
+		}
+	}
+	return HYP_OK;
+}
+
+enum hyp_err arch_mm_init(const struct host *h)
+{
+	uint64_t limit = BIT(arch_pa_bits());
+
+	if (h->initrd.size != 0) {
+		TRY(arch_mm_map(h->initrd.base, h->initrd.size, MM_RO));
+	}
+	for (unsigned i = 0; i < h->nr_ram; i++) {
+		uint64_t base = pa_raw(h->ram[i].base);
+
+		TRY(map_bank(h, base, MIN(base + h->ram[i].size, limit)));
+	}
+	dsb_ishst(); /* as in arch_mm_map() */
+	isb();
+	return HYP_OK;
+}
+
+void *mm_window(pa_t page)
+{
+	uint64_t *e = page_entry(WINDOW_VA);
+
+	CHECK(e != NULL);
+	*e = 0;
+	arch_tlb_el2_all(); /* break ... */
+	*e = leaf(ALIGN_DOWN(pa_raw(page), PAGE_SIZE), MM_RW, true);
+	dsb_ishst(); /* ... before make */
+	isb();
+	return (void *)(uintptr_t)(WINDOW_VA | (pa_raw(page) & PAGE_MASK));
+}

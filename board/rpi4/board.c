@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Raspberry Pi 4 (BCM2711): loaders put the image into the first GiB of RAM. Without TF-A there is
+ * no PSCI; power is in the hands of the watchdog (BCM2835 PM block).
+ */
+#include <arch/io.h>
+#include <hyp/board.h>
+
+#define PM_BASE UINT64_C(0xfe100000)
+#define PM_RSTC (PM_BASE + 0x1c)
+#define PM_RSTS (PM_BASE + 0x20)
+#define PM_WDOG (PM_BASE + 0x24)
+#define PM_PASSWORD UINT32_C(0x5a000000) /* in the top byte of every write */
+#define PM_RSTC_WRCFG UINT32_C(0x30)
+#define PM_RSTC_FULL_RESET UINT32_C(0x20)
+#define PM_RSTS_HALT UINT32_C(0x555) /* partition 63: the firmware halts instead of booting */
+#define PM_WDOG_TICKS UINT32_C(10)   /* of 16 us */
+
+static void rpi4_system_reset(void)
+{
+	io_write32(PM_WDOG, PM_PASSWORD | PM_WDOG_TICKS);
+	io_write32(PM_RSTC, PM_PASSWORD | (io_read32(PM_RSTC) & ~PM_RSTC_WRCFG) | PM_RSTC_FULL_RESET);
+}
+
+static void rpi4_system_off(void)
+{
+	io_write32(PM_RSTS, PM_PASSWORD | io_read32(PM_RSTS) | PM_RSTS_HALT);
+	rpi4_system_reset();
+}
+
+const struct board board_rpi4 = {
+	.name = "Raspberry Pi 4",
+	.compatible = "raspberrypi,4",
+	.guess_lo = 0,
+	.guess_hi = GiB(1),
+	.uart_type = HOST_UART_PL011,
+	.uart = {0xfe201000},
+	.power = {{PM_BASE}, PAGE_SIZE},
+	.system_off = rpi4_system_off,
+	.system_reset = rpi4_system_reset,
+};
