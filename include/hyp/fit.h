@@ -7,24 +7,54 @@
 
 #include <hyp/err.h>
 #include <hyp/types.h>
+#include <lib/sha256.h>
 
 struct fit {
 	const uint8_t *base; /* the FIT's FDT */
 	uint64_t size;       /* bytes from base to the end of the initrd */
+	int images;          /* node /images */
 };
 
 struct fit_image {
 	const uint8_t *data;
 	uint64_t size;
+	uint32_t index; /* 0, 1, ... in the bundle: to remember what was verified */
 	uint32_t crc32;
-	bool has_sha256, checked;
-	uint8_t sha256[32];
+	bool has_crc32, has_sha256;
+	uint8_t sha256[SHA256_SIZE];
 };
 
+/*
+ * Walks a flattened tree once, bounded, so that libfdt may be let loose on it afterwards: it lies
+ * within size bytes and is 8-byte aligned, every tag, name and property lies inside its block, at
+ * most 16 levels deep. EINVAL with *why a clause ("is cut off").
+ */
+enum hyp_err fit_check_tree(const void *blob, uint64_t size, const char **why) __must_check;
+
 /* Finds the FIT in [start, start + size); *why: a sentence when it fails. */
-enum hyp_err fit_open(const void *start, uint64_t size, struct fit *out, const char **why) __must_check;
-/* Image whose description is `name` ("manifest" for the manifest). ENOENT, ECORRUPT. */
+enum hyp_err fit_open(const void *start, uint64_t size, struct fit *out, const char **why)
+    __must_check;
+/*
+ * Image whose description is `name` ("manifest" for the manifest). ENOENT; ECORRUPT: its data do
+ * not lie within the bundle, or it has neither hash. Nothing is hashed yet.
+ */
 enum hyp_err fit_find(const struct fit *f, const char *name, struct fit_image *out) __must_check;
 
-/* CRC-32 (IEEE 802.3) by CRC32X where the CPU has it; running value, start with 0. */
-uint32_t fit_crc32(uint32_t crc, const void *data, uint64_t size);
+/* Checking an image's hashes in steps, as a job does: init, step until it returns false, done. */
+#define FIT_VERIFY_STEP KiB(64)
+struct fit_verify {
+	const struct fit_image *image;
+	uint64_t at;
+	bool sha;
+	uint32_t crc32;
+	struct sha256 sha256;
+};
+
+/* crc32 always, sha256 too if sha. image stays valid until done. */
+void fit_verify_init(struct fit_verify *v, const struct fit_image *image, bool sha);
+/* Hashes at most FIT_VERIFY_STEP bytes (a quarter of that with sha); false: nothing is left. */
+bool fit_verify_step(struct fit_verify *v);
+/* ECORRUPT with *why a sentence: a hash is wrong, or one that is asked for is missing. */
+enum hyp_err fit_verify_done(struct fit_verify *v, const char **why) __must_check;
+/* All of it at once, for the manifest. */
+enum hyp_err fit_verify(const struct fit_image *image, bool sha, const char **why) __must_check;

@@ -12,15 +12,29 @@
 struct machine;
 
 #define GFDT_MAX_SIZE KiB(64)
+#define GFDT_MAX_OVERLAY KiB(16)
 
 struct gfdt_input {
 	const struct vm_config *cfg;
 	const struct machine *machine;
 	uint64_t initrd_start, initrd_end; /* 0, 0: none */
 	const struct fit_image *overlay;   /* NULL: none */
-	uint64_t seed; /* for kaslr-seed/rng-seed: not given when 0 */
+	uint64_t seed;                     /* for kaslr-seed/rng-seed: not given when 0 */
 };
 
-/* Writes a packed tree of at most n bytes. ENOMEM: does not fit; EINVAL with *why: the overlay. */
+/*
+ * Room for any tree of a VM (16 vCPUs, a command line of 511 bytes), and the work on its overlay:
+ * what loader_plan() reserves and the n of gfdt_build(), at most GFDT_MAX_SIZE for an overlay of at
+ * most GFDT_MAX_OVERLAY bytes. scripts/mkbundle computes the same.
+ */
+static inline uint64_t gfdt_room(const struct fit_image *overlay)
+{
+	return KiB(8) + (overlay ? 3 * ALIGN_UP(overlay->size, 8) : 0);
+}
+
+/*
+ * Writes a packed tree of at most n bytes; buf is 8-byte aligned. ENOMEM: does not fit; EINVAL with
+ * *why a sentence: the overlay. buf has no meaning after an error.
+ */
 enum hyp_err gfdt_build(const struct gfdt_input *in, void *buf, uint64_t n, uint64_t *size,
-			const char **why) __must_check;
+                        const char **why) __must_check;

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a guest's image, ramdisk and FDT go: arm64 Image, ELF64, raw. Decides and checks everything
+ * before a byte is copied; scripts/mkbundle decides the same.
+ */
+#include <string.h>
+
+#include <hyp/loader.h>
+
+#define TYPE(id, text)
+#define PROP(...)
+#define RULE(id, text)
+#define LOAD(id, text) static const char load_##id[] = text;
+#include <hyp/manifest_schema.def>
+
+/* Linux Documentation/arch/arm64/booting.rst, section 4. */
+#define IMAGE_HEADER_SIZE 64u
+#define IMAGE_TEXT_OFFSET 8u
+#define IMAGE_SIZE 16u
+#define IMAGE_MAGIC_AT 56u
+#define IMAGE_MAGIC "ARM\x64"
+#define IMAGE_OLD_OFFSET 0x80000u /* text_offset of kernels whose image_size is 0 */
+#define RAW_OFFSET 0x80000u
+
+/* ELF-64 object file format; ELF for the Arm 64-bit architecture (IHI 0056). */
+struct elf_header {
+	uint8_t ident[16];
+	uint16_t type, machine;
+	uint32_t version;
+	uint64_t entry, phoff, shoff;
+	uint32_t flags;
+	uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
+};
+struct elf_phdr {
+	uint32_t type, flags;
+	uint64_t offset, vaddr, paddr, filesz, memsz, align;
+};
+#define ELF_MAGIC "\177ELF"
+#define ELF_IDENT "\2\1\1" /* 64-bit, little-endian, version 1 */
+#define EM_AARCH64 183u
+#define ET_EXEC 2u
+#define ET_DYN 3u
+#define PT_LOAD 1u
+#define ELF_MAX_SEGMENTS (LOAD_MAX_SEGMENTS - 2) /* ramdisk, FDT */
+
+/* RAM that Images and position-independent ELF files leave free at its base, as QEMU does. */
+#define BASE_GAP MiB(2)
+
+struct placing {
+	uint64_t ram, end;  /* of RAM */
+	uint64_t low, high; /* of the image, BSS included */
+	struct load_plan *plan;
+};
+
+enum vm_format loader_detect(const struct fit_image *image)
+{
+	if (image->size >= IMAGE_HEADER_SIZE &&
+	    memcmp(image->data + IMAGE_MAGIC_AT, IMAGE_MAGIC, 4) == 0) {
+		return FORMAT_LINUX;
+	}
+	if (image->size >= 4 && memcmp(image->data, ELF_MAGIC, 4) == 0) {
+		return FORMAT_ELF;
+	}
+	return FORMAT_RAW;
+}
+
+static void add_segment(struct load_plan *plan, uint64_t to, const uint8_t *from, uint64_t size)
+{
+	if (size > 0) {
+		plan->seg[plan->n++] = (struct load_segment){ipa(to), from, size};
+	}
+}
+
+static uint64_t gap_base(const struct placing *p)
+{
+	return p->ram + (p->end - p->ram >= 2 * BASE_GAP ? BASE_GAP : 0);
+}
+
+static const char *place_linux(struct placing *p, const struct fit_image *image)
+{
+	uint64_t offset, size, base = p->ram;
+
+	if (loader_detect(image) != FORMAT_LINUX) {
+		return load_NOT_IMAGE;
+	}
+	memcpy(&offset, image->data + IMAGE_TEXT_OFFSET, 8);
+	memcpy(&size, image->data + IMAGE_SIZE, 8);
+	if (size == 0) {
+		offset = IMAGE_OLD_OFFSET;
+	}
+	if (!IS_ALIGNED(offset, 4)) {
+		return load_IMAGE_OFFSET;
+	}
+	if (offset < PAGE_SIZE) {
+		base = gap_base(p);
+	}
+	size = MAX(size, image->size);
+	if (offset > p->end - base || size > p->end - base - offset) {
+		return load_IMAGE_RAM;
+	}
+	p->low = base + offset;
+	p->high = p->low + size;
+	p->plan->entry = ipa(p->low);
+	add_segment(p->plan, p->low, image->data, image->size);
+	return NULL;
+}
+
+/* The PT_LOAD headers that take memory, as the file has them. */
+static const char *elf_segments(const struct fit_image *image, struct elf_header *eh,
+                                struct elf_phdr *ph, unsigned *n)
+{
+	struct elf_phdr h;
+
+	if (loader_detect(image) != FORMAT_ELF) {
+		return load_NOT_ELF;
+	}
+	if (image->size < sizeof(*eh)) {
+		return load_ELF_KIND;
+	}
+	memcpy(eh, image->data, sizeof(*eh));
+	if (memcmp(eh->ident + 4, ELF_IDENT, 3) != 0 || eh->machine != EM_AARCH64) {
+		return load_ELF_KIND;
+	}
+	if (eh->type != ET_EXEC && eh->type != ET_DYN) {
+		return load_ELF_TYPE;
+	}
+	if (eh->phentsize != sizeof(h) || eh->phoff > image->size ||
+	    eh->phnum * sizeof(h) > image->size - eh->phoff) {
+		return load_ELF_TABLE;
+	}
+	*n = 0;
+	for (unsigned i = 0; i < eh->phnum; i++) {
+		memcpy(&h, image->data + eh->phoff + i * sizeof(h), sizeof(h));
+		if (h.type != PT_LOAD || h.memsz == 0) {
+			continue;
+		}
+		if (*n == ELF_MAX_SEGMENTS) {
+			return load_ELF_MANY;
+		}
+		ph[(*n)++] = h;
+	}
+	return *n == 0 ? load_ELF_NONE : NULL;
+}
+
+/* One segment against the file, RAM and those before it. */
+static const char *elf_check(const struct placing *p, const struct fit_image *image,
+                             const struct elf_phdr *ph, unsigned i)
+{
+	const struct elf_phdr *h = &ph[i];
+
+	if (h->offset > image->size || h->filesz > image->size - h->offset) {
+		return load_ELF_FILE;
+	}
+	if (h->filesz > h->memsz) {
+		return load_ELF_SIZES;
+	}
+	if (h->paddr < p->ram || h->paddr > p->end || h->memsz > p->end - h->paddr) {
+		return load_ELF_RAM;
+	}
+	while (i-- > 0) {
+		if (h->paddr < ph[i].paddr + ph[i].memsz && ph[i].paddr < h->paddr + h->memsz) {
+			return load_ELF_OVERLAP;
+		}
+	}
+	return NULL;
+}
+
+static const char *place_elf(struct placing *p, const struct fit_image *image)
+{
+	struct elf_phdr ph[ELF_MAX_SEGMENTS];
+	struct elf_header eh;
+	uint64_t lowest = UINT64_MAX, bias = 0, entry;
+	bool entered = false;
+	unsigned n;
+	const char *why = elf_segments(image, &eh, ph, &n);
+
+	if (why) {
+		return why;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		lowest = MIN(lowest, ph[i].paddr);
+	}
+	/* Position-independent and linked below RAM, mostly to 0: moved into RAM. */
+	if (eh.type == ET_DYN && lowest < p->ram) {
+		bias = gap_base(p) - ALIGN_DOWN(lowest, PAGE_SIZE);
+	}
+	p->low = UINT64_MAX;
+	for (unsigned i = 0; i < n; i++) {
+		ph[i].paddr += bias;
+		why = elf_check(p, image, ph, i);
+		if (why) {
+			return why;
+		}
+		entry = eh.entry - ph[i].vaddr + ph[i].paddr;
+		if (eh.entry >= ph[i].vaddr && eh.entry - ph[i].vaddr < ph[i].filesz &&
+		    IS_ALIGNED(entry, 4)) {
+			p->plan->entry = ipa(entry);
+			entered = true;
+		}
+		p->low = MIN(p->low, ph[i].paddr);
+		p->high = MAX(p->high, ph[i].paddr + ph[i].memsz);
+		add_segment(p->plan, ph[i].paddr, image->data + ph[i].offset, ph[i].filesz);
+	}
+	return entered ? NULL : load_ELF_ENTRY;
+}
+
+static const char *place_raw(struct placing *p, const struct vm_config *cfg,
+                             const struct fit_image *image)
+{
+	uint64_t load = cfg->load ? cfg->load : p->ram + RAW_OFFSET;
+	uint64_t entry = cfg->entry ? cfg->entry : load;
+
+	if (load < p->ram || load > p->end || image->size > p->end - load) {
+		return load_RAW_RAM;
+	}
+	if (entry < load || entry - load >= image->size) {
+		return load_RAW_ENTRY;
+	}
+	p->low = load;
+	p->high = load + image->size;
+	p->plan->entry = ipa(entry);
+	add_segment(p->plan, load, image->data, image->size);
+	return NULL;
+}
+
+/*
+ * Ramdisk and FDT: from half of RAM, at most 128 MiB, up, where QEMU puts them and a raw image's
+ * BSS does not reach; right above the image if they do not fit there. The FDT does not cross a
+ * 2 MiB boundary (booting.rst, section 2).
+ */
+static const char *place_rest(struct placing *p, const struct fit_image *ramdisk, uint64_t fdt_size)
+{
+	static const uint64_t aligns[] = {MiB(2), 8};
+	uint64_t half = p->ram + MIN((p->end - p->ram) / 2, MiB(128));
+	uint64_t from[] = {MAX(p->high, half), p->high};
+	uint64_t size = ramdisk ? ramdisk->size : 0, start, fdt;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(aligns) * ARRAY_SIZE(from); i++) {
+		start = ALIGN_UP(from[i % 2], PAGE_SIZE);
+		fdt = ALIGN_UP(start + size, aligns[i / 2]);
+		if (fdt / MiB(2) != (fdt + fdt_size - 1) / MiB(2) || fdt + fdt_size > p->end) {
+			continue;
+		}
+		if (ramdisk) {
+			p->plan->initrd_start = ipa(start);
+			p->plan->initrd_end = ipa(start + size);
+			add_segment(p->plan, start, ramdisk->data, size);
+		}
+		p->plan->fdt = ipa(fdt);
+		p->plan->fdt_at_base = p->low - p->ram >= fdt_size;
+		return NULL;
+	}
+	return load_NO_ROOM;
+}
+
+enum hyp_err loader_plan(const struct vm_config *cfg, uint64_t ram_base,
+                         const struct fit_image *image, const struct fit_image *ramdisk,
+                         uint64_t fdt_size, struct load_plan *out, const char **why)
+{
+	enum vm_format format = cfg->format == FORMAT_AUTO ? loader_detect(image) : cfg->format;
+	struct load_plan plan = {0};
+	struct placing p = {.ram = ram_base, .end = ram_base + cfg->memory, .plan = &plan};
+	const char *fault;
+
+	if (format == FORMAT_LINUX) {
+		fault = place_linux(&p, image);
+	} else if (format == FORMAT_ELF) {
+		fault = place_elf(&p, image);
+	} else {
+		fault = place_raw(&p, cfg, image);
+	}
+	if (!fault) {
+		fault = place_rest(&p, ramdisk, fdt_size);
+	}
+	if (fault) {
+		*why = fault;
+		return HYP_EINVAL;
+	}
+	*out = plan;
+	return HYP_OK;
+}
