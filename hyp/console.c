@@ -33,7 +33,7 @@ static struct {
 	struct console_port log, shell;
 	struct console_port *focus; /* NULL: the shell */
 	struct deadline silence;
-	bool ready, async, tx_irq, timed, escape, had_focus;
+	bool ready, async, tx_irq, timed, escape;
 	bool has_irq; /* the UART's; with it and up-calls output is async: the rest by interrupt */
 } con = {.lock = SPINLOCK_INIT(LOCK_CONSOLE)};
 
@@ -282,18 +282,12 @@ void console_flush(void)
 
 void console_port_add(struct console_port *p, struct vm *vm, const char *name, unsigned index)
 {
-	bool first;
-
 	*p = (struct console_port){.vm = vm, .name = name, .index = (uint8_t)index};
 	p->tx = p->tx_buf;
 	p->tx_size = CONSOLE_TX_SIZE;
 	spin_lock(&con.lock);
 	mux_add(&con.mux, p);
-	first = !con.had_focus;
 	spin_unlock(&con.lock);
-	if (first) {
-		console_focus(p);
-	}
 }
 
 void console_port_remove(struct console_port *p)
@@ -363,7 +357,6 @@ static void set_focus(struct console_port *p) REQUIRES(con.lock)
 	char buf[80];
 
 	con.focus = p;
-	con.had_focus = true;
 	if (con.mux.raw != NULL) {
 		con.mux.raw = p;
 	}

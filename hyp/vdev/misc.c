@@ -75,7 +75,7 @@ static enum mmio_result ignore_write(struct vcpu *v, void *dev, uint32_t off, un
 	return MMIO_OK;
 }
 
-static const struct mmio_ops vflash_ops = {
+const struct mmio_ops vflash_ops = {
     .name = "flash",
     .sizes = 1 | 2 | 4 | 8,
     .read = zero_read,
@@ -104,18 +104,9 @@ static enum mmio_result virtio_read(struct vcpu *v, void *dev, uint32_t off, uns
 	return MMIO_OK;
 }
 
-static const struct mmio_ops vvirtio_empty_ops = {
+const struct mmio_ops vvirtio_empty_ops = {
     .name = "virtio-mmio",
     .sizes = 1 | 2 | 4,
     .read = virtio_read,
     .write = ignore_write,
 };
-
-enum hyp_err vmisc_create(struct vm *vm)
-{
-	const struct machine *m = vm->machine;
-
-	TRY(mmio_add(&vm->mmio, ipa(m->flash_base), m->flash_size, &vflash_ops, NULL));
-	return mmio_add(&vm->mmio, ipa(m->virtio), (uint64_t)m->nr_virtio * VIRTIO_STRIDE,
-	                &vvirtio_empty_ops, NULL);
-}

@@ -247,9 +247,6 @@ enum hyp_err vpl011_create(struct vm *vm)
 	vm->pl011 = u;
 	vpl011_reset(vm);
 	console_port_add(&vm->port, vm, vm->name, vm->slot);
-	if (vm->cfg->console) {
-		console_focus(&vm->port);
-	}
 	return HYP_OK;
 }
 
@@ -274,9 +271,9 @@ void vpl011_reset(struct vm *vm)
 	sync_line(u);
 }
 
-void vpl011_input(struct console_port *p)
+void vpl011_input(struct vm *vm)
 {
-	struct vpl011 *u = p->vm->pl011;
+	struct vpl011 *u = vm->pl011;
 
 	spin_lock(&u->lock);
 	rx_refill(u);
@@ -284,9 +281,8 @@ void vpl011_input(struct console_port *p)
 	sync_line(u);
 }
 
-void vpl011_room(struct console_port *p)
+void vpl011_room(struct vm *vm)
 {
-	struct vm *vm = p->vm;
 	uint32_t waiters = atomic_exchange_full(&vm->pl011->waiters, 0u);
 
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {

@@ -56,7 +56,7 @@ struct console_port {
 	struct console_port *next;
 	uint8_t tx_buf[CONSOLE_TX_SIZE], rx[CONSOLE_RX_SIZE];
 };
-/* name stays valid. The first port added gets the keyboard. No locks of LOCK_VDEV or above. */
+/* name stays valid; index: the VM's number. No locks of LOCK_CONSOLE or above held. */
 void console_port_add(struct console_port *p, struct vm *vm, const char *name, unsigned index);
 /* The rest of its output is shown first; afterwards no up-call for p is under way. */
 void console_port_remove(struct console_port *p);

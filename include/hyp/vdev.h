@@ -41,9 +41,9 @@ enum hyp_err vpl011_create(struct vm *vm) __must_check;
 void vpl011_destroy(struct vm *vm);
 /* Registers as after reset; what the console has of the guest, and for it, stays. */
 void vpl011_reset(struct vm *vm);
-/* Console up-calls: there is input for p's guest; its full ring has room. */
-void vpl011_input(struct console_port *p);
-void vpl011_room(struct console_port *p);
+/* Up-calls of the console, without locks: there is input for the guest; its full ring has room. */
+void vpl011_input(struct vm *vm);
+void vpl011_room(struct vm *vm);
 
 struct vpl031 {
 	spinlock_t lock;
@@ -58,8 +58,8 @@ enum hyp_err vpl031_create(struct vm *vm) __must_check;
 void vpl031_destroy(struct vm *vm);
 void vpl031_reset(struct vm *vm);
 
-/* The absent flash, and the machine's empty virtio-mmio transports. */
-enum hyp_err vmisc_create(struct vm *vm) __must_check;
+/* The rest of the absent flash (0, ignored); a row of empty virtio-mmio transports, 0x200 each. */
+extern const struct mmio_ops vflash_ops, vvirtio_empty_ops;
 
 /* For devices. Tells the vGIC that the level is ris & imsc, which are read under *lock (not held).
  */
