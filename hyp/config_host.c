@@ -210,7 +210,8 @@ static bool reg_get(const void *fdt, int node, int index, struct host_range *out
 	p += index * (ac + sc);
 	base = take_cells(&p, ac);
 	size = take_cells(&p, sc);
-	if (!translate(fdt, parent, &base) || base >= ADDRESS_LIMIT || size > ADDRESS_LIMIT - base) {
+	if (!translate(fdt, parent, &base) || base >= ADDRESS_LIMIT ||
+	    size > ADDRESS_LIMIT - base) {
 		return false;
 	}
 	*out = (struct host_range){pa(base), size};
@@ -274,7 +275,8 @@ static bool add_reserved(struct host *h, uint64_t base, uint64_t size)
 	if (size == 0) {
 		return true;
 	}
-	if (h->nr_reserved == HOST_MAX_RESERVED || base >= ADDRESS_LIMIT || size > ADDRESS_LIMIT - base) {
+	if (h->nr_reserved == HOST_MAX_RESERVED || base >= ADDRESS_LIMIT ||
+	    size > ADDRESS_LIMIT - base) {
 		return false;
 	}
 	h->reserved[h->nr_reserved++] = (struct host_range){pa(base), size};
@@ -286,7 +288,7 @@ static const char *read_memory(const void *fdt, struct host *h)
 	struct host_range r;
 	int node, sub;
 
-	fdt_for_each_subnode(node, fdt, 0) {
+	fdt_for_each_subnode (node, fdt, 0) {
 		const char *type = prop_str(fdt, node, "device_type");
 
 		if (type == NULL || strcmp(type, "memory") != 0 || !node_enabled(fdt, node)) {
@@ -310,7 +312,7 @@ static const char *read_memory(const void *fdt, struct host *h)
 	if (node < 0) {
 		return NULL;
 	}
-	fdt_for_each_subnode(sub, fdt, node) {
+	fdt_for_each_subnode (sub, fdt, node) {
 		for (int i = 0; node_enabled(fdt, sub) && reg_get(fdt, sub, i, &r); i++) {
 			if (!add_reserved(h, pa_raw(r.base), r.size)) {
 				return "the device tree's reserved-memory is broken or too much";
@@ -366,7 +368,8 @@ static int find_uart(const void *fdt)
 	if (path != NULL) {
 		const char *colon = strchr(path, ':');
 
-		node = fdt_path_offset_namelen(fdt, path, (int)(colon != NULL ? (size_t)(colon - path) : strlen(path)));
+		node = fdt_path_offset_namelen(
+		    fdt, path, (int)(colon != NULL ? (size_t)(colon - path) : strlen(path)));
 	}
 	return node >= 0 ? node : find_enabled(fdt, "arm,pl011");
 }
@@ -379,13 +382,15 @@ static void read_uart(const struct tree *t, struct host_uart *u)
 	if (node < 0 || !reg_get(t->fdt, node, 0, &u->regs)) {
 		return;
 	}
-	if (is_compatible(t->fdt, node, "arm,pl011") || is_compatible(t->fdt, node, "arm,sbsa-uart")) {
+	if (is_compatible(t->fdt, node, "arm,pl011") ||
+	    is_compatible(t->fdt, node, "arm,sbsa-uart")) {
 		u->type = HOST_UART_PL011;
 	} else if (is_compatible(t->fdt, node, "brcm,bcm2835-aux-uart")) {
 		u->type = HOST_UART_8250;
 		u->reg_shift = 2;
-	} else if (is_compatible(t->fdt, node, "ns16550a") || is_compatible(t->fdt, node, "ns16550") ||
-		   is_compatible(t->fdt, node, "snps,dw-apb-uart")) {
+	} else if (is_compatible(t->fdt, node, "ns16550a") ||
+	           is_compatible(t->fdt, node, "ns16550") ||
+	           is_compatible(t->fdt, node, "snps,dw-apb-uart")) {
 		u->type = HOST_UART_8250;
 		u->reg_shift = prop_u32(t->fdt, node, "reg-shift", 0);
 	}
@@ -404,7 +409,8 @@ static const char *read_gicv2(const void *fdt, int node, struct host_gic *g)
 		return "the interrupt controller's registers in the device tree are broken";
 	}
 	if (!reg_get(fdt, node, 2, &g->gich) || !reg_get(fdt, node, 3, &g->gicv)) {
-		return "the GICv2 has no virtualization extensions (GICH and GICV in the device tree)";
+		return "the GICv2 has no virtualization extensions (GICH and GICV in the device "
+		       "tree)";
 	}
 	return NULL;
 }
@@ -445,7 +451,8 @@ static const char *read_gic(struct tree *t, struct host_gic *g)
 	} else {
 		t->gic = find_enabled(t->fdt, "arm,gic-v3");
 		if (t->gic < 0) {
-			return "the device tree has no interrupt controller that Atoll can use (a GICv2 with "
+			return "the device tree has no interrupt controller that Atoll can use (a "
+			       "GICv2 with "
 			       "virtualization extensions, or a GICv3)";
 		}
 		why = read_gicv3(t->fdt, t->gic, g);
@@ -495,8 +502,8 @@ static void read_cpu(const void *fdt, int node, int ac, struct host *h)
 	if (method != NULL && strcmp(method, "psci") == 0 && h->psci_smc) {
 		c.enable = HOST_ENABLE_PSCI;
 	} else if (method != NULL && strcmp(method, "spin-table") == 0 &&
-		   prop_int(fdt, node, "cpu-release-addr", &release) && release < ADDRESS_LIMIT &&
-		   IS_ALIGNED(release, 8)) {
+	           prop_int(fdt, node, "cpu-release-addr", &release) && release < ADDRESS_LIMIT &&
+	           IS_ALIGNED(release, 8)) {
 		c.enable = HOST_ENABLE_SPIN_TABLE;
 		c.release = pa(release);
 	}
@@ -511,7 +518,7 @@ static const char *read_cpus(const void *fdt, struct host *h)
 	if (cpus < 0) {
 		return "the device tree has no /cpus";
 	}
-	fdt_for_each_subnode(node, fdt, cpus) {
+	fdt_for_each_subnode (node, fdt, cpus) {
 		const char *type = prop_str(fdt, node, "device_type");
 
 		if (type != NULL && strcmp(type, "cpu") == 0) {

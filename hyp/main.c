@@ -44,7 +44,8 @@ noreturn void boot_stop(const char *fmt, ...)
 	console_write_sync(head, sizeof(head) - 1);
 	console_write_sync(msg, strlen(msg));
 	console_write_sync("\n", 1);
-	if (config_bootarg(host.bootargs, "when-idle", arg, sizeof(arg)) && strcmp(arg, "poweroff") == 0) {
+	if (config_bootarg(host.bootargs, "when-idle", arg, sizeof(arg)) &&
+	    strcmp(arg, "poweroff") == 0) {
 		arch_system_off();
 	}
 	boot_park();
@@ -108,7 +109,7 @@ static void start_console(void)
 		console_init(&host.uart);
 	}
 	console_set_color(!config_bootarg(host.bootargs, "console", mode, sizeof(mode)) ||
-			  strcmp(mode, "plain") != 0);
+	                  strcmp(mode, "plain") != 0);
 	log_set_levels(level_arg("loglvl"), level_arg("guest_loglvl"));
 	if (b != NULL && b->power.size != 0 &&
 	    arch_mm_map(b->power.base, b->power.size, MM_DEVICE) != HYP_OK) {
@@ -121,8 +122,9 @@ static void start_memory(void)
 	enum hyp_err err = arch_mm_init(&host);
 
 	if (err != HYP_OK) {
-		boot_stop("EL2's memory map: %s (RAM, initrd or device tree overlap, or too many banks)",
-			  hyp_err_str(err));
+		boot_stop(
+		    "EL2's memory map: %s (RAM, initrd or device tree overlap, or too many banks)",
+		    hyp_err_str(err));
 	}
 	err = page_init(&host, ptr_to_pa(image_start), ptr_to_pa(image_end));
 	if (err != HYP_OK) {
@@ -139,7 +141,8 @@ static void start_cpus(void)
 		}
 		host.nr_cpus--; /* left out: those behind move up */
 		host.nr_cpus_ignored++;
-		memmove(&host.cpus[i], &host.cpus[i + 1], (host.nr_cpus - i) * sizeof(host.cpus[0]));
+		memmove(&host.cpus[i], &host.cpus[i + 1],
+		        (host.nr_cpus - i) * sizeof(host.cpus[0]));
 	}
 }
 
@@ -166,12 +169,14 @@ static void banner(void)
 		ram += host.ram[i].size;
 	}
 	arch_cpu_name(cpu, sizeof(cpu));
-	say("Atoll %s on %s (%s), EL2\n", ATOLL_VERSION, b != NULL ? b->name : host.model, host.compatible);
+	say("Atoll %s on %s (%s), EL2\n", ATOLL_VERSION, b != NULL ? b->name : host.model,
+	    host.compatible);
 	say("  CPUs   %u x %s", nr_pcpus, cpu);
 	say(host.nr_cpus_ignored != 0 ? ", %u left out\n" : "\n", host.nr_cpus_ignored);
 	say("  RAM    %lu MiB in %u bank%s\n", (unsigned long)(ram >> 20), host.nr_ram,
 	    host.nr_ram == 1 ? "" : "s");
-	say("  GIC    v%u, %u list registers, %u interrupts\n", gic->version, gic->nr_lrs, gic->nr_irqs);
+	say("  GIC    v%u, %u list registers, %u interrupts\n", gic->version, gic->nr_lrs,
+	    gic->nr_irqs);
 	say("  timer  %lu Hz\n", (unsigned long)arch_counter_hz());
 }
 

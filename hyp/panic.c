@@ -5,6 +5,7 @@
  */
 #include <arch/barrier.h>
 #include <arch/cpu.h>
+#include <arch/esr.h>
 #include <arch/gic.h>
 #include <arch/timer.h>
 #include <hyp/atomic.h>
@@ -119,14 +120,15 @@ static const char *symbol(uint64_t at, uint64_t *offset)
 	return ksyms_str + ksyms_name[lo - 1];
 }
 
-static void say_address(const char *what, uint64_t at)
+/* back: 4 for a return address, whose call may be the last instruction of its function. */
+static void say_address(const char *what, uint64_t at, unsigned back)
 {
 	uint64_t offset = 0, image = at - (uint64_t)(uintptr_t)image_start;
-	const char *name = symbol(at, &offset);
+	const char *name = symbol(at - back, &offset);
 
 	if (name != NULL) {
 		say("  %-4s %016lx  %s+0x%lx (image+0x%lx)\n", what, (unsigned long)at, name,
-		    (unsigned long)offset, (unsigned long)image);
+		    (unsigned long)(offset + back), (unsigned long)image);
 	} else {
 		say("  %-4s %016lx\n", what, (unsigned long)at);
 	}
@@ -144,10 +146,11 @@ static void backtrace(uint64_t fp)
 
 		/* Both stacks, not their guard pages. */
 		if (!IS_ALIGNED(fp, 16) || fp < low || fp > top - 16 || in_stack < PAGE_SIZE ||
-		    (in_stack >= PAGE_SIZE + EMERGENCY_STACK_SIZE && in_stack < STACK_AREA - STACK_SIZE)) {
+		    (in_stack >= PAGE_SIZE + EMERGENCY_STACK_SIZE &&
+		     in_stack < STACK_AREA - STACK_SIZE)) {
 			return;
 		}
-		say_address("", record[1]);
+		say_address("", record[1], 4);
 		if (record[0] <= fp) {
 			return;
 		}
@@ -170,56 +173,6 @@ noreturn void panic(const char *fmt, ...)
 	panic_end();
 }
 
-static const char *class_name(uint64_t esr)
-{
-	static const struct {
-		uint8_t ec;
-		const char *name;
-	} names[] = {
-		{EC_UNKNOWN, "undefined instruction"}, {EC_FP, "FP/SIMD access trapped"},
-		{EC_ILLEGAL, "illegal execution state"}, {EC_SVC64, "SVC"}, {EC_HVC64, "HVC"},
-		{EC_SMC64, "SMC"}, {EC_SYS64, "system register trap"}, {EC_SVE, "SVE access trapped"},
-		{EC_IABT_SAME, "instruction abort"}, {EC_PC_ALIGN, "PC alignment fault"},
-		{EC_DABT_SAME, "data abort"}, {EC_SP_ALIGN, "SP alignment fault"},
-		{EC_SERROR, "SError"}, {EC_BRK64, "BRK"},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (names[i].ec == FIELD_GET(ESR_EC, esr)) {
-			return names[i].name;
-		}
-	}
-	return "exception of an unexpected class";
-}
-
-static const char *fault_name(uint64_t esr)
-{
-	uint64_t fsc = FIELD_GET(ESR_FSC, esr);
-
-	switch (fsc & FSC_TYPE) {
-	case FSC_ADDR_SIZE:
-		return "address size fault";
-	case FSC_TRANSLATION:
-		return "translation fault";
-	case FSC_ACCESS:
-		return "access flag fault";
-	case FSC_PERMISSION:
-		return "permission fault";
-	case FSC_EXTERNAL_WALK:
-		return "external abort on a table walk";
-	default:
-		return fsc == FSC_EXTERNAL ? "external abort" :
-		       fsc == FSC_ALIGNMENT ? "alignment fault" : "fault of another kind";
-	}
-}
-
-static bool is_abort(uint64_t esr)
-{
-	uint64_t ec = FIELD_GET(ESR_EC, esr);
-
-	return ec == EC_DABT_SAME || ec == EC_IABT_SAME;
-}
-
 /* The page below this CPU's stack, or below its emergency stack. */
 static bool in_guard(uint64_t far)
 {
@@ -235,31 +188,35 @@ static void say_cause(const struct exc_frame *f)
 	say("\n*** hypervisor fault on CPU %u: ", this_pcpu()->id);
 	if (f->kind != EXC_SYNC) {
 		say("%s, ESR 0x%lx\n", kinds[f->kind & 3], (unsigned long)f->esr);
-	} else if (is_abort(f->esr)) {
+	} else if (esr_is_abort(f->esr)) {
 		bool data = FIELD_GET(ESR_EC, f->esr) == EC_DABT_SAME;
 
-		say("%s%s, %s at 0x%lx%s\n", class_name(f->esr),
-		    !data ? "" : (f->esr & ESR_WNR) != 0 ? " (write)" : " (read)", fault_name(f->esr),
-		    (unsigned long)f->far, in_guard(f->far) ? ": stack overflow" : "");
+		say("%s%s, %s at 0x%lx%s\n", esr_class_name(f->esr),
+		    !data                     ? ""
+		    : (f->esr & ESR_WNR) != 0 ? " (write)"
+		                              : " (read)",
+		    esr_fault_name(f->esr), (unsigned long)f->far,
+		    in_guard(f->far) ? ": stack overflow" : "");
 	} else {
-		say("%s, ESR 0x%lx\n", class_name(f->esr), (unsigned long)f->esr);
+		say("%s, ESR 0x%lx\n", esr_class_name(f->esr), (unsigned long)f->esr);
 	}
 }
 
 noreturn void panic_exception(const struct exc_frame *f)
 {
 	if (!panic_begin()) {
-		say("*** and a fault in the dump: %s at PC 0x%lx\n", class_name(f->esr), (unsigned long)f->pc);
+		say("*** and a fault in the dump: %s at PC 0x%lx\n", esr_class_name(f->esr),
+		    (unsigned long)f->pc);
 		panic_end();
 	}
 	say_cause(f);
-	say_address("pc", f->pc);
-	say_address("lr", f->x[30]);
+	say_address("pc", f->pc, 0);
+	say_address("lr", f->x[30], 4);
 	say("  sp   %016lx  pstate %08lx  esr %08lx  far %016lx\n", (unsigned long)f->sp,
 	    (unsigned long)f->pstate, (unsigned long)f->esr, (unsigned long)f->far);
 	for (unsigned i = 0; i < 30; i += 3) {
-		say("  x%-2u %016lx  x%-2u %016lx  x%-2u %016lx\n", i, (unsigned long)f->x[i], i + 1,
-		    (unsigned long)f->x[i + 1], i + 2, (unsigned long)f->x[i + 2]);
+		say("  x%-2u %016lx  x%-2u %016lx  x%-2u %016lx\n", i, (unsigned long)f->x[i],
+		    i + 1, (unsigned long)f->x[i + 1], i + 2, (unsigned long)f->x[i + 2]);
 	}
 	backtrace(f->x[29]);
 	panic_end();

@@ -19,7 +19,8 @@ const struct board *board_guess(uint64_t image)
 const struct board *board_find(const char *compatible)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(boards); i++) {
-		if (strncmp(compatible, boards[i]->compatible, strlen(boards[i]->compatible)) == 0) {
+		if (strncmp(compatible, boards[i]->compatible, strlen(boards[i]->compatible)) ==
+		    0) {
 			return boards[i];
 		}
 	}

@@ -25,11 +25,11 @@ static const struct {
 	uint16_t part;
 	const char *name;
 } cpu_names[] = {
-	{0x41, 0xd03, "Cortex-A53"},  {0x41, 0xd04, "Cortex-A35"},  {0x41, 0xd05, "Cortex-A55"},
-	{0x41, 0xd07, "Cortex-A57"},  {0x41, 0xd08, "Cortex-A72"},  {0x41, 0xd09, "Cortex-A73"},
-	{0x41, 0xd0a, "Cortex-A75"},  {0x41, 0xd0b, "Cortex-A76"},  {0x41, 0xd0c, "Neoverse-N1"},
-	{0x41, 0xd0d, "Cortex-A77"},  {0x41, 0xd40, "Neoverse-V1"}, {0x41, 0xd41, "Cortex-A78"},
-	{0x41, 0xd47, "Cortex-A710"}, {0x41, 0xd49, "Neoverse-N2"}, {0x46, 0x001, "A64FX"},
+    {0x41, 0xd03, "Cortex-A53"},  {0x41, 0xd04, "Cortex-A35"},  {0x41, 0xd05, "Cortex-A55"},
+    {0x41, 0xd07, "Cortex-A57"},  {0x41, 0xd08, "Cortex-A72"},  {0x41, 0xd09, "Cortex-A73"},
+    {0x41, 0xd0a, "Cortex-A75"},  {0x41, 0xd0b, "Cortex-A76"},  {0x41, 0xd0c, "Neoverse-N1"},
+    {0x41, 0xd0d, "Cortex-A77"},  {0x41, 0xd40, "Neoverse-V1"}, {0x41, 0xd41, "Cortex-A78"},
+    {0x41, 0xd47, "Cortex-A710"}, {0x41, 0xd49, "Neoverse-N2"}, {0x46, 0x001, "A64FX"},
 };
 
 void arch_cpu_init(void)
@@ -38,14 +38,17 @@ void arch_cpu_init(void)
 	uint64_t pmu = FIELD_GET(GENMASK(11, 8), dfr);
 
 	/* All counters belong to EL1 until a vCPU's value says otherwise (HPMN 0 is reserved). */
-	sysreg_write(MDCR_EL2, pmu == 0 || pmu == 0xf ? 0 : FIELD_GET(GENMASK(15, 11), sysreg_read(PMCR_EL0)));
+	sysreg_write(MDCR_EL2, pmu == 0 || pmu == 0xf
+	                           ? 0
+	                           : FIELD_GET(GENMASK(15, 11), sysreg_read(PMCR_EL0)));
 	sysreg_write(CNTHCTL_EL2, 0);
 	sysreg_write(CNTVOFF_EL2, 0);
 	sysreg_write(CNTHP_CTL_EL2, 0); /* timers of the loader */
 	sysreg_write(CNTV_CTL_EL0, 0);
 	sysreg_write(CNTP_CTL_EL0, 0);
 	sysreg_write(HSTR_EL2, 0);
-	sysreg_write(ACTLR_EL2, 0); /* EL1 has no access to CPU control registers (A72 TRM 4.3.30) */
+	sysreg_write(ACTLR_EL2,
+	             0); /* EL1 has no access to CPU control registers (A72 TRM 4.3.30) */
 	sysreg_write(HACR_EL2, 0);
 	sysreg_write(VTCR_EL2, BIT(31)); /* RES1; the stage-2 code sets the rest */
 	sysreg_write(VTTBR_EL2, 0);
@@ -86,8 +89,8 @@ void arch_cpu_name(char *buf, size_t n)
 	for (size_t i = 0; i < ARRAY_SIZE(cpu_names); i++) {
 		if (cpu_names[i].implementer == implementer && cpu_names[i].part == part) {
 			snprintf(buf, n, "%s r%up%u", cpu_names[i].name,
-				 (unsigned)FIELD_GET(MIDR_VARIANT, midr),
-				 (unsigned)FIELD_GET(MIDR_REVISION, midr));
+			         (unsigned)FIELD_GET(MIDR_VARIANT, midr),
+			         (unsigned)FIELD_GET(MIDR_REVISION, midr));
 			return;
 		}
 	}

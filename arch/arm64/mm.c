@@ -47,10 +47,10 @@ struct mm_regs mm_regs;
 uint8_t cpu_stacks[MAX_PCPUS][STACK_AREA] __attribute__((aligned(4096)));
 
 static const uint64_t attr_bits[] = {
-	[MM_RW] = S1_ATTR(ATTR_NORMAL) | S1_SH_INNER | S1_XN,
-	[MM_RO] = S1_ATTR(ATTR_NORMAL) | S1_SH_INNER | S1_XN | S1_RO,
-	[MM_RX] = S1_ATTR(ATTR_NORMAL) | S1_SH_INNER | S1_RO,
-	[MM_DEVICE] = S1_ATTR(ATTR_DEVICE) | S1_XN,
+    [MM_RW] = S1_ATTR(ATTR_NORMAL) | S1_SH_INNER | S1_XN,
+    [MM_RO] = S1_ATTR(ATTR_NORMAL) | S1_SH_INNER | S1_XN | S1_RO,
+    [MM_RX] = S1_ATTR(ATTR_NORMAL) | S1_SH_INNER | S1_RO,
+    [MM_DEVICE] = S1_ATTR(ATTR_DEVICE) | S1_XN,
 };
 
 enum map_mode {
@@ -73,7 +73,8 @@ static enum hyp_err map_range(uint64_t at, uint64_t end, enum mm_attr attr, enum
 		for (;; shift -= 9) {
 			uint64_t *e = &t[(at >> shift) & 511];
 			uint64_t want = leaf(at, attr, shift == PAGE_SHIFT);
-			bool fits = shift <= 30 && IS_ALIGNED(at, BIT(shift)) && end - at >= BIT(shift);
+			bool fits =
+			    shift <= 30 && IS_ALIGNED(at, BIT(shift)) && end - at >= BIT(shift);
 
 			if (*e == 0 && fits) {
 				*e = want;
@@ -81,9 +82,11 @@ static enum hyp_err map_range(uint64_t at, uint64_t end, enum mm_attr attr, enum
 				if (tables_used == POOL_TABLES) {
 					return HYP_ENOMEM;
 				}
-				*e = (uint64_t)(uintptr_t)tables[tables_used++] | S1_TABLE | S1_VALID;
+				*e = (uint64_t)(uintptr_t)tables[tables_used++] | S1_TABLE |
+				     S1_VALID;
 			}
-			if (shift == PAGE_SHIFT || (*e & (S1_TABLE | S1_VALID)) != (S1_TABLE | S1_VALID)) {
+			if (shift == PAGE_SHIFT ||
+			    (*e & (S1_TABLE | S1_VALID)) != (S1_TABLE | S1_VALID)) {
 				/* A leaf: ours, or what was there. */
 				if (mode == MAP_NEW && (!fits || *e != want)) {
 					return HYP_EEXIST;
@@ -147,14 +150,15 @@ enum hyp_err arch_mm_boot(const void *fdt, uint64_t fdt_size, pa_t uart)
 	uint64_t at = (uint64_t)(uintptr_t)fdt, ps = sysreg_read(ID_AA64MMFR0_EL1) & 0xf;
 
 	mm_regs = (struct mm_regs){
-		.mair = MAIR_VALUE,
-		.tcr = TCR_VALUE | MIN(ps, UINT64_C(5)) << TCR_PS_SHIFT, /* 5: 48 bits */
-		.ttbr0 = (uint64_t)(uintptr_t)tables[0],
-		.sctlr = SCTLR_EL2_RES1 | SCTLR_M | SCTLR_C | SCTLR_SA | SCTLR_I | SCTLR_WXN,
+	    .mair = MAIR_VALUE,
+	    .tcr = TCR_VALUE | MIN(ps, UINT64_C(5)) << TCR_PS_SHIFT, /* 5: 48 bits */
+	    .ttbr0 = (uint64_t)(uintptr_t)tables[0],
+	    .sctlr = SCTLR_EL2_RES1 | SCTLR_M | SCTLR_C | SCTLR_SA | SCTLR_I | SCTLR_WXN,
 	};
 	TRY(map_image());
 	TRY(map_range(pa_raw(uart), pa_raw(uart) + PAGE_SIZE, MM_DEVICE, MAP_NEW));
-	return map_range(ALIGN_DOWN(at, PAGE_SIZE), ALIGN_UP(at + fdt_size, PAGE_SIZE), MM_RO, MAP_NEW);
+	return map_range(ALIGN_DOWN(at, PAGE_SIZE), ALIGN_UP(at + fdt_size, PAGE_SIZE), MM_RO,
+	                 MAP_NEW);
 }
 
 enum hyp_err arch_mm_map(pa_t at, uint64_t size, enum mm_attr attr)
@@ -180,7 +184,8 @@ static enum hyp_err map_bank(const struct host *h, uint64_t at, uint64_t end)
 
 		for (unsigned i = 0; i < h->nr_reserved; i++) {
 			uint64_t lo = ALIGN_DOWN(pa_raw(h->reserved[i].base), PAGE_SIZE);
-			uint64_t hi = ALIGN_UP(pa_raw(h->reserved[i].base) + h->reserved[i].size, PAGE_SIZE);
+			uint64_t hi =
+			    ALIGN_UP(pa_raw(h->reserved[i].base) + h->reserved[i].size, PAGE_SIZE);
 
 			if (lo <= at && at < hi) {
 				at = hi;

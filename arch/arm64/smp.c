@@ -20,7 +20,7 @@
 #define START_TIMEOUT_US 3000000u
 
 struct boot_slot boot_slots[MAX_PCPUS] = {
-	[0] = {.stack_top = cpu_stacks[0] + STACK_AREA, .pcpu = &pcpus[0]},
+    [0] = {.stack_top = cpu_stacks[0] + STACK_AREA, .pcpu = &pcpus[0]},
 };
 static unsigned slots_used = 1;
 
@@ -60,7 +60,8 @@ static enum hyp_err release_cpu(const struct host_cpu *c)
 		int64_t ret = (int32_t)smccc_smc(PSCI_CPU_ON64, c->mpidr, entry, 0);
 
 		if (ret != 0) {
-			log_err("CPU 0x%lx: firmware answered CPU_ON with %ld", (unsigned long)c->mpidr, (long)ret);
+			log_err("CPU 0x%lx: firmware answered CPU_ON with %ld",
+			        (unsigned long)c->mpidr, (long)ret);
 			return HYP_EINVAL;
 		}
 		return HYP_OK;

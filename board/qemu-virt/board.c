@@ -3,10 +3,10 @@
 #include <hyp/board.h>
 
 const struct board board_qemu_virt = {
-	.name = "QEMU virt",
-	.compatible = "linux,dummy-virt",
-	.guess_lo = GiB(1),
-	.guess_hi = UINT64_MAX,
-	.uart_type = HOST_UART_PL011,
-	.uart = {0x09000000},
+    .name = "QEMU virt",
+    .compatible = "linux,dummy-virt",
+    .guess_lo = GiB(1),
+    .guess_hi = UINT64_MAX,
+    .uart_type = HOST_UART_PL011,
+    .uart = {0x09000000},
 };

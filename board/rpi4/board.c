@@ -19,7 +19,8 @@
 static void rpi4_system_reset(void)
 {
 	io_write32(PM_WDOG, PM_PASSWORD | PM_WDOG_TICKS);
-	io_write32(PM_RSTC, PM_PASSWORD | (io_read32(PM_RSTC) & ~PM_RSTC_WRCFG) | PM_RSTC_FULL_RESET);
+	io_write32(PM_RSTC,
+	           PM_PASSWORD | (io_read32(PM_RSTC) & ~PM_RSTC_WRCFG) | PM_RSTC_FULL_RESET);
 }
 
 static void rpi4_system_off(void)
@@ -29,13 +30,13 @@ static void rpi4_system_off(void)
 }
 
 const struct board board_rpi4 = {
-	.name = "Raspberry Pi 4",
-	.compatible = "raspberrypi,4",
-	.guess_lo = 0,
-	.guess_hi = GiB(1),
-	.uart_type = HOST_UART_PL011,
-	.uart = {0xfe201000},
-	.power = {{PM_BASE}, PAGE_SIZE},
-	.system_off = rpi4_system_off,
-	.system_reset = rpi4_system_reset,
+    .name = "Raspberry Pi 4",
+    .compatible = "raspberrypi,4",
+    .guess_lo = 0,
+    .guess_hi = GiB(1),
+    .uart_type = HOST_UART_PL011,
+    .uart = {0xfe201000},
+    .power = {{PM_BASE}, PAGE_SIZE},
+    .system_off = rpi4_system_off,
+    .system_reset = rpi4_system_reset,
 };

@@ -71,11 +71,12 @@ enum hyp_err arch_gic_init(const struct host_gic *desc)
 	TRY(arch_mm_map(desc->gicd.base, desc->gicd.size, MM_DEVICE));
 	rev = FIELD_GET(PIDR2_ARCHREV, io_read32(gic_gicd + (v3 ? GICD_PIDR2_V3 : GICD_PIDR2_V2)));
 	if (v3 ? rev != 3 && rev != 4 : rev != 2) {
-		log_err("GIC: the device tree says v%u, the distributor says v%u", desc->version, (unsigned)rev);
+		log_err("GIC: the device tree says v%u, the distributor says v%u", desc->version,
+		        (unsigned)rev);
 		return HYP_ENOTSUP;
 	}
 	gic_info.nr_irqs = (uint32_t)MIN(
-		(FIELD_GET(GICD_TYPER_ITLINES, io_read32(gic_gicd + GICD_TYPER)) + 1) * 32, 1020);
+	    (FIELD_GET(GICD_TYPER_ITLINES, io_read32(gic_gicd + GICD_TYPER)) + 1) * 32, 1020);
 	TRY(v3 ? gicv3_init(desc) : gicv2_init(desc));
 	gic_info.version = desc->version;
 	return HYP_OK;
@@ -258,20 +259,21 @@ uint32_t arch_gic_vmcr_read(void)
 
 void arch_gic_vcpu_reset(struct arch_gic_vcpu *c)
 {
-	/* Binary points at their minimum for pri_bits, 2 and 3 for five; v3: FIQEn is RES1 with SRE. */
+	/* Binary points at their minimum for pri_bits, 2 and 3 for five; v3: FIQEn is RES1 with
+	 * SRE. */
 	uint64_t bpr0 = 7 - gic_info.pri_bits;
 
 	*c = (struct arch_gic_vcpu){
-		.vmcr = (uint32_t)(FIELD_PREP(VMCR_BPR0, bpr0) | FIELD_PREP(VMCR_BPR1, bpr0 + 1) |
-				   (v3 ? VMCR_FIQEN : 0)),
+	    .vmcr = (uint32_t)(FIELD_PREP(VMCR_BPR0, bpr0) | FIELD_PREP(VMCR_BPR1, bpr0 + 1) |
+	                       (v3 ? VMCR_FIQEN : 0)),
 	};
 }
 
 struct arch_gic_vmcr arch_gic_vmcr_decode(uint32_t vmcr)
 {
 	return (struct arch_gic_vmcr){
-		.pmr = (uint8_t)(vmcr >> 24 & (v3 ? 0xffu : 0xf8u)),
-		.grp0 = (vmcr & VMCR_GRP0) != 0,
-		.grp1 = (vmcr & VMCR_GRP1) != 0,
+	    .pmr = (uint8_t)(vmcr >> 24 & (v3 ? 0xffu : 0xf8u)),
+	    .grp0 = (vmcr & VMCR_GRP0) != 0,
+	    .grp1 = (vmcr & VMCR_GRP1) != 0,
 	};
 }

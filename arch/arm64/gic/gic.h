@@ -11,7 +11,8 @@
 
 #include <asm/sysreg.h>
 
-/* Distributor, both versions (IHI 0048B 4.3, IHI 0069 12.9). The first word of each also in GICR. */
+/* Distributor, both versions (IHI 0048B 4.3, IHI 0069 12.9). The first word of each also in GICR.
+ */
 #define GICD_CTLR 0x0000u
 #define GICD_TYPER 0x0004u
 #define GICD_IGROUPR 0x0080u
@@ -59,7 +60,8 @@ extern struct arch_gic_info gic_info;
 extern uint32_t gic_hcr_optional;
 /* Where register frames are; const after init. gich and gicc: v2. */
 extern uint64_t gic_gicd, gic_gicc, gic_gich;
-/* This CPU's view of GICD_* for SGIs and PPIs: the distributor, or the redistributor's SGI frame. */
+/* This CPU's view of GICD_* for SGIs and PPIs: the distributor, or the redistributor's SGI frame.
+ */
 uint64_t gicv3_sgi_base(void);
 
 /* Waits while the bits are set; false: they stayed. */
@@ -91,22 +93,23 @@ static inline uint64_t gicv2_lr_read(unsigned n)
 {
 	uint64_t h = io_read32(gic_gich + GICH_LR + 4 * n);
 	uint64_t lr = FIELD_GET(GICH_LR_VINTID, h) |
-		      FIELD_PREP(LR_PRIORITY_V2, FIELD_GET(GICH_LR_PRIORITY, h)) |
-		      FIELD_PREP(LR_STATE, FIELD_GET(GICH_LR_STATE, h));
+	              FIELD_PREP(LR_PRIORITY_V2, FIELD_GET(GICH_LR_PRIORITY, h)) |
+	              FIELD_PREP(LR_STATE, FIELD_GET(GICH_LR_STATE, h));
 
 	/* Bits 19:10 and 41:32: physical INTID, or source CPU and EOI flag, in the same places. */
 	lr |= FIELD_PREP(LR_PINTID, FIELD_GET(GICH_LR_PINTID, h));
-	return lr | ((h & GICH_LR_GROUP1) != 0 ? LR_GROUP1 : 0) | ((h & GICH_LR_HW) != 0 ? LR_HW : 0);
+	return lr | ((h & GICH_LR_GROUP1) != 0 ? LR_GROUP1 : 0) |
+	       ((h & GICH_LR_HW) != 0 ? LR_HW : 0);
 }
 
 static inline void gicv2_lr_write(unsigned n, uint64_t lr)
 {
 	uint64_t h = FIELD_PREP(GICH_LR_VINTID, lr & LR_VINTID) |
-		     FIELD_PREP(GICH_LR_PINTID, FIELD_GET(LR_PINTID, lr)) |
-		     FIELD_PREP(GICH_LR_PRIORITY, FIELD_GET(LR_PRIORITY_V2, lr)) |
-		     FIELD_PREP(GICH_LR_STATE, FIELD_GET(LR_STATE, lr)) |
-		     FIELD_PREP(GICH_LR_GROUP1, FIELD_GET(LR_GROUP1, lr)) |
-		     FIELD_PREP(GICH_LR_HW, FIELD_GET(LR_HW, lr));
+	             FIELD_PREP(GICH_LR_PINTID, FIELD_GET(LR_PINTID, lr)) |
+	             FIELD_PREP(GICH_LR_PRIORITY, FIELD_GET(LR_PRIORITY_V2, lr)) |
+	             FIELD_PREP(GICH_LR_STATE, FIELD_GET(LR_STATE, lr)) |
+	             FIELD_PREP(GICH_LR_GROUP1, FIELD_GET(LR_GROUP1, lr)) |
+	             FIELD_PREP(GICH_LR_HW, FIELD_GET(LR_HW, lr));
 
 	io_write32(gic_gich + GICH_LR + 4 * n, (uint32_t)h);
 }

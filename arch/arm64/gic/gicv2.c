@@ -33,7 +33,8 @@ enum hyp_err gicv2_init(const struct host_gic *desc)
 {
 	uint32_t vtr;
 
-	if (desc->gicc.size < GICC_SIZE || desc->gicv.size < GICC_SIZE || desc->gich.size < GICH_SIZE) {
+	if (desc->gicc.size < GICC_SIZE || desc->gicv.size < GICC_SIZE ||
+	    desc->gich.size < GICH_SIZE) {
 		log_err("GIC: the CPU interface's registers are cut short");
 		return HYP_EINVAL;
 	}
@@ -72,7 +73,8 @@ void gicv2_cpu_init(void)
 	gic_reset_private(gic_gicd);
 	for (uint32_t i = 0; i < 4; i++) {
 		io_write32(gic_gicd + GICD_CPENDSGIR + 4 * i, UINT32_MAX);
-		io_write32(gic_gicc + GICC_APR + 4 * i, 0); /* no priority of the loader stays active */
+		io_write32(gic_gicc + GICC_APR + 4 * i,
+		           0); /* no priority of the loader stays active */
 		io_write32(gic_gicc + GICC_APR + 0x10 + 4 * i, 0);
 	}
 	io_write32(gic_gich + GICH_HCR, 0);

@@ -52,14 +52,15 @@ uint64_t gicv3_sgi_base(void)
 }
 
 /* One switch for both directions: a list register's number is part of the instruction. */
-#define FOR_EACH_LR(op) \
-	op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11) op(12) op(13) op(14) op(15)
+#define FOR_EACH_LR(op)                                                                            \
+	op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11) op(12) op(13)    \
+	    op(14) op(15)
 
 uint64_t gicv3_lr_read(unsigned n)
 {
 	switch (n) {
-#define LR_READ(i) \
-	case i: \
+#define LR_READ(i)                                                                                 \
+	case i:                                                                                    \
 		return sysreg_read(ICH_LR##i##_EL2);
 		FOR_EACH_LR(LR_READ)
 	default:
@@ -70,9 +71,9 @@ uint64_t gicv3_lr_read(unsigned n)
 void gicv3_lr_write(unsigned n, uint64_t lr)
 {
 	switch (n) {
-#define LR_WRITE(i) \
-	case i: \
-		sysreg_write(ICH_LR##i##_EL2, lr); \
+#define LR_WRITE(i)                                                                                \
+	case i:                                                                                    \
+		sysreg_write(ICH_LR##i##_EL2, lr);                                                 \
 		break;
 		FOR_EACH_LR(LR_WRITE)
 	default:
@@ -134,7 +135,8 @@ static uint64_t find_redistributor(uint64_t mpidr)
 				return at;
 			}
 			if (stride < GICR_STRIDE_V3) {
-				stride = (typer & GICR_TYPER_VLPIS) != 0 ? GICR_STRIDE_V4 : GICR_STRIDE_V3;
+				stride = (typer & GICR_TYPER_VLPIS) != 0 ? GICR_STRIDE_V4
+				                                         : GICR_STRIDE_V3;
 			}
 			if ((typer & GICR_TYPER_LAST) != 0 || stride > end - at) {
 				break;
@@ -170,7 +172,8 @@ void gicv3_cpu_init(void)
 	sgi_base[this_pcpu()->id] = base;
 	io_write32(rd + GICR_WAKER, io_read32(rd + GICR_WAKER) & ~GICR_WAKER_SLEEP);
 	if (!gic_wait_clear(rd + GICR_WAKER, GICR_WAKER_CHILDREN_ASLEEP)) {
-		panic("GIC: the redistributor of CPU 0x%lx does not wake up", (unsigned long)this_pcpu()->mpidr);
+		panic("GIC: the redistributor of CPU 0x%lx does not wake up",
+		      (unsigned long)this_pcpu()->mpidr);
 	}
 	io_write32(base + GICD_IGROUPR, UINT32_MAX);
 	io_write32(base + GICD_IGRPMODR, 0);
@@ -212,10 +215,10 @@ void gicv3_send_sgi(unsigned cpu, uint32_t sgi)
 	uint64_t mpidr = pcpus[cpu].mpidr, aff0 = mpidr & 0xff;
 
 	sysreg_write(ICC_SGI1R_EL1, FIELD_PREP(GENMASK(55, 48), mpidr >> 32) |
-					    FIELD_PREP(GENMASK(47, 44), aff0 / 16) |
-					    FIELD_PREP(GENMASK(39, 32), mpidr >> 16) |
-					    FIELD_PREP(GENMASK(27, 24), sgi) |
-					    FIELD_PREP(GENMASK(23, 16), mpidr >> 8) | BIT(aff0 % 16));
+	                                FIELD_PREP(GENMASK(47, 44), aff0 / 16) |
+	                                FIELD_PREP(GENMASK(39, 32), mpidr >> 16) |
+	                                FIELD_PREP(GENMASK(27, 24), sgi) |
+	                                FIELD_PREP(GENMASK(23, 16), mpidr >> 8) | BIT(aff0 % 16));
 	isb(); /* sent now, not with the next context synchronisation */
 }
 

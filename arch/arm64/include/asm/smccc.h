@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SMC calls of EL2 to firmware (SMCCC, Arm DEN 0028). Only where host.psci_smc says there is any. */
+/* SMC calls of EL2 to firmware (SMCCC, Arm DEN 0028). Only where host.psci_smc says there is any.
+ */
 #pragma once
 
 #include <stdint.h>
@@ -13,9 +14,9 @@ static inline uint64_t smccc_smc(uint64_t fn, uint64_t a1, uint64_t a2, uint64_t
 
 	/* SMCCC 1.0 callees may change x4-x17 (2.7). */
 	__asm__ volatile("smc #0"
-			 : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)
-			 :
-			 : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15",
-			   "x16", "x17", "memory");
+	                 : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)
+	                 :
+	                 : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14",
+	                   "x15", "x16", "x17", "memory");
 	return x0;
 }
