@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Static checks, a target each, so that scripts/run_tests.py can count them.
 
-CHECK_C = $(shell git ls-files --cached --others --exclude-standard -- '*.c' '*.h')
+CHECK_C = $(shell find arch hyp stage2 include lib board drivers guests tests -name '*.[ch]' 2>/dev/null | sort)
 CHECK_HEADERS := $(wildcard include/abi/*.h include/arch/*.h include/hyp/*.h include/hyp/*/*.h lib/*.h arch/arm64/include/asm/*.h \
 	stage2/*.h hyp/*.h hyp/*/*.h arch/arm64/*.h arch/arm64/gic/*.h drivers/*.h board/*/*.h)
 # asm/X.h is the inline part of include/arch/X.h and is included by nothing else.
@@ -29,7 +29,7 @@ $(foreach c,gcc clang,$(eval $(call check_headers,$c)))
 check-layers:
 	$(Q)$(PY) scripts/check_layers.py
 check-format:
-	$(Q)clang-format --dry-run --Werror $(CHECK_C)
+	$(Q)[ -n "$(firstword $(CHECK_C))" ] && clang-format --dry-run --Werror $(CHECK_C)
 fmt:
 	$(Q)clang-format -i $(CHECK_C)
 check:
