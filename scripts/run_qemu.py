@@ -77,6 +77,10 @@ def run_terminal(command):
     status = subprocess.run(command).returncode
     with open(log, errors='replace') as f:
         end = verdict(f.read())
+    if status:
+        print(f'run: QEMU ended with exit status {status}', file=sys.stderr)
+    elif end and end[1]:
+        print(f'run: {end[1]} VM{"s" if end[1] > 1 else ""} crashed', file=sys.stderr)
     return 1 if status or (end and end[1]) else 0
 
 

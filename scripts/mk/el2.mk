@@ -9,7 +9,7 @@ EL2_SRC_S := $(wildcard arch/arm64/*.S arch/arm64/gic/*.S board/*/*.S)
 EL2_WARN := -Wall -Wextra -Werror -Wconversion -Wsign-conversion -Wshadow -Wvla -Wmissing-prototypes -Wswitch-enum -Wundef
 EL2_CODE := -ffreestanding -fpie -mgeneral-regs-only -mno-outline-atomics -mstrict-align -ffixed-x18 -fno-common \
 	-fno-strict-aliasing -fno-stack-protector -mbranch-protection=none -fvisibility=hidden \
-	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-omit-frame-pointer -g -ffile-prefix-map=$(CURDIR)/=
+	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-omit-frame-pointer -g -ffile-prefix-map=$(CURDIR)=.
 EL2_INC := -nostdinc -Iinclude -I. -Iarch/arm64/include
 EL2_SYSINC = -isystem lib/freestanding -isystem $(LIBFDT_SRC)
 
