@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the vGIC share: the core's begin/end bracket around every change of an
+ * interrupt, the changes themselves, and the table-driven register accessor of both front ends.
+ */
+#pragma once
+
+#include <hyp/mmio.h>
+#include <hyp/vcpu.h>
+#include <hyp/vgic.h>
+#include <hyp/vm.h>
+
+/* GICD_CTLR (IHI 0048B 4.3.1; IHI 0069 12.9.4, one security state). */
+#define CTLR_GRP0 BIT32(0)
+#define CTLR_GRP1 BIT32(1)
+#define CTLR_GROUPS (CTLR_GRP0 | CTLR_GRP1)
+
+/* GICD_IIDR, GICR_IIDR: Arm (JEP106 0x43b), as QEMU; software takes 0 for "no GIC". */
+#define VGIC_IIDR 0x43bu
+
+/* Private interrupts are v's; v NULL: there are none here. NULL: no such interrupt. */
+struct vgic_irq *vgic_irq_find(struct vm *vm, struct vcpu *v, uint32_t intid);
+
+/*
+ * Every change of an interrupt is made between these two, under the lock. begin: if it is in a
+ * list register of this CPU, its state comes into irq. It stays in_lr only if that is another
+ * CPU's: then active and what moved with lr_latch are older, and end has that CPU fold. end: puts
+ * it where it now belongs, at once where that takes one list register, else by VCPU_WORK_VGIC.
+ */
+void vgic_irq_begin(struct vgic_irq *irq);
+void vgic_irq_end(struct vm *vm, struct vgic_irq *irq);
+/* The vCPU whose private interrupt, or whose SPI by target, irq is; NULL: none. */
+struct vcpu *vgic_irq_owner(struct vm *vm, const struct vgic_irq *irq);
+bool vgic_irq_pending(const struct vgic_irq *irq);
+/* Between begin and end. No longer active; a physical interrupt linked to it neither. */
+void vgic_irq_deactivate(struct vgic_irq *irq);
+/* Between begin and end; also finds its place on the list again. */
+void vgic_irq_set_priority(struct vgic_irq *irq, uint8_t priority);
+/* Is v in this CPU's list registers? */
+bool vgic_here(const struct vcpu *v);
+
+/* From targets or irouter to target; vgic_irq_end() follows. */
+void vgic_irq_route(struct vm *vm, struct vgic_irq *irq);
+void vgic_irq_set_active(struct vm *vm, struct vgic_irq *irq, bool active);
+void vgic_sgi_v2(struct vcpu *from, struct vcpu *to, unsigned intid);
+
+/*
+ * Registers with a field per interrupt: both front ends have these at the same offsets. All take
+ * accesses of 1, 2 and 4 bytes, as QEMU's GICv2 does; the manuals ask it of some (IHI 0048B 4.1.4).
+ */
+struct vgic_field {
+	uint16_t off, len; /* bytes */
+	uint8_t bits;      /* per interrupt */
+	uint8_t flags;
+	uint32_t (*get)(struct vm *vm, struct vgic_irq *irq);
+	void (*set)(struct vm *vm, struct vgic_irq *irq, uint32_t val);
+};
+#define FIELD_V2 BIT32(0)   /* GICv2 machines have it */
+#define FIELD_V3 BIT32(1)   /* GICv3 machines have it */
+#define FIELD_ONES BIT32(2) /* writes: only where a bit is set */
+#define FIELD_LIVE BIT32(3) /* reads want the state that is in list registers */
+
+/* One window on interrupt fields: a distributor, or a redistributor's SGI frame. */
+struct vgic_view {
+	struct vm *vm;
+	struct vcpu *priv; /* whose private interrupts; NULL: RAZ/WI */
+	uint32_t limit;    /* first INTID that is not here */
+};
+/* False: no such register. Both take the lock. */
+bool vgic_field_read(const struct vgic_view *w, uint32_t off, unsigned size, uint64_t *val);
+bool vgic_field_write(const struct vgic_view *w, uint32_t off, unsigned size, uint64_t val);
+/* GICD_CTLR's group enables: every interrupt is looked at again. */
+void vgic_set_groups(struct vm *vm, uint32_t groups);
+/* The ID registers at the end of a frame, off from their beginning (0xfd0 or 0xffd0). */
+uint32_t vgic_id_reg(unsigned version, bool gicr, uint32_t off);
+
+extern const struct mmio_ops vgic_v2_gicd_ops, vgic_v3_gicd_ops, vgic_v3_gicr_ops;
+#define VGIC_GICD_SIZE KiB(64)
+#define VGIC_GICR_SIZE KiB(128)

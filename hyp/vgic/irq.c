@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sources of interrupts (lines, edges, SGIs), routing, life of a VM's vGIC, and its description
+ * for the shell.
+ */
+#include <arch/barrier.h>
+#include <hyp/atomic.h>
+#include <hyp/page.h>
+#include <lib/printf.h>
+#include "internal.h"
+
+struct vgic_irq *vgic_irq_find(struct vm *vm, struct vcpu *v, uint32_t intid)
+{
+	struct vgic_vm *g = &vm->vgic;
+
+	if (intid < VGIC_NR_PRIVATE) {
+		return v ? &v->vgic.priv[array_index_nospec(intid, VGIC_NR_PRIVATE)] : NULL;
+	}
+	intid -= VGIC_NR_PRIVATE;
+	return intid < g->nr_spis ? &g->spis[array_index_nospec(intid, g->nr_spis)] : NULL;
+}
+
+void vgic_set_line(struct vm *vm, struct vcpu *v, uint32_t intid, bool level)
+{
+	struct vgic_irq *irq;
+
+	spin_lock(&vm->vgic.lock);
+	irq = vgic_irq_find(vm, v, intid);
+	if (irq && irq->line != level && !(irq->hw && v->vgic.cpu >= 0)) {
+		vgic_irq_begin(irq);
+		if (level && irq->edge && !irq->hw) {
+			irq->latch = true;
+		}
+		irq->line = level;
+		vgic_irq_end(vm, irq);
+	}
+	spin_unlock(&vm->vgic.lock);
+}
+
+void vgic_pulse(struct vm *vm, struct vcpu *v, uint32_t intid)
+{
+	struct vgic_irq *irq;
+
+	spin_lock(&vm->vgic.lock);
+	irq = vgic_irq_find(vm, v, intid);
+	if (irq) {
+		vgic_irq_begin(irq);
+		irq->latch = true;
+		vgic_irq_end(vm, irq);
+	}
+	spin_unlock(&vm->vgic.lock);
+}
+
+void vgic_link_hw(struct vcpu *v, uint32_t intid, uint32_t pintid, const struct vgic_line_ops *lops)
+{
+	struct vgic_irq *irq = &v->vgic.priv[intid % VGIC_NR_PRIVATE];
+
+	spin_lock(&v->vm->vgic.lock);
+	irq->hw = true;
+	irq->pintid = pintid;
+	irq->lops = lops;
+	spin_unlock(&v->vm->vgic.lock);
+}
+
+void vgic_set_line_ops(struct vm *vm, struct vcpu *v, uint32_t intid,
+                       const struct vgic_line_ops *lops)
+{
+	struct vgic_irq *irq;
+
+	spin_lock(&vm->vgic.lock);
+	irq = vgic_irq_find(vm, v, intid);
+	if (irq) {
+		irq->lops = lops;
+	}
+	spin_unlock(&vm->vgic.lock);
+}
+
+void vgic_sgi_v2(struct vcpu *from, struct vcpu *to, unsigned intid)
+{
+	struct vgic_irq *irq = &to->vgic.priv[intid % GIC_NR_SGI];
+
+	vgic_irq_begin(irq);
+	irq->sgi_sources |= (uint8_t)BIT32(from->id);
+	vgic_irq_end(to->vm, irq);
+}
+
+/* ICC_SGIxR_EL1 (IHI 0069 12.2.21). */
+#define SGIR_AFF3 GENMASK(55, 48)
+#define SGIR_RS GENMASK(47, 44)
+#define SGIR_IRM BIT(40)
+#define SGIR_AFF2 GENMASK(39, 32)
+#define SGIR_INTID GENMASK(27, 24)
+#define SGIR_AFF1 GENMASK(23, 16)
+#define SGIR_LIST GENMASK(15, 0)
+
+static bool sgir_hits(const struct vcpu *from, const struct vcpu *to, uint64_t val)
+{
+	uint64_t aff = vm_vcpu_mpidr(3, to->id);
+	uint64_t aff0 = FIELD_GET(GENMASK(7, 0), aff), first = FIELD_GET(SGIR_RS, val) * 16;
+
+	if (val & SGIR_IRM) {
+		return to != from;
+	}
+	return FIELD_GET(GENMASK(15, 8), aff) == FIELD_GET(SGIR_AFF1, val) &&
+	       FIELD_GET(GENMASK(23, 16), aff) == FIELD_GET(SGIR_AFF2, val) &&
+	       FIELD_GET(GENMASK(39, 32), aff) == FIELD_GET(SGIR_AFF3, val) && aff0 >= first &&
+	       aff0 < first + 16 && (FIELD_GET(SGIR_LIST, val) & BIT(aff0 - first)) != 0;
+}
+
+/* With one security state SGI1R reaches both groups, the others group 0 (IHI 0069 table 12-14). */
+void vgic_sgir_write(struct vcpu *v, uint64_t val, bool group1)
+{
+	struct vm *vm = v->vm;
+
+	spin_lock(&vm->vgic.lock);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		struct vcpu *to = vm->vcpus[i];
+		struct vgic_irq *irq;
+
+		if (!to || !sgir_hits(v, to, val)) {
+			continue;
+		}
+		irq = &to->vgic.priv[FIELD_GET(SGIR_INTID, val)];
+		if (!irq->group1 || group1) {
+			vgic_irq_begin(irq);
+			irq->latch = true;
+			vgic_irq_end(vm, irq);
+		}
+	}
+	spin_unlock(&vm->vgic.lock);
+}
+
+void vgic_irq_set_active(struct vm *vm, struct vgic_irq *irq, bool active)
+{
+	vgic_irq_begin(irq);
+	if (irq->in_lr) {
+		irq->active_req = active ? VGIC_SET_ACTIVE : VGIC_CLEAR_ACTIVE;
+	} else if (active) {
+		irq->active = true;
+	} else if (irq->active) {
+		vgic_irq_deactivate(irq);
+	}
+	vgic_irq_end(vm, irq);
+}
+
+void vgic_dir_write(struct vcpu *v, uint32_t intid)
+{
+	struct vgic_irq *irq;
+
+	spin_lock(&v->vm->vgic.lock);
+	irq = vgic_irq_find(v->vm, v, intid);
+	if (irq) {
+		vgic_irq_set_active(v->vm, irq, false);
+	}
+	spin_unlock(&v->vm->vgic.lock);
+}
+
+/* The lowest vCPU of mask that is on; if none is, the lowest. */
+static uint8_t first_target(const struct vm *vm, uint32_t mask)
+{
+	uint32_t on = 0;
+
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		if (vm->vcpus[i] && load_relaxed(&vm->vcpus[i]->power) != POWER_OFF) {
+			on |= BIT32(i);
+		}
+	}
+	mask &= BIT32(vm->nr_vcpus) - 1;
+	on &= mask;
+	return mask == 0 ? (uint8_t)VGIC_NO_TARGET : (uint8_t)__builtin_ctz(on ? on : mask);
+}
+
+#define IROUTER_IRM BIT(31) /* IHI 0069 12.9.22: any participating PE */
+
+/*
+ * v2: of several targets the lowest one that is on takes it (the 1-of-N model lets us choose, IHI
+ * 0048B 1.4.3); a machine of one CPU has no choice (4.3.12).
+ */
+void vgic_irq_route(struct vm *vm, struct vgic_irq *irq)
+{
+	if (vm->vgic.version == 2) {
+		irq->target = first_target(vm, vm->nr_vcpus == 1 ? 1 : irq->targets);
+		return;
+	}
+	if (irq->irouter & IROUTER_IRM) {
+		irq->target = first_target(vm, UINT32_MAX);
+		return;
+	}
+	irq->target = VGIC_NO_TARGET;
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		if ((vm_vcpu_mpidr(3, i) & ~BIT(31)) == irq->irouter) {
+			irq->target = (uint8_t)i;
+		}
+	}
+}
+
+void vgic_retarget(struct vm *vm)
+{
+	spin_lock(&vm->vgic.lock);
+	for (unsigned i = 0; i < vm->vgic.nr_spis; i++) {
+		struct vgic_irq *irq = &vm->vgic.spis[i];
+		uint8_t old = irq->target;
+
+		vgic_irq_route(vm, irq);
+		if (irq->target != old) {
+			vgic_irq_begin(irq);
+			vgic_irq_end(vm, irq);
+		}
+	}
+	spin_unlock(&vm->vgic.lock);
+}
+
+enum hyp_err vgic_vm_init(struct vm *vm, unsigned version, unsigned nr_spis)
+{
+	struct vgic_vm *g = &vm->vgic;
+	const struct machine *m = vm->machine;
+
+	*g = (struct vgic_vm){.lock = SPINLOCK_INIT(LOCK_VGIC), .version = version};
+	if (version == 0) {
+		return HYP_OK;
+	}
+	nr_spis = (unsigned)ALIGN_UP(nr_spis, 32);
+	if (version != arch_gic_info()->version) {
+		return HYP_ENOTSUP;
+	}
+	if (nr_spis > VGIC_MAX_SPIS || (version == 2 && vm->nr_vcpus > 8)) {
+		return HYP_EINVAL;
+	}
+	TRY(mmio_add(&vm->mmio, ipa(m->gicd), VGIC_GICD_SIZE,
+	             version == 2 ? &vgic_v2_gicd_ops : &vgic_v3_gicd_ops, vm));
+	if (version == 3) {
+		TRY(mmio_add(&vm->mmio, ipa(m->gicr), VGIC_GICR_SIZE * vm->nr_vcpus,
+		             &vgic_v3_gicr_ops, vm));
+	}
+	g->lr_mask = BIT32(arch_gic_info()->nr_lrs) - 1;
+	if (nr_spis != 0) {
+		g->spis = page_alloc_hyp(nr_spis * sizeof(g->spis[0]));
+		if (!g->spis) {
+			return HYP_ENOMEM;
+		}
+		g->nr_spis = nr_spis;
+	}
+	vgic_vm_reset(vm);
+	return HYP_OK;
+}
+
+void vgic_vm_fini(struct vm *vm)
+{
+	struct vgic_vm *g = &vm->vgic;
+
+	if (g->spis) {
+		page_free_hyp(g->spis, g->nr_spis * sizeof(g->spis[0]));
+	}
+	g->spis = NULL;
+	g->nr_spis = 0;
+}
+
+static void irq_reset(struct vgic_irq *irq, uint32_t intid, uint8_t target)
+{
+	/* What links it to its source stays. */
+	*irq = (struct vgic_irq){
+	    .lops = irq->lops,
+	    .hw = irq->hw,
+	    .pintid = irq->pintid,
+	    .intid = (uint16_t)intid,
+	    .target = target,
+	    .edge = intid < GIC_NR_SGI,
+	};
+	list_init(&irq->node);
+}
+
+static void vcpu_reset_locked(struct vcpu *v)
+{
+	struct vgic_vcpu *c = &v->vgic;
+
+	/* SPIs that are its by routing stay so, also one that is active. */
+	for (unsigned i = 0; i < VGIC_NR_PRIVATE; i++) {
+		if (c->priv[i].on_list) {
+			list_del(&c->priv[i].node);
+			c->ap_n--;
+		}
+		irq_reset(&c->priv[i], i, (uint8_t)v->id);
+		/* SGIs of a GICv2 are always enabled, as on GIC-400 and QEMU. */
+		c->priv[i].enabled = v->vm->vgic.version == 2 && i < GIC_NR_SGI;
+	}
+	c->waker_sleep = true;
+	c->propbaser = 0;
+	c->pendbaser = 0;
+}
+
+void vgic_vcpu_reset(struct vcpu *v)
+{
+	spin_lock(&v->vm->vgic.lock);
+	vcpu_reset_locked(v);
+	spin_unlock(&v->vm->vgic.lock);
+}
+
+void vgic_vcpu_init(struct vcpu *v)
+{
+	struct vgic_vcpu *c = &v->vgic;
+
+	*c = (struct vgic_vcpu){.cpu = -1};
+	list_init(&c->ap_list);
+	vgic_vcpu_reset(v);
+}
+
+void vgic_vm_reset(struct vm *vm)
+{
+	struct vgic_vm *g = &vm->vgic;
+
+	spin_lock(&g->lock);
+	g->ctlr = 0;
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		if (vm->vcpus[i]) {
+			list_init(&vm->vcpus[i]->vgic.ap_list);
+			vm->vcpus[i]->vgic.ap_n = 0;
+			for (unsigned n = 0; n < VGIC_NR_PRIVATE; n++) {
+				vm->vcpus[i]->vgic.priv[n].on_list = NULL;
+			}
+			vcpu_reset_locked(vm->vcpus[i]);
+		}
+	}
+	for (unsigned i = 0; i < g->nr_spis; i++) {
+		irq_reset(&g->spis[i], VGIC_NR_PRIVATE + i, VGIC_NO_TARGET);
+		vgic_irq_route(vm, &g->spis[i]);
+	}
+	spin_unlock(&g->lock);
+}
+
+static size_t describe_irq(const struct vgic_irq *irq, int cpu, char *buf, size_t n)
+{
+	char where[16] = "-";
+	int len;
+
+	if (!irq->active && !irq->in_lr && !vgic_irq_pending(irq)) {
+		return 0;
+	}
+	if (cpu >= 0) {
+		snprintf(where, sizeof(where), "vcpu%d", cpu);
+	}
+	len = snprintf(buf, n, "%4u %-6s %s%s%s%s%s priority 0x%02x group %u\n",
+	               (unsigned)irq->intid, where, vgic_irq_pending(irq) ? "pending " : "",
+	               irq->active ? "active " : "", irq->in_lr ? "in-lr " : "",
+	               irq->enabled ? "enabled" : "disabled", irq->edge ? " edge" : " level",
+	               (unsigned)irq->priority, irq->group1 ? 1u : 0u);
+	return len < 0 || (size_t)len >= n ? 0 : (size_t)len;
+}
+
+size_t vgic_describe(struct vm *vm, char *buf, size_t n)
+{
+	struct vgic_vm *g = &vm->vgic;
+	size_t used = 0;
+
+	if (n == 0) {
+		return 0;
+	}
+	buf[0] = '\0';
+	spin_lock(&g->lock);
+	for (unsigned c = 0; c < vm->nr_vcpus; c++) {
+		for (unsigned i = 0; vm->vcpus[c] && i < VGIC_NR_PRIVATE; i++) {
+			used +=
+			    describe_irq(&vm->vcpus[c]->vgic.priv[i], (int)c, buf + used, n - used);
+		}
+	}
+	for (unsigned i = 0; i < g->nr_spis; i++) {
+		struct vcpu *v =
+		    g->spis[i].on_list ? g->spis[i].on_list : vgic_irq_owner(vm, &g->spis[i]);
+
+		used += describe_irq(&g->spis[i], v ? (int)v->id : -1, buf + used, n - used);
+	}
+	spin_unlock(&g->lock);
+	buf[used] = '\0';
+	return used;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * GICv2 distributor (IHI 0048B 4.3). The CPU interface is the host's GICV. Registers that are not
+ * fields of interrupts take 32-bit accesses, others are RAZ/WI there; 64 bits abort everywhere.
+ */
+#include "internal.h"
+
+#define GICD_CTLR 0x000u
+#define GICD_TYPER 0x004u
+#define GICD_IIDR 0x008u
+#define GICD_SGIR 0xf00u
+#define GICD_IDS 0xfd0u
+#define GICD_END 0x1000u
+
+/* 4.3.15. NSATT is for two security states. */
+#define SGIR_FILTER GENMASK(25, 24)
+#define SGIR_TARGETS GENMASK(23, 16)
+#define SGIR_INTID GENMASK(3, 0)
+
+static struct vgic_view view(struct vcpu *v)
+{
+	return (struct vgic_view){v->vm, v, VGIC_NR_PRIVATE + v->vm->vgic.nr_spis};
+}
+
+static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                  uint64_t *val)
+{
+	const struct vgic_vm *g = &v->vm->vgic;
+	struct vgic_view w = view(v);
+
+	(void)dev;
+	*val = 0;
+	if (off >= GICD_END || vgic_field_read(&w, off, size, val) || size != 4) {
+		return MMIO_OK;
+	}
+	if (off == GICD_TYPER) {
+		*val = g->nr_spis / 32 | (v->vm->nr_vcpus - 1) << 5;
+	} else if (off == GICD_CTLR) {
+		*val = g->ctlr;
+	} else if (off == GICD_IIDR) {
+		*val = VGIC_IIDR;
+	} else if (off >= GICD_IDS) {
+		*val = vgic_id_reg(2, false, off - GICD_IDS);
+	}
+	return MMIO_OK;
+}
+
+static void sgir_write(struct vcpu *v, uint64_t val)
+{
+	struct vm *vm = v->vm;
+	uint32_t all = BIT32(vm->nr_vcpus) - 1, self = BIT32(v->id), to;
+
+	switch (FIELD_GET(SGIR_FILTER, val)) {
+	case 0:
+		to = (uint32_t)FIELD_GET(SGIR_TARGETS, val) & all;
+		break;
+	case 1:
+		to = all & ~self;
+		break;
+	case 2:
+		to = self;
+		break;
+	default:
+		return; /* reserved */
+	}
+	spin_lock(&vm->vgic.lock);
+	for (; to != 0; to &= to - 1) {
+		struct vcpu *t = vm->vcpus[__builtin_ctz(to)];
+
+		if (t) {
+			vgic_sgi_v2(v, t, (unsigned)FIELD_GET(SGIR_INTID, val));
+		}
+	}
+	spin_unlock(&vm->vgic.lock);
+}
+
+static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                   uint64_t val)
+{
+	struct vgic_view w = view(v);
+
+	(void)dev;
+	if (off == GICD_SGIR && size == 4) {
+		sgir_write(v, val);
+	} else if (off == GICD_CTLR && size == 4) {
+		vgic_set_groups(v->vm, (uint32_t)val & CTLR_GROUPS);
+	} else if (off < GICD_END) {
+		vgic_field_write(&w, off, size, val);
+	}
+	return MMIO_OK;
+}
+
+const struct mmio_ops vgic_v2_gicd_ops = {"gicd", 1 | 2 | 4, gicd_read, gicd_write};
