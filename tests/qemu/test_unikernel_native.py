@@ -87,9 +87,10 @@ def native(log_name):
     """native(elf, gic, smp, args='') starts a unikernel on the bare machine: a harness.Machine."""
     machines = []
 
-    def start(elf, gic, smp, args='', mem='32M', icount=False, limit=60):
+    def start(elf, gic, smp, args='', mem='32M', icount=False, limit=60, qemu=()):
         path = elf if os.path.isabs(str(elf)) else harness.guest(elf)
-        command = harness.run_qemu.qemu_command(path, gic=gic, smp=smp, mem=mem, append=args, virtualization=False, icount=icount)
+        command = harness.run_qemu.qemu_command(path, gic=gic, smp=smp, mem=mem, append=args, virtualization=False, icount=icount,
+                                                extra=qemu)
         log = harness.LOGS / (log_name + (f'.{len(machines)}' if machines else '') + '.log')
         machines.append(harness.Machine(command, log, limit))
         return machines[-1]
@@ -101,7 +102,7 @@ def native(log_name):
 
 def lines_to_end(machine):
     """All lines of a program that ends by itself."""
-    machine.expect(r'^(exit status -?\d+|crashed)\n', 60)
+    machine.expect(r'(exit status -?\d+|crashed)\n', 60)
     assert machine.serial.expect([harness.pexpect.EOF, harness.pexpect.TIMEOUT], timeout=machine.left(10)) == 0, \
         'QEMU goes on after the end'
     return machine.text.strip().split('\n')
@@ -261,3 +262,26 @@ def test_ending(native, faults_elf, args, end):
 def test_bad_argument_is_refused(native):
     lines = lines_to_end(native('clock.elf', 3, 1, 'ticks=five'))
     assert lines == ['clock: not a number: ticks=five', 'exit status 2']
+
+
+def hypercalls(native, log, elf, args, qemu=()):
+    """The number of HVCs a program made; its output."""
+    m = native(elf, 3, 1, args, qemu=['-d', 'int', '-D', str(log), *qemu])
+    text = '\n'.join(lines_to_end(m))
+    return len(re.findall(r'^Taking exception \d+ \[Hypervisor Call\]', log.read_text(), re.M)), text
+
+
+@pytest.mark.parametrize('args,end', [('exit 5', 'exit status 5'), ('exit -1', 'exit status -1'), ('abort', 'crashed')])
+def test_hypercalls_only_on_atoll(native, faults_elf, tmp_path, args, end):
+    """Bare: SYSTEM_OFF and no other call. With a tree that claims Atoll: its call first, and PSCI when that is refused."""
+    count, text = hypercalls(native, tmp_path / 'bare.log', faults_elf, args)
+    assert count == 1 and text.endswith(end)
+    dump = harness.run_qemu.qemu_command(faults_elf, gic=3, smp=1, mem='32M', append=args, virtualization=False,
+                                         extra=['-machine', f'dumpdtb={tmp_path}/bare.dtb'])
+    subprocess.run(dump, stdin=subprocess.DEVNULL, check=True, capture_output=True, timeout=30)
+    subprocess.run(['dtc', '-q', '-o', tmp_path / 'bare.dts', tmp_path / 'bare.dtb'], check=True, timeout=30)
+    with open(tmp_path / 'bare.dts', 'a') as f:
+        f.write('/ { hypervisor { compatible = "atoll,hypervisor-v1"; }; };\n')
+    subprocess.run(['dtc', '-q', '-O', 'dtb', '-o', tmp_path / 'atoll.dtb', tmp_path / 'bare.dts'], check=True, timeout=30)
+    count, text = hypercalls(native, tmp_path / 'atoll.log', faults_elf, args, ['-dtb', str(tmp_path / 'atoll.dtb')])
+    assert count == 2 and text.endswith(end)

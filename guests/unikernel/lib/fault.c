@@ -163,6 +163,8 @@ void uk_exception(struct uk_regs *regs, unsigned vector)
 	if (!cpu->in_fault) {
 		cpu->in_fault = true;
 		report(regs, vector);
+	} else {
+		uk_mach.on_atoll = false; /* the report's own call faulted: PSCI is left */
 	}
 	power_crash(regs->esr, regs->far, regs->pc);
 }
