@@ -41,6 +41,7 @@ enum vcpu_sr {
 /* Owned by nobody (trapped) until first use, by the guest from then on. */
 struct arch_vcpu_debug {
 	bool owned;
+	bool oslk; /* OS lock */
 	uint64_t mdscr;
 	uint64_t bvr[VCPU_MAX_BRPS], bcr[VCPU_MAX_BRPS];
 	uint64_t wvr[VCPU_MAX_BRPS], wcr[VCPU_MAX_BRPS];

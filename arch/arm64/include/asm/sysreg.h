@@ -16,8 +16,8 @@
 /* The memory clobber keeps stores on their side of a write that changes translation or traps. */
 #define sysreg_write(reg, val)                                                                     \
 	do {                                                                                       \
-		uint64_t sr_val_ = (val);                                                          \
-		__asm__ volatile("msr " #reg ", %x0" ::"rZ"(sr_val_) : "memory");                  \
+		uint64_t sr_new_ = (val);                                                          \
+		__asm__ volatile("msr " #reg ", %x0" ::"rZ"(sr_new_) : "memory");                  \
 	} while (0)
 
 /* Encoding as one 16-bit number: op0:op1:CRn:CRm:op2. */

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stage-2 aborts of guests: the decision ladder (design section 7), MMIO emulation with and
+ * without a syndrome.
+ */
+#include <hyp/gmem.h>
+#include <hyp/log.h>
+#include <hyp/mmio.h>
+#include <hyp/vcpu.h>
+#include <hyp/vm.h>
+#include <arch/barrier.h>
+
+#include <asm/sysreg.h>
+#include <asm/trap.h>
+
+/* Stage-1 translation of va by the loaded guest's own tables; its PAR_EL1 is preserved. */
+static bool guest_va_to_ipa(uint64_t va, bool el0, uint64_t *out)
+{
+	uint64_t guest_par = sysreg_read(PAR_EL1);
+	uint64_t par;
+
+	if (el0) {
+		__asm__ volatile("at s1e0r, %0" ::"r"(va) : "memory");
+	} else {
+		__asm__ volatile("at s1e1r, %0" ::"r"(va) : "memory");
+	}
+	isb(); /* AT completes before PAR_EL1 is read (D8.10) */
+	par = sysreg_read(PAR_EL1);
+	sysreg_write(PAR_EL1, guest_par);
+	if (par & PAR_F) {
+		return false;
+	}
+	*out = (par & PAR_PA) | (va & PAGE_MASK);
+	return true;
+}
+
+static bool at_el0(void)
+{
+	uint64_t pstate = sysreg_read(SPSR_EL2);
+
+	return (pstate & PSR_AARCH32) != 0 || (pstate & PSR_M) == PSR_M_EL0T;
+}
+
+/*
+ * The faulting IPA. HPFAR_EL2 is UNKNOWN after a permission fault that was not on a walk
+ * (peers-style 13 #9): translate again then. False: the guest's tables changed under us.
+ */
+static bool fault_ipa(uint64_t esr, uint64_t far, uint64_t *out)
+{
+	uint64_t type = FIELD_GET(ESR_FSC, esr) & FSC_TYPE;
+
+	if (type == FSC_PERMISSION && !(esr & ESR_S1PTW)) {
+		return guest_va_to_ipa(far, at_el0(), out);
+	}
+	*out = FIELD_GET(HPFAR_FIPA, sysreg_read(HPFAR_EL2)) << PAGE_SHIFT | (far & PAGE_MASK);
+	return true;
+}
+
+static enum trap_result mmio_done(enum mmio_result r)
+{
+	switch (r) {
+	case MMIO_OK:
+		return TRAP_ADVANCE;
+	case MMIO_HOLD:
+		return TRAP_RESCHED;
+	case MMIO_ABORT:
+		break;
+	}
+	return TRAP_ABORT;
+}
+
+/* SP of the interrupted context: PSTATE.SP chooses (EL0 and EL1t: SP_EL0). */
+static bool uses_sp_el1(void)
+{
+	return (sysreg_read(SPSR_EL2) & PSR_M) == PSR_M_EL1H;
+}
+
+static uint64_t base_get(const struct vcpu *v, unsigned rn)
+{
+	if (rn != 31) {
+		return vcpu_gpr_get(v, rn);
+	}
+	return uses_sp_el1() ? sysreg_read(SP_EL1) : sysreg_read(SP_EL0);
+}
+
+static void base_set(struct vcpu *v, unsigned rn, uint64_t val)
+{
+	if (rn != 31) {
+		vcpu_gpr_set(v, rn, val);
+	} else if (uses_sp_el1()) {
+		sysreg_write(SP_EL1, val);
+	} else {
+		sysreg_write(SP_EL0, val);
+	}
+}
+
+/* The 32-bit instruction at the guest's PC, read through both stages. */
+static bool fetch_insn(struct vcpu *v, uint32_t *insn)
+{
+	uint64_t pc_ipa;
+
+	if ((sysreg_read(SPSR_EL2) & PSR_AARCH32) || (sysreg_read(ELR_EL2) & 3) ||
+	    !guest_va_to_ipa(sysreg_read(ELR_EL2), at_el0(), &pc_ipa)) {
+		return false;
+	}
+	return gmem_read(&v->vm->s2, ipa(pc_ipa), insn, sizeof(*insn)) == HYP_OK;
+}
+
+/* Pairs and write-back: nothing is written back unless every access succeeds. */
+static enum trap_result mmio_decoded(struct vcpu *v, uint64_t far, uint64_t fipa)
+{
+	unsigned n, regs[2];
+	uint64_t val[2] = {0, 0}, addr;
+	struct ldst d;
+	uint32_t insn;
+
+	if (!fetch_insn(v, &insn) || !decode_ldst(insn, &d)) {
+		return TRAP_ABORT;
+	}
+	addr = base_get(v, d.rn) + (d.post ? 0 : (uint64_t)(int64_t)d.imm);
+	n = d.pair ? 2 : 1;
+	/* The abort is for the first byte that faults: it has to be this instruction's first. */
+	if (addr != far || (fipa & PAGE_MASK) + n * d.size > PAGE_SIZE) {
+		return TRAP_ABORT;
+	}
+	regs[0] = d.rt;
+	regs[1] = d.rt2;
+	for (unsigned i = 0; i < n; i++) {
+		enum mmio_result r;
+
+		if (!d.load) {
+			val[i] = ldst_extend(vcpu_gpr_get(v, regs[i]), d.size, false, true);
+		}
+		r = mmio_access(v, fipa + i * d.size, !d.load, d.size, &val[i]);
+		if (r != MMIO_OK) {
+			return mmio_done(r);
+		}
+	}
+	for (unsigned i = 0; d.load && i < n; i++) {
+		vcpu_gpr_set(v, regs[i], ldst_extend(val[i], d.size, d.sign, d.wide));
+	}
+	if (d.writeback) {
+		base_set(v, d.rn, addr + (d.post ? (uint64_t)(int64_t)d.imm : 0));
+	}
+	return TRAP_ADVANCE;
+}
+
+static enum trap_result mmio_syndrome(struct vcpu *v, uint64_t esr, uint64_t fipa)
+{
+	unsigned size = 1u << FIELD_GET(ESR_SAS, esr), rt = (unsigned)FIELD_GET(ESR_SRT, esr);
+	bool write = esr & ESR_WNR;
+	uint64_t val = write ? ldst_extend(vcpu_gpr_get(v, rt), size, false, true) : 0;
+	enum mmio_result r = mmio_access(v, fipa, write, size, &val);
+
+	if (r == MMIO_OK && !write) {
+		vcpu_gpr_set(v, rt, ldst_extend(val, size, esr & ESR_SSE, esr & ESR_SF));
+	}
+	return mmio_done(r);
+}
+
+/*
+ * The common head of both ladders. TRAP_RESUME here means: go on, *fipa is the address; the
+ * others are final.
+ */
+static enum trap_result abort_head(struct vcpu *v, uint64_t esr, uint64_t far, uint64_t *fipa)
+{
+	uint64_t fsc = FIELD_GET(ESR_FSC, esr), type = fsc & FSC_TYPE;
+
+	if (fsc == FSC_EXTERNAL || type == FSC_EXTERNAL_WALK) {
+		/* The host's bus said no to this guest: an SError, as it may be imprecise. */
+		inject_serror(v);
+		return TRAP_ADVANCE;
+	}
+	if (type != FSC_TRANSLATION && type != FSC_PERMISSION && type != FSC_ACCESS &&
+	    type != FSC_ADDR_SIZE) {
+		return TRAP_ABORT;
+	}
+	if (!fault_ipa(esr, far, fipa)) {
+		/* Another vCPU changed the stage-1 tables: the access faults in stage 1 when repeated. */
+		return TRAP_KILL;
+	}
+	if (esr & ESR_S1PTW) {
+		/* Stage-1 tables in MMIO or outside RAM. */
+		inject_abort(esr, far, true);
+		return TRAP_KILL;
+	}
+	return TRAP_RESUME;
+}
+
+enum trap_result trap_dabt(struct vcpu *v, uint64_t esr)
+{
+	uint64_t far = sysreg_read(FAR_EL2), fipa = 0;
+	enum trap_result r = abort_head(v, esr, far, &fipa);
+
+	if (r != TRAP_RESUME) {
+		return r == TRAP_KILL ? TRAP_RESUME : r;
+	}
+	v->stats.nr_mmio++;
+	if (esr & ESR_CM) {
+		/* Cache maintenance by address: no effect on a device. */
+		return mmio_find(&v->vm->mmio, fipa, 1) ? TRAP_ADVANCE : TRAP_ABORT;
+	}
+	if (esr & ESR_ISV) {
+		return mmio_syndrome(v, esr, fipa);
+	}
+	return mmio_find(&v->vm->mmio, fipa, 1) ? mmio_decoded(v, far, fipa) : TRAP_ABORT;
+}
+
+/* Nothing outside RAM can be executed: emulated devices and holes abort alike. */
+enum trap_result trap_iabt(struct vcpu *v, uint64_t esr)
+{
+	uint64_t far = sysreg_read(FAR_EL2), fipa = 0;
+	enum trap_result r = abort_head(v, esr, far, &fipa);
+
+	if (r == TRAP_RESUME) {
+		return TRAP_ABORT;
+	}
+	return r == TRAP_KILL ? TRAP_RESUME : r;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Upper half of the arch (L7): from a guest's exception to its return. Handlers take values and
+ * return a verdict; trap_exit() alone advances the PC, injects, or goes to the scheduler.
+ */
+#pragma once
+
+#include <stdnoreturn.h>
+
+#include <hyp/types.h>
+
+struct vcpu;
+
+enum trap_result {
+	TRAP_RESUME,  /* back to the same instruction (or the next, for HVC) */
+	TRAP_ADVANCE, /* the instruction is done: PC moves past it */
+	TRAP_UNDEF,   /* Undefined Instruction exception into the guest */
+	TRAP_ABORT,   /* synchronous external abort into the guest, at FAR_EL2 */
+	TRAP_RESCHED, /* repeat the instruction when the vCPU runs again: it was blocked */
+	TRAP_KILL,    /* the VM was stopped with a reason */
+};
+
+/* Leaves the boot stack for ever: schedules. Each CPU, once. */
+noreturn void trap_enter_guests(void);
+/* Registers that are the same for every guest. Each CPU, before it. */
+void trap_cpu_init(void);
+/* The sysreg hash: boot CPU, before guests. */
+void sysreg_init(void);
+/* What every guest of this host reads from the ID group; computed once from the CPU. */
+void idregs_init(void);
