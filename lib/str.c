@@ -99,3 +99,23 @@ char *str_word(char **s)
 	*s = p;
 	return word;
 }
+
+bool str_arg(const char *args, const char *word, char *buf, size_t n)
+{
+	size_t len = strlen(word), end;
+	bool found = false;
+
+	while (*args) {
+		end = strchr(args, ' ') ? (size_t)(strchr(args, ' ') - args) : strlen(args);
+		if (end > len && strncmp(args, word, len) == 0 && args[len] == '=') {
+			size_t size = end - len - 1 < n ? end - len - 1 : n - 1;
+
+			memcpy(buf, args + len + 1, size);
+			buf[size] = 0;
+			found = true;
+		}
+		args += end;
+		args += *args != 0;
+	}
+	return found;
+}

@@ -16,3 +16,5 @@ bool str_to_u64(const char *s, uint64_t *out);
 bool str_to_size(const char *s, uint64_t *out);
 /* Takes the next blank-separated word off *s and ends it with a NUL; NULL: none left. */
 char *str_word(char **s);
+/* Value of the last word=value in a blank-separated list, cut to n bytes with its NUL; false: none. */
+bool str_arg(const char *args, const char *word, char *buf, size_t n);

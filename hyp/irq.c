@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Dispatch of physical interrupts: the guests' virtual timer, EL2's own timer and IPIs, vGIC
+ * maintenance, the console's UART.
+ */
+#include <hyp/console.h>
+#include <hyp/deadline.h>
+#include <hyp/host.h>
+#include <hyp/irq.h>
+#include <hyp/panic.h>
+#include <hyp/pcpu.h>
+#include <hyp/vcpu.h>
+#include <hyp/vgic.h>
+#include <hyp/vtimer.h>
+#include <arch/gic.h>
+
+/* IAR bits 23:0 (v3) and 9:0 (v2, above them the source CPU of an SGI). */
+static uint32_t iar_intid(uint32_t iar)
+{
+	return arch_gic_info()->version == 2 ? iar & 0x3ff : iar & 0xffffff;
+}
+
+void irq_handle(void)
+{
+	struct pcpu *p = this_pcpu();
+	uint32_t iar = arch_gic_ack();
+	uint32_t intid = iar_intid(iar);
+
+	p->nr_irqs++;
+	if (intid == host.timer.virt_intid) {
+		/* Priority drop only: it stays active until the guest deactivates it (LR.HW). */
+		arch_gic_drop(iar);
+		vtimer_irq(p->loaded);
+		return;
+	}
+	if (intid >= 1020 && intid <= 1023) {
+		return; /* spurious: withdrawn before the acknowledge */
+	}
+	if (intid == host.timer.hyp_intid) {
+		deadline_irq();
+	} else if (intid == host.gic.maint_intid) {
+		if (p->loaded) {
+			vgic_maintenance(p->loaded);
+		}
+	} else if (host.uart.intid != 0 && intid == host.uart.intid) {
+		console_rx_irq();
+	} else if (intid == GIC_SGI_STOP) {
+		panic_park();
+	}
+	/* GIC_SGI_KICK needs nothing here: the way out looks at p->work and v->work. */
+	arch_gic_drop(iar);
+	arch_gic_deactivate(iar);
+}
+
+void irq_cpu_init(void)
+{
+	arch_gic_enable(host.timer.hyp_intid);
+	arch_gic_enable(host.timer.virt_intid);
+	arch_gic_enable(host.gic.maint_intid);
+	if (this_pcpu()->id == 0 && host.uart.intid != 0) {
+		arch_gic_enable(host.uart.intid);
+	}
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a working EL2 to running VMs: bundle, manifest, creation, the table of VMs.
+ */
+#include <hyp/config.h>
+#include <hyp/console.h>
+#include <hyp/fit.h>
+#include <hyp/lifecycle.h>
+#include <hyp/log.h>
+#include <hyp/main.h>
+#include <hyp/page.h>
+#include <hyp/pcpu.h>
+#include <hyp/sched.h>
+#include <hyp/shell.h>
+#include <hyp/vdev.h>
+#include <hyp/vm.h>
+#include <lib/str.h>
+#include <arch/cpu.h>
+#include <arch/gic.h>
+#include <arch/mm.h>
+#include <arch/timer.h>
+#include <arch/trap.h>
+#include <lib/printf.h>
+
+#include <string.h>
+
+static struct fit bundle;
+static struct manifest manifest;
+
+static void console_input(struct console_port *p)
+{
+	vpl011_input(p->vm);
+}
+
+static void console_room(struct console_port *p)
+{
+	vpl011_room(p->vm);
+}
+
+static const struct console_up up_calls = {console_input, shell_input, console_room};
+
+static void read_manifest(void)
+{
+	struct fit_image image;
+	const char *why;
+	char idle[16];
+
+	if (host.initrd.size == 0) {
+		boot_stop("no bundle: the loader passed no initrd (QEMU: -initrd bundle.img)");
+	}
+	if (fit_open(pa_to_ptr(host.initrd.base), host.initrd.size, &bundle, &why) != HYP_OK) {
+		boot_stop("the bundle (initrd) %s", why);
+	}
+	if (fit_find(&bundle, "manifest", &image) != HYP_OK) {
+		boot_stop("the bundle has no manifest: make it with scripts/mkbundle");
+	}
+	if (fit_verify(&image, false, &why) != HYP_OK) {
+		boot_stop("the bundle's manifest: %s", why);
+	}
+	if (config_parse(image.data, image.size, arch_gic_info()->version, nr_pcpus, &manifest) !=
+	    HYP_OK) {
+		boot_stop("the manifest was refused (see above)");
+	}
+	if (str_arg(host.bootargs, "when-idle", idle, sizeof(idle))) {
+		manifest.when_idle = strcmp(idle, "poweroff") == 0 ? IDLE_POWEROFF : IDLE_WAIT;
+	}
+}
+
+static const char *create_failure(enum hyp_err err)
+{
+	return err == HYP_ENOMEM   ? "not enough RAM left on this board; give it less memory"
+	       : err == HYP_ENOENT ? "the bundle lacks one of its files; make it with scripts/mkbundle"
+				   : hyp_err_str(err);
+}
+
+static void create_vms(void)
+{
+	struct vm *focus = NULL;
+
+	for (unsigned i = 0; i < manifest.nr_vms; i++) {
+		const struct vm_config *cfg = &manifest.vm[i];
+		enum hyp_err err;
+		struct vm *vm;
+
+		if (!cfg->valid) {
+			continue;
+		}
+		err = lifecycle_create(cfg, &vm);
+		if (err != HYP_OK) {
+			log_err("%s: refused: %s", cfg->name, create_failure(err));
+			lifecycle_vm_refused();
+		} else if (cfg->console) {
+			focus = vm;
+		}
+	}
+	if (focus) {
+		console_focus(&focus->port);
+	}
+}
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *fmt, ...)
+{
+	char line[160];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	console_write(line, strlen(line));
+}
+
+static void table(void)
+{
+	say("  VM  name             vCPUs      RAM  class  image\n");
+	for (unsigned i = 0; i < MAX_VMS; i++) {
+		const struct vm *vm = vms[i];
+
+		if (vm) {
+			say("  %2u  %-16s %5u %5lu MiB  %-5s  %s%s\n", i, vm->name, vm->nr_vcpus,
+			    (unsigned long)(vm->cfg->memory >> 20),
+			    vm->cfg->sched == SCHED_FIXED ? "fixed" : "fair", vm->cfg->image,
+			    vm->cfg->autostart ? "" : " (not started)");
+		}
+	}
+	/* The counter starts with the machine. */
+	say("ready in %lu us\n",
+	    (unsigned long)(arch_counter() / MAX(arch_counter_hz() / 1000000, UINT64_C(1))));
+}
+
+noreturn void hyp_start(void)
+{
+	enum hyp_err err;
+
+	read_manifest();
+	console_set_up(&up_calls);
+	sysreg_init();
+	sched_init();
+	err = s2_init(arch_pa_bits(), arch_vmid_bits(), &life_s2_ops);
+	if (err == HYP_OK) {
+		err = lifecycle_init(&bundle, &manifest);
+	}
+	if (err != HYP_OK) {
+		boot_stop("too little RAM: %s", hyp_err_str(err));
+	}
+	create_vms();
+	table();
+	lifecycle_start_all();
+	boot_release();
+	hyp_start_secondary();
+}
+
+/* Every CPU ends up here, the boot CPU as well. */
+noreturn void hyp_start_secondary(void)
+{
+	sched_cpu_init();
+	trap_cpu_init();
+	trap_enter_guests();
+}
