@@ -99,9 +99,11 @@ static void pt_replace(struct s2 *s, uint64_t *pte, unsigned level, uint64_t bas
 	uint64_t old = load_relaxed(pte);
 	uint64_t end = base + pt_size(level);
 
-	if (live && (old & PTE_VALID) != 0) {
+	if ((old & PTE_VALID) != 0) {
 		pte_store(pte, 0);
-		if (desc != 0) {
+		if (!live) {
+			/* no walk has come here */
+		} else if (desc != 0) {
 			pt_flush(s, base, end);
 		} else if (!pt_is_table(old, level)) {
 			s->flush_start = MIN(s->flush_start, base);
@@ -156,15 +158,6 @@ static enum pt_action pt_decide(const struct pt_op *op, uint64_t old, unsigned l
 		break;
 	}
 	return whole ? PT_SET : PT_NEW_TABLE;
-}
-
-/* A changed attribute needs the same right as a new mapping. */
-static bool pt_may_protect(const struct pt_op *op, uint64_t old, unsigned level, uint64_t a,
-                           uint64_t b)
-{
-	uint64_t to = (old & PTE_ADDR_MASK) + (a & (pt_size(level) - 1));
-
-	return op->s->ops->may_map(op->s->owner, pa(to), b - a, op->attr);
 }
 
 static enum hyp_err pt_new_spare(struct pt_op *op)
@@ -226,7 +219,9 @@ static enum hyp_err pt_check(struct pt_op *op, const uint64_t *table, uint64_t p
 			TRY(pt_new_spare(op));
 			TRY(pt_check(op, NULL, old, level + 1, a, next));
 		} else if (act == PT_SET && op->kind == PT_PROTECT &&
-		           !pt_may_protect(op, old, level, a, next)) {
+		           /* a changed attribute needs the same right as a new mapping */
+		           !op->s->ops->may_map(op->s->owner, pa(old & PTE_ADDR_MASK),
+		                                pt_size(level), op->attr)) {
 			return HYP_EPERM;
 		}
 	}

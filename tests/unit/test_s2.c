@@ -1,0 +1,610 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stage-2 address spaces: descriptors as values, break-before-make and flushes as recorded by the
+ * fake arch, failures that change nothing, and a random run against a model behind a hostile TLB.
+ * links: stage2/pgtable.c stage2/s2.c stage2/vmid.c tests/fake_arch/fake.c tests/fake_arch/tlb.c
+ */
+#include "s2_env.h"
+
+static struct s2 s;
+static uint64_t vttbr;
+
+/* A space that runs on CPU 0, and an empty log. */
+static int setup(void **state)
+{
+	(void)state;
+	env_init(44, 8);
+	assert_int_equal(s2_create(&s, 7, &env_ops), HYP_OK);
+	vttbr = s2_vttbr(&s, 0);
+	fake_log_clear();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	if (s.root.raw != 0) {
+		s2_destroy(&s);
+	}
+	assert_int_equal(env_live, 2); /* the empty root */
+	assert_int_equal(fake_locks_held(), 0);
+	return 0;
+}
+
+static enum hyp_err map(uint64_t ipa_, uint64_t pa_, uint64_t size, enum s2_attr attr)
+{
+	enum hyp_err err;
+
+	s2_begin(&s);
+	err = s2_map(&s, ipa(ipa_), pa(pa_), size, attr);
+	s2_commit(&s);
+	return err;
+}
+
+static enum hyp_err unmap(uint64_t ipa_, uint64_t size)
+{
+	enum hyp_err err;
+
+	s2_begin(&s);
+	err = s2_unmap(&s, ipa(ipa_), size);
+	s2_commit(&s);
+	return err;
+}
+
+static enum hyp_err protect(uint64_t ipa_, uint64_t size, enum s2_attr attr)
+{
+	enum hyp_err err;
+
+	s2_begin(&s);
+	err = s2_protect(&s, ipa(ipa_), size, attr);
+	s2_commit(&s);
+	return err;
+}
+
+/* The leaf descriptor a guest's access would use, 0 for a fault. */
+static uint64_t leaf(uint64_t ipa_, unsigned *level)
+{
+	struct fake_tlb_hit h;
+
+	if (!fake_tlb_translate(vttbr, ipa(ipa_), &h)) {
+		return 0;
+	}
+	*level = h.level;
+	return h.desc;
+}
+
+#define assert_leaf(ipa_, want_level, want_desc)                                                   \
+	do {                                                                                       \
+		unsigned level_ = 0;                                                               \
+		assert_int_equal(leaf((ipa_), &level_), (want_desc));                              \
+		assert_int_equal(level_, (want_level));                                            \
+	} while (0)
+
+static void test_vtcr(void **state)
+{
+	static const struct {
+		unsigned pa_bits;
+		uint64_t vtcr;
+		unsigned order;
+	} row[] = {
+	    /* RES1 | PS << 16 | SH inner, ORGN, IRGN | SL0 level 1 | T0SZ */
+	    {32, 0x80003560, 0}, {36, 0x8001355c, 0}, {39, 0x8001355c, 0}, {40, 0x80023558, 1},
+	    {42, 0x80033558, 1}, {44, 0x80043558, 1}, {48, 0x80053558, 1}, {52, 0x80053558, 1},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		env_init(row[i].pa_bits, 8);
+		assert_int_equal(s2_vtcr(), row[i].vtcr);
+		assert_int_equal(env_max_order, row[i].order);
+		assert_int_equal(s2_create(&s, 7, &env_ops), HYP_OK);
+		assert_int_equal(s.ipa_bits, MIN(row[i].pa_bits == 39 ? 36 : row[i].pa_bits, 40));
+		assert_int_equal(s.root.raw % (PAGE_SIZE << row[i].order), 0);
+		/* The last page is inside, the one after it is not. */
+		assert_int_equal(map(BIT(s.ipa_bits) - PAGE_SIZE, 0x1000, PAGE_SIZE, S2_RWX),
+		                 HYP_OK);
+		assert_int_equal(map(BIT(s.ipa_bits), 0x1000, PAGE_SIZE, S2_RWX), HYP_EINVAL);
+		s2_destroy(&s);
+		assert_int_equal(env_live, 1u << row[i].order);
+	}
+	assert_int_equal(s2_init(31, 8, &env_ops), HYP_EINVAL);
+	env_fail_after = 0;
+	assert_int_equal(s2_init(40, 8, &env_ops), HYP_ENOMEM);
+	assert_int_equal(s2_create(&s, 7, &env_ops), HYP_ENOMEM);
+	env_fail_after = -1;
+}
+
+static void test_descriptors(void **state)
+{
+	/* Arm ARM D8.3: AF, SH inner, S2AP, MemAttr; XN is bit 54; bits 1:0 = 3 at level 3. */
+	static const struct {
+		enum s2_attr attr;
+		uint64_t bits;
+	} row[] = {
+	    {S2_RWX, 0x7ff},
+	    {S2_RO, BIT(54) | 0x77f},
+	    {S2_ROX, 0x77f},
+	    {S2_DEVICE, BIT(54) | 0x4c7},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		uint64_t at = 0x40000000 + i * PAGE_SIZE;
+		struct s2_walk w;
+
+		assert_int_equal(map(at, 0x12345000, PAGE_SIZE, row[i].attr), HYP_OK);
+		assert_leaf(at, 3, 0x12345000 | row[i].bits);
+		assert_int_equal(s2_lookup(&s, ipa(at + 0x123), &w), HYP_OK);
+		assert_int_equal(w.pa.raw, 0x12345123);
+		assert_int_equal(w.len, PAGE_SIZE - 0x123);
+		assert_int_equal(w.attr, row[i].attr);
+		assert_int_equal(w.level, 3);
+	}
+	assert_int_equal(s.mapped_pages, 4);
+	assert_int_equal(s.nr_tables, 3);
+}
+
+static void test_block_sizes(void **state)
+{
+	struct s2_walk w;
+
+	(void)state;
+	/* 1 GiB + 2 MiB + 4 KiB on either side of a GiB boundary. */
+	assert_int_equal(map(0x7fdff000, 0x7fdff000, GiB(1) + MiB(4) + 2 * PAGE_SIZE, S2_RWX),
+	                 HYP_OK);
+	assert_leaf(0x7fdff000, 3, 0x7fdff7ff);
+	assert_leaf(0x7fe00000, 2, 0x7fe007fd);
+	assert_leaf(0x80000000, 1, 0x800007fd);
+	assert_leaf(0xbffff000, 1, 0x800007fd);
+	assert_leaf(0xc0000000, 2, 0xc00007fd);
+	assert_leaf(0xc0200000, 3, 0xc02007ff);
+	assert_int_equal(leaf(0x7fdfe000, &(unsigned){0}), 0);
+	assert_int_equal(leaf(0xc0201000, &(unsigned){0}), 0);
+	assert_int_equal(s.mapped_pages, (GiB(1) + MiB(4)) / PAGE_SIZE + 2);
+	assert_int_equal(s2_lookup(&s, ipa(0x80000010), &w), HYP_OK);
+	assert_int_equal(w.len, GiB(1) - 0x10);
+	assert_int_equal(w.level, 1);
+	/* An address that differs below 2 MiB forces pages. */
+	assert_int_equal(map(0x10000000, 0x10001000, MiB(2), S2_RWX), HYP_OK);
+	assert_leaf(0x10000000, 3, 0x100017ff);
+	/* A root index of the second, concatenated table. */
+	assert_int_equal(map(BIT(39) + MiB(2), 0x200000, MiB(2), S2_RO), HYP_OK);
+	assert_leaf(BIT(39) + MiB(2), 2, BIT(54) | 0x20077d);
+	assert_int_equal(leaf(MiB(2), &(unsigned){0}), 0);
+}
+
+/* New mappings: no TLBI; each table is complete, with a barrier, before its link is written. */
+static void test_map_order(void **state)
+{
+	char link3[64];
+	int page, l3, l2, l1;
+
+	(void)state;
+	assert_int_equal(map(0x40001000, 0x1000, PAGE_SIZE, S2_RWX), HYP_OK);
+	assert_int_equal(fake_log_matches("tlbi"), 0);
+	assert_int_equal(fake_log_matches("publish"), 1);
+	assert_int_equal(fake_log_matches("pte"), 3);
+	page = fake_log_find("pte", 0);
+	l3 = fake_log_find("pte", (unsigned)page + 1);
+	l1 = fake_log_find("pte", (unsigned)l3 + 1);
+	assert_string_equal(fake_log_at((unsigned)l3 - 1), "dmb ishst");
+	assert_string_equal(fake_log_at((unsigned)l1 - 1), "dmb ishst");
+	assert_true(fake_log_find("publish", 0) > l1);
+	/* The page's own table is linked second, the root last. */
+	assert_non_null(strstr(fake_log_at((unsigned)page), "new=0x17ff"));
+	snprintf(link3, sizeof(link3), "pte table=0x%llx idx=1 ", (unsigned long long)s.root.raw);
+	assert_int_equal(fake_log_find(link3, 0), l1);
+	l2 = fake_log_find("pte table=", (unsigned)l1 + 1);
+	assert_int_equal(l2, -1);
+}
+
+static void test_flush_range(void **state)
+{
+	uint16_t vmid = (uint16_t)(vttbr >> 48);
+	char want[96];
+	int clear, dsb, tlbi, gone;
+
+	(void)state;
+	assert_int_not_equal(vmid, 0);
+	assert_int_equal(map(0x40000000, 0x40000000, MiB(8), S2_RWX), HYP_OK);
+	assert_int_equal(map(0x50003000, 0x1000, 4 * PAGE_SIZE, S2_RWX), HYP_OK);
+	fake_log_clear();
+	assert_int_equal(unmap(0x50004000, 2 * PAGE_SIZE), HYP_OK);
+	snprintf(want, sizeof(want), "tlbi range vmid=%u ipa=0x50004000 pages=2", vmid);
+	assert_int_equal(fake_log_matches("tlbi"), 1);
+	tlbi = fake_log_find(want, 0);
+	clear = fake_log_find("pte", 0);
+	dsb = fake_log_find("dsb ish", 0);
+	assert_true(clear >= 0 && clear < dsb && dsb < tlbi);
+	assert_int_equal(fake_log_find("pte", (unsigned)tlbi), -1);
+	/* A hole costs nothing; what is mapped of a range counts, not the range. */
+	fake_log_clear();
+	assert_int_equal(unmap(0x20000000, MiB(64)), HYP_OK);
+	assert_int_equal(fake_log_matches("tlbi"), 0);
+	/* The last two pages: the table goes, but after the flush. */
+	assert_int_equal(unmap(0x50000000, MiB(2)), HYP_OK);
+	snprintf(want, sizeof(want), "tlbi range vmid=%u ipa=0x50003000 pages=4", vmid);
+	tlbi = fake_log_find(want, 0);
+	gone = fake_log_find("free", 0);
+	assert_true(tlbi >= 0 && gone > tlbi);
+	assert_int_equal(fake_log_matches("free"), 1);
+	/* 512 pages by address, more by VMID. */
+	fake_log_clear();
+	assert_int_equal(unmap(0x40000000, MiB(2)), HYP_OK);
+	snprintf(want, sizeof(want), "tlbi range vmid=%u ipa=0x40000000 pages=512", vmid);
+	assert_int_equal(fake_log_matches(want), 1);
+	fake_log_clear();
+	assert_int_equal(unmap(0x40200000, MiB(4)), HYP_OK);
+	snprintf(want, sizeof(want), "tlbi vmid=%u", vmid);
+	assert_int_equal(fake_log_matches(want), 1);
+	assert_int_equal(fake_log_matches("tlbi"), 1);
+	assert_int_equal(s.mapped_pages, 512);
+}
+
+/* A space that never ran has nothing in any TLB. */
+static void test_no_vmid_no_flush(void **state)
+{
+	struct s2 t;
+
+	(void)state;
+	assert_int_equal(s2_create(&t, 7, &env_ops), HYP_OK);
+	s2_begin(&t);
+	assert_int_equal(s2_map(&t, ipa(0), pa(0), MiB(2), S2_RWX), HYP_OK);
+	assert_int_equal(s2_unmap(&t, ipa(0), PAGE_SIZE), HYP_OK);
+	s2_commit(&t);
+	assert_int_equal(fake_log_matches("tlbi"), 0);
+	assert_true(fake_log_matches("dsb ish") > 0);
+	s2_destroy(&t);
+	assert_int_equal(fake_log_matches("tlbi"), 0);
+}
+
+/* Splitting a block: table complete, break, flush of the whole block, make. */
+static void check_split(uint64_t base, uint64_t inside, unsigned level, const char *flush)
+{
+	char brk[96], make[64];
+	int fill = -1, b, t, m;
+
+	snprintf(brk, sizeof(brk), "idx=%u old=", (unsigned)(base >> (level == 1 ? 30 : 21)) & 511);
+	(void)inside;
+	for (unsigned i = 0; i < fake_log_count(); i++) {
+		if (strstr(fake_log_at(i), "new=0x0") != NULL &&
+		    strstr(fake_log_at(i), brk) != NULL) {
+			fill = (int)i;
+			break;
+		}
+	}
+	b = fill;
+	assert_true(b > 510); /* all of the new table is written before the break */
+	t = fake_log_find(flush, (unsigned)b);
+	assert_true(t > b);
+	assert_int_equal(fake_log_matches("tlbi"), 1);
+	m = fake_log_find("pte", (unsigned)b + 1);
+	assert_true(m > t);
+	snprintf(make, sizeof(make), "old=0x0 new=0x%llx", (unsigned long long)ENV_BASE >> 24);
+	assert_non_null(strstr(fake_log_at((unsigned)m), make));
+	assert_string_equal(fake_log_at((unsigned)m - 1), "dmb ishst");
+	assert_int_equal(fake_log_find("pte", (unsigned)m + 1), -1);
+}
+
+static void test_split(void **state)
+{
+	char want[96];
+	unsigned vmid = (unsigned)(vttbr >> 48);
+
+	(void)state;
+	assert_int_equal(map(0x40200000, 0x10000000, MiB(2), S2_RWX), HYP_OK);
+	assert_leaf(0x40345000, 2, 0x100007fd);
+	fake_log_clear();
+	assert_int_equal(unmap(0x40345000, PAGE_SIZE), HYP_OK);
+	snprintf(want, sizeof(want), "tlbi range vmid=%u ipa=0x40200000 pages=512", vmid);
+	check_split(0x40200000, 0x40345000, 2, want);
+	assert_int_equal(leaf(0x40345000, &(unsigned){0}), 0);
+	assert_leaf(0x40344000, 3, 0x101447ff);
+	assert_leaf(0x40346000, 3, 0x101467ff);
+	assert_int_equal(s.mapped_pages, 511);
+	/* 1 GiB, down to a page: two tables, one break, by VMID. */
+	assert_int_equal(map(0x80000000, 0x40000000, GiB(1), S2_RWX), HYP_OK);
+	assert_leaf(0x80000000, 1, 0x400007fd);
+	fake_log_clear();
+	assert_int_equal(protect(0x80201000, PAGE_SIZE, S2_RO), HYP_OK);
+	snprintf(want, sizeof(want), "tlbi vmid=%u", vmid);
+	check_split(0x80000000, 0x80201000, 1, want);
+	assert_leaf(0x80200000, 3, 0x402007ff);
+	assert_leaf(0x80201000, 3, BIT(54) | 0x4020177f);
+	assert_leaf(0x80400000, 2, 0x404007fd);
+}
+
+static void test_protect(void **state)
+{
+	unsigned tlbi;
+
+	(void)state;
+	assert_int_equal(map(0x40000000, 0x1000, 3 * PAGE_SIZE, S2_RWX), HYP_OK);
+	fake_log_clear();
+	assert_int_equal(protect(0x40001000, PAGE_SIZE, S2_RO), HYP_OK);
+	tlbi = (unsigned)fake_log_find("tlbi range", 0);
+	assert_non_null(strstr(fake_log_at(tlbi), "ipa=0x40001000 pages=1"));
+	assert_non_null(strstr(fake_log_at(0), "new=0x0"));
+	assert_int_equal(fake_log_find("pte", 1), (int)tlbi + 1);
+	assert_leaf(0x40001000, 3, BIT(54) | 0x277f);
+	/* The same attribute again: nothing happens. */
+	fake_log_clear();
+	assert_int_equal(protect(0x40001000, PAGE_SIZE, S2_RO), HYP_OK);
+	assert_int_equal(fake_log_matches("pte"), 0);
+	assert_int_equal(fake_log_matches("tlbi"), 0);
+}
+
+/* Unmap and map in one transaction: the flush comes between. */
+static void test_remap_in_one_transaction(void **state)
+{
+	int brk, tlbi, make;
+
+	(void)state;
+	assert_int_equal(map(0x40000000, 0x1000, PAGE_SIZE, S2_RWX), HYP_OK);
+	assert_leaf(0x40000000, 3, 0x17ff);
+	fake_log_clear();
+	s2_begin(&s);
+	assert_int_equal(s2_unmap(&s, ipa(0x40000000), PAGE_SIZE), HYP_OK);
+	assert_int_equal(s2_map(&s, ipa(0x40000000), pa(0x9000), PAGE_SIZE, S2_RWX), HYP_OK);
+	s2_commit(&s);
+	brk = fake_log_find("pte", 0);
+	tlbi = fake_log_find("tlbi range", 0);
+	make = fake_log_find("pte", (unsigned)tlbi);
+	assert_true(brk >= 0 && brk < tlbi && tlbi < make);
+	assert_int_equal(fake_log_matches("free"), 2);
+	assert_leaf(0x40000000, 3, 0x97ff);
+}
+
+/* Contents of all tables, and what is accounted. */
+static uint64_t snapshot(void)
+{
+	const uint64_t *p = pa_to_ptr(pa(ENV_BASE));
+	uint64_t h = s.nr_tables * 31 + s.mapped_pages + env_live * UINT64_C(1000003);
+
+	for (unsigned i = 0; i < ENV_PAGES; i++) {
+		for (unsigned k = 0; env_used[i] != 0 && k < 512; k++) {
+			h = (h ^ p[i * 512 + k]) * UINT64_C(0x100000001b3) + i;
+		}
+	}
+	return h;
+}
+
+#define assert_refused(call, err)                                                                  \
+	do {                                                                                       \
+		uint64_t before_ = snapshot();                                                     \
+		assert_int_equal((call), (err));                                                   \
+		assert_int_equal(snapshot(), before_);                                             \
+	} while (0)
+
+static void test_refusals(void **state)
+{
+	struct s2_walk w;
+
+	(void)state;
+	assert_int_equal(map(0x40000000, 0x40000000, MiB(4), S2_RWX), HYP_OK);
+	fake_log_clear();
+	/* Alignment, emptiness, range, wrap. */
+	assert_refused(map(0x1001, 0x1000, PAGE_SIZE, S2_RWX), HYP_EINVAL);
+	assert_refused(map(0x1000, 0x1001, PAGE_SIZE, S2_RWX), HYP_EINVAL);
+	assert_refused(map(0x1000, 0x1000, 0, S2_RWX), HYP_EINVAL);
+	assert_refused(map(0x1000, 0x1000, 0x1001, S2_RWX), HYP_EINVAL);
+	assert_refused(map(BIT(40), 0x1000, PAGE_SIZE, S2_RWX), HYP_EINVAL);
+	assert_refused(map(BIT(40) - PAGE_SIZE, 0x1000, 2 * PAGE_SIZE, S2_RWX), HYP_EINVAL);
+	assert_refused(map(0x1000, BIT(44), PAGE_SIZE, S2_RWX), HYP_EINVAL);
+	assert_refused(map(0x1000, 0x1000, UINT64_MAX & ~PAGE_MASK, S2_RWX), HYP_EINVAL);
+	assert_refused(unmap(UINT64_MAX & ~PAGE_MASK, 2 * PAGE_SIZE), HYP_EINVAL);
+	assert_refused(protect(0x40000000, UINT64_MAX & ~PAGE_MASK, S2_RO), HYP_EINVAL);
+	/* Remaps: the same, another address, a page in a block, a block over pages, a last page. */
+	assert_refused(map(0x40000000, 0x40000000, MiB(4), S2_RWX), HYP_EEXIST);
+	assert_refused(map(0x40201000, 0x1000, PAGE_SIZE, S2_RWX), HYP_EEXIST);
+	assert_refused(map(0x3fe00000, 0x0, MiB(2) + PAGE_SIZE, S2_RWX), HYP_EEXIST);
+	assert_refused(map(0x40000000, GiB(2), GiB(1), S2_RWX), HYP_EEXIST);
+	/* Ownership, of new mappings and of wider rights on old ones. */
+	assert_refused(map(0x1000, ENV_FORBIDDEN - PAGE_SIZE, 2 * PAGE_SIZE, S2_RWX), HYP_EPERM);
+	assert_int_equal(map(0x1000, ENV_FORBIDDEN, PAGE_SIZE, S2_RO), HYP_OK);
+	assert_refused(protect(0x1000, PAGE_SIZE, S2_RWX), HYP_EPERM);
+	/* A hole at the end of a protect. */
+	assert_refused(protect(0x40000000, MiB(4) + PAGE_SIZE, S2_RO), HYP_ENOENT);
+	assert_refused(protect(0x40001000, MiB(8), S2_RO), HYP_ENOENT);
+	assert_int_equal(s2_lookup(&s, ipa(BIT(40)), &w), HYP_ENOENT);
+	assert_int_equal(s2_lookup(&s, ipa(UINT64_MAX), &w), HYP_ENOENT);
+	assert_int_equal(s2_lookup(&s, ipa(0x2000), &w), HYP_ENOENT);
+	assert_int_equal(fake_log_matches("tlbi"), 0);
+	/* Outside a transaction. */
+	assert_true(fake_panics(assert_int_equal(s2_unmap(&s, ipa(0), PAGE_SIZE), HYP_OK)));
+}
+
+/* Every allocation of every operation fails once. */
+static void test_no_memory(void **state)
+{
+	unsigned steps[4] = {0};
+
+	(void)state;
+	for (unsigned op = 0; op < 4; op++) {
+		for (int k = 0;; k++) {
+			uint64_t before;
+			enum hyp_err err = HYP_OK;
+
+			env_fail_after = -1;
+			(void)unmap(0, BIT(40));
+			assert_int_equal(map(0x80000000, 0x80000000, GiB(2), S2_RWX), HYP_OK);
+			before = snapshot();
+			fake_log_clear();
+			env_fail_after = k;
+			switch (op) {
+			case 0: /* three levels on both ends */
+				err = map(0x3fdff000, 0xfdff000, GiB(1) + 2 * PAGE_SIZE, S2_RWX);
+				break;
+			case 1: /* both ends split two levels */
+				err = unmap(0x80001000, GiB(2) - 2 * PAGE_SIZE);
+				break;
+			case 2:
+				err = protect(0xbffff000, 2 * PAGE_SIZE, S2_RO);
+				break;
+			default: /* inside one block, both ends in different tables */
+				err = protect(0x801ff000, MiB(2) + 2 * PAGE_SIZE, S2_ROX);
+				break;
+			}
+			if (err == HYP_OK) {
+				break;
+			}
+			assert_int_equal(err, HYP_ENOMEM);
+			assert_int_equal(snapshot(), before);
+			assert_int_equal(fake_log_matches("pte"), 0);
+			assert_int_equal(fake_log_matches("tlbi"), 0);
+			steps[op]++;
+		}
+	}
+	assert_int_equal(steps[0], 4);
+	assert_int_equal(steps[1], 4);
+	assert_int_equal(steps[2], 4);
+	assert_int_equal(steps[3], 3);
+	env_fail_after = -1;
+}
+
+static void test_destroy(void **state)
+{
+	int tlbi;
+
+	(void)state;
+	assert_int_equal(map(0x3ffff000, 0x1000, MiB(4), S2_RWX), HYP_OK);
+	(void)leaf(0x40000000, &(unsigned){0});
+	fake_log_clear();
+	s2_destroy(&s);
+	tlbi = fake_log_find("tlbi vmid", 0);
+	assert_true(tlbi >= 0 && tlbi < fake_log_find("free", 0));
+	assert_int_equal(env_live, 2);
+}
+
+/* --- random operations against an array; 8 MiB on either side of a GiB boundary --- */
+#define WIN_BASE UINT64_C(0x3f800000)
+#define WIN_PAGES 4096u
+static struct {
+	bool valid;
+	uint64_t pa;
+	enum s2_attr attr;
+} model[WIN_PAGES];
+
+static uint64_t rnd_state = 88172645463325252u;
+
+static uint64_t rnd(uint64_t n)
+{
+	rnd_state ^= rnd_state << 13;
+	rnd_state ^= rnd_state >> 7;
+	rnd_state ^= rnd_state << 17;
+	return rnd_state % n;
+}
+
+/* The first page of [at, at + n) that is valid (or not); n: none. */
+static unsigned model_find(unsigned at, unsigned n, bool valid)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (model[at + i].valid == valid) {
+			return i;
+		}
+	}
+	return n;
+}
+
+static void random_step(void)
+{
+	static const enum s2_attr attrs[] = {S2_RWX, S2_RO, S2_ROX, S2_DEVICE};
+	enum s2_attr attr = attrs[rnd(4)];
+	unsigned at = (unsigned)rnd(WIN_PAGES), n, kind = (unsigned)rnd(8);
+	uint64_t to;
+	enum hyp_err err;
+
+	at = rnd(2) != 0 ? at & ~511u : at;
+	n = rnd(2) != 0 ? 512u * (1 + (unsigned)rnd(4))
+	                : 1 + (unsigned)rnd(rnd(4) == 0 ? 2000 : 40);
+	n = MIN(n, WIN_PAGES - at);
+	to = 0x100000000 + (rnd(3) != 0 ? WIN_BASE + at * PAGE_SIZE : rnd(1u << 20) * PAGE_SIZE);
+	if (kind < 4) {
+		err = map(WIN_BASE + at * PAGE_SIZE, to, n * PAGE_SIZE, attr);
+		assert_int_equal(err, model_find(at, n, true) == n ? HYP_OK : HYP_EEXIST);
+	} else if (kind < 6) {
+		err = unmap(WIN_BASE + at * PAGE_SIZE, n * PAGE_SIZE);
+		assert_int_equal(err, HYP_OK);
+	} else {
+		err = protect(WIN_BASE + at * PAGE_SIZE, n * PAGE_SIZE, attr);
+		assert_int_equal(err, model_find(at, n, false) == n ? HYP_OK : HYP_ENOENT);
+	}
+	for (unsigned i = at; err == HYP_OK && i < at + n; i++) {
+		if (kind < 4) {
+			model[i].pa = to + (i - at) * PAGE_SIZE;
+		}
+		model[i].valid = kind < 4 || kind >= 6;
+		model[i].attr = attr;
+	}
+}
+
+/* Every page as a guest with a full TLB sees it; that fills the TLB again. */
+static void compare(void)
+{
+	uint64_t mapped = 0;
+
+	for (unsigned i = 0; i < WIN_PAGES; i++) {
+		struct fake_tlb_hit h;
+		struct s2_walk w;
+		ipa_t a = ipa(WIN_BASE + i * PAGE_SIZE);
+		bool valid = fake_tlb_translate(vttbr, a, &h);
+
+		assert_int_equal(valid, model[i].valid);
+		mapped += valid;
+		if (!valid) {
+			continue;
+		}
+		assert_int_equal(h.pa.raw, model[i].pa);
+		if (i % 16 == 0) {
+			assert_int_equal(s2_lookup(&s, a, &w), HYP_OK);
+			assert_int_equal(w.pa.raw, model[i].pa);
+			assert_int_equal(w.attr, model[i].attr);
+			assert_int_equal(w.level, h.level);
+		}
+		assert_int_equal((h.desc >> 54 & 1) == 0,
+		                 model[i].attr == S2_RWX || model[i].attr == S2_ROX);
+		assert_int_equal((h.desc >> 7 & 1) != 0,
+		                 model[i].attr == S2_RWX || model[i].attr == S2_DEVICE);
+	}
+	assert_int_equal(s.mapped_pages, mapped);
+	assert_int_equal(env_live, s.nr_tables + 3); /* a root counts 1 and has 2 pages */
+}
+
+static void test_random(void **state)
+{
+	(void)state;
+	fake_log_on(false);
+	memset(model, 0, sizeof(model));
+	for (unsigned i = 0; i < 2000; i++) {
+		if (rnd(40) == 0) {
+			assert_int_equal(unmap(WIN_BASE, WIN_PAGES * PAGE_SIZE), HYP_OK);
+			memset(model, 0, sizeof(model));
+			assert_int_equal(s.nr_tables, 1);
+		}
+		random_step();
+		compare();
+	}
+	fake_log_on(true);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_vtcr),
+	    T(test_descriptors),
+	    T(test_block_sizes),
+	    T(test_map_order),
+	    T(test_flush_range),
+	    T(test_no_vmid_no_flush),
+	    T(test_split),
+	    T(test_protect),
+	    T(test_remap_in_one_transaction),
+	    T(test_refusals),
+	    T(test_no_memory),
+	    T(test_destroy),
+	    T(test_random),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
