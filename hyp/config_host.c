@@ -555,23 +555,3 @@ enum hyp_err config_host_init(const void *fdt, struct host *out, const char **wh
 	}
 	return *why == NULL ? HYP_OK : HYP_EINVAL;
 }
-
-bool config_bootarg(const char *args, const char *word, char *buf, size_t n)
-{
-	size_t len = strlen(word);
-
-	for (const char *s = args; *s != 0;) {
-		const char *end = strchr(s, ' ');
-		size_t arg = end != NULL ? (size_t)(end - s) : strlen(s);
-
-		if (arg > len && strncmp(s, word, len) == 0 && s[len] == '=') {
-			size_t val = MIN(arg - len - 1, n - 1);
-
-			memcpy(buf, s + len + 1, val);
-			buf[val] = 0;
-			return true;
-		}
-		s += arg + (end != NULL ? 1 : 0);
-	}
-	return false;
-}

@@ -19,6 +19,7 @@
 #include <hyp/main.h>
 #include <hyp/page.h>
 #include <hyp/pcpu.h>
+#include <lib/str.h>
 #include <lib/printf.h>
 
 #include <asm/boot.h>
@@ -44,7 +45,7 @@ noreturn void boot_stop(const char *fmt, ...)
 	console_write_sync(head, sizeof(head) - 1);
 	console_write_sync(msg, strlen(msg));
 	console_write_sync("\n", 1);
-	if (config_bootarg(host.bootargs, "when-idle", arg, sizeof(arg)) &&
+	if (str_arg(host.bootargs, "when-idle", arg, sizeof(arg)) &&
 	    strcmp(arg, "poweroff") == 0) {
 		arch_system_off();
 	}
@@ -91,7 +92,7 @@ static enum log_level level_arg(const char *word)
 {
 	char val[8];
 
-	if (!config_bootarg(host.bootargs, word, val, sizeof(val)) || val[0] == 'i') {
+	if (!str_arg(host.bootargs, word, val, sizeof(val)) || val[0] == 'i') {
 		return LOG_INFO;
 	}
 	return val[0] == 'e' ? LOG_ERR : val[0] == 'w' ? LOG_WARN : LOG_DBG;
@@ -108,7 +109,7 @@ static void start_console(void)
 		}
 		console_init(&host.uart);
 	}
-	console_set_color(!config_bootarg(host.bootargs, "console", mode, sizeof(mode)) ||
+	console_set_color(!str_arg(host.bootargs, "console", mode, sizeof(mode)) ||
 	                  strcmp(mode, "plain") != 0);
 	log_set_levels(level_arg("loglvl"), level_arg("guest_loglvl"));
 	if (b != NULL && b->power.size != 0 &&

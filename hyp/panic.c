@@ -16,6 +16,7 @@
 #include <hyp/ksyms.h>
 #include <hyp/panic.h>
 #include <hyp/pcpu.h>
+#include <lib/str.h>
 #include <lib/printf.h>
 
 #include <asm/boot.h>
@@ -84,7 +85,7 @@ static noreturn void panic_end(void)
 {
 	char policy[16] = "halt";
 
-	config_bootarg(host.bootargs, "panic", policy, sizeof(policy));
+	str_arg(host.bootargs, "panic", policy, sizeof(policy));
 	if (strcmp(policy, "reboot") == 0) {
 		arch_system_reset();
 	} else if (strcmp(policy, "poweroff") == 0) {
