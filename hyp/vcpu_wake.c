@@ -39,7 +39,6 @@ static bool wake_blocked(struct vcpu *v)
 		return false;
 	}
 	v->se.ready_at = arch_counter();
-	v->se.woken = true;
 	p = wake_cpu(v);
 	v->wake_next = load_relaxed(&p->wake_list);
 	while (!atomic_cas_full(&p->wake_list, &v->wake_next, v)) {

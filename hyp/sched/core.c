@@ -173,11 +173,9 @@ static void wake_drain_locked(struct rq *rq, struct vcpu *list, uint64_t now) RE
 	}
 }
 
-/* Those whose new period has begun may run again. Returns when the next one's begins. */
-static uint64_t unthrottle_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
+/* Those whose new period has begun may run again. */
+static void unthrottle_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 {
-	uint64_t when = TIMER_NEVER;
-
 	list_for_each_safe(n, tmp, &rq->throttled)
 	{
 		struct sched_ent *e = list_entry(n, struct sched_ent, node);
@@ -186,9 +184,17 @@ static uint64_t unthrottle_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock
 			list_del(n);
 			e->ready_at = now;
 			rq_enqueue_locked(rq, e, ENQ_MOVED, now);
-		} else {
-			when = MIN(when, e->refill_at);
 		}
+	}
+}
+
+static uint64_t next_refill_locked(const struct rq *rq) REQUIRES(rq->lock)
+{
+	uint64_t when = TIMER_NEVER;
+
+	list_for_each(n, &rq->throttled)
+	{
+		when = MIN(when, list_entry(n, struct sched_ent, node)->refill_at);
 	}
 	return when;
 }
@@ -260,9 +266,11 @@ static bool must_yield(const struct rq *rq, const struct sched_ent *best, uint64
 /* Chooses rq->cur anew among it and those that wait, and sets the deadline of the next look. */
 static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 {
-	uint64_t when = unthrottle_locked(rq, now), job_when;
-	struct sched_ent *best = first_locked(rq), *next, *job;
+	uint64_t when = TIMER_NEVER, job_when;
+	struct sched_ent *best, *next, *job;
 
+	unthrottle_locked(rq, now);
+	best = first_locked(rq);
 	if (rq->cur && rq->yield) {
 		put_cur_locked(rq, ENQ_YIELD, now);
 	} else if (rq->cur && must_yield(rq, best, now)) {
@@ -281,7 +289,7 @@ static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 			}
 			best = job;
 		} else {
-			when = MIN(when, job_when);
+			when = job_when;
 		}
 	}
 	if (!rq->cur && best) {
@@ -296,6 +304,7 @@ static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 
 		when = MIN(when, t);
 	}
+	when = MIN(when, next_refill_locked(rq));
 	if (when != rq->dl_when) {
 		rq->dl_when = when;
 		deadline_set(&rq->dl, when);

@@ -67,6 +67,7 @@ void sched_start(struct vcpu *v)
 	v->se.clock = (uint8_t)cpu;
 	v->se.vruntime = load_relaxed(&rqs[cpu].min_vruntime);
 	v->se.start = now;
+	v->se.woken = false;
 	v->se.budget_left = v->se.budget;
 	v->se.refill_at = now + v->se.period;
 	atomic_fetch_and_full(&v->work, ~(VCPU_WORK_OUT | VCPU_WORK_STOP));
@@ -90,6 +91,7 @@ static void leave_cpu(struct vcpu *v)
 
 void sched_block(struct vcpu *v)
 {
+	v->se.woken = true;
 	store_relaxed(&v->state, (uint32_t)VCPU_BLOCKED);
 	/* state before wake_pending and work; vcpu_wake() and vcpu_kick() have the other order. */
 	smp_mb();
