@@ -34,7 +34,6 @@ void vmid_init(unsigned bits)
 		vmids.reserved[i] = 0;
 	}
 	vmids.count = 1u << MIN(bits, VMID_MAX_BITS);
-	vmids.used[0] = 1;
 	vmids.generation = BIT(GEN_SHIFT);
 }
 
@@ -64,8 +63,7 @@ static uint64_t vmid_find_free(void)
  */
 static void vmid_roll_over(void)
 {
-	vmids.used[0] = 1;
-	for (unsigned i = 1; i < ARRAY_SIZE(vmids.used); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(vmids.used); i++) {
 		vmids.used[i] = 0;
 	}
 	store_relaxed(&vmids.generation, vmids.generation + BIT(GEN_SHIFT));

@@ -38,6 +38,8 @@ static void test_values(void **state)
 	}
 	assert_true(vmid(v[0]) != vmid(v[1]) && vmid(v[1]) != vmid(v[2]) &&
 	            vmid(v[0]) != vmid(v[2]));
+	/* Each new number is visible before the guest walks. */
+	assert_int_equal(fake_log_matches("dsb ish"), 3);
 	/* They keep their numbers while these last: nothing is flushed, no lock, no barrier. */
 	assert_int_equal(fake_log_matches("tlbi"), 0);
 	fake_log_clear();
