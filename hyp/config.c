@@ -127,7 +127,7 @@ static uint32_t cell(const uint8_t *p, size_t i)
 static void value_format(const uint8_t *p, size_t n, enum prop_type type, char *buf, size_t size)
 {
 	bool string = is_strings(p, n);
-	bool cells = n % 4 == 0 && ((type >= T_U32 && type <= T_CPUS) || !string);
+	bool cells = n % 4 == 0 && !string;
 	size_t len = 0, at = 0;
 
 	buf[0] = 0;
@@ -145,7 +145,7 @@ static void value_format(const uint8_t *p, size_t n, enum prop_type type, char *
 			at++;
 		}
 	}
-	if (n > 0 && (cells || !string)) {
+	if (n > 0 && !string) {
 		str_append(buf, size, &len, cells ? ">" : "]");
 	}
 	if (len > VALUE_MAX) {
@@ -283,7 +283,7 @@ static bool read_cpus(struct node *node, const struct prop *prop, const uint8_t 
 {
 	uint64_t seen = 0;
 
-	if (n == 0 || n % 4 != 0) {
+	if (n == 0 || n % 4 != 0 || is_strings(p, n)) {
 		fault(node, prop->name, prop->type, rule_TYPE, prop->give);
 		return false;
 	}
@@ -310,7 +310,7 @@ static bool read_number(struct node *node, const struct prop *prop, const uint8_
 	bool wide = prop->type == T_KIB || prop->type == T_ADDR || prop->type == T_SECS;
 	uint64_t v = 1;
 
-	if (n != (prop->type == T_FLAG ? 0U : wide ? 8U : 4U)) {
+	if (n != (prop->type == T_FLAG ? 0U : wide ? 8U : 4U) || is_strings(p, n)) {
 		fault(node, prop->name, prop->type, rule_TYPE, prop->give);
 		return false;
 	}
@@ -721,24 +721,4 @@ void config_check_files(struct manifest *m, const struct fit *bundle, uint64_t r
 			ram -= m->vm[i].memory;
 		}
 	}
-}
-
-bool config_bootarg(const char *args, const char *word, char *buf, size_t n)
-{
-	size_t len = strlen(word), end;
-	bool found = false;
-
-	while (*args) {
-		end = strchr(args, ' ') ? (size_t)(strchr(args, ' ') - args) : strlen(args);
-		if (end > len && strncmp(args, word, len) == 0 && args[len] == '=') {
-			size_t size = MIN(end - len - 1, n - 1);
-
-			memcpy(buf, args + len + 1, size);
-			buf[size] = 0;
-			found = true;
-		}
-		args += end;
-		args += *args != 0;
-	}
-	return found;
 }

@@ -10,7 +10,7 @@
 #define HOST_MAX_BANKS 8u
 #define HOST_MAX_RESERVED 32u
 #define HOST_BOOTARGS_MAX 512u
-#define HOST_NAME_MAX 64u
+#define HOST_STRING_MAX 64u
 
 struct host_range {
 	pa_t base;
@@ -51,8 +51,8 @@ struct host_cpu {
 };
 
 struct host {
-	char model[HOST_NAME_MAX];
-	char compatible[HOST_NAME_MAX]; /* first compatible string of the root: selects the board */
+	char model[HOST_STRING_MAX];
+	char compatible[HOST_STRING_MAX]; /* first compatible string of the root: selects the board */
 	char bootargs[HOST_BOOTARGS_MAX];
 	struct host_range ram[HOST_MAX_BANKS];
 	unsigned nr_ram;
