@@ -39,6 +39,7 @@ static struct cpu {
 	uint64_t regs; /* what the CPU holds of p->loaded */
 	struct sim_guest *guest; /* runs, since then */
 	uint64_t since;
+	bool masked; /* busy in EL2 */
 	void (*call)(void *arg);
 	void *arg;
 } cpus[MAX_PCPUS];
@@ -52,6 +53,11 @@ static unsigned nr_guests;
 static bool pending(unsigned i)
 {
 	return fake_sgi[i] || cpus[i].call || fake_cnthp[i] <= fake_now;
+}
+
+static bool takes(unsigned i)
+{
+	return pending(i) && !cpus[i].masked;
 }
 
 /* What the guest on that CPU did up to now. */
@@ -122,9 +128,11 @@ void sim_spend(uint64_t ticks)
 {
 	uint64_t end = fake_now + ticks;
 
+	cpus[this_pcpu()->id].masked = true;
 	while (fake_now < end) {
 		wait_event(end);
 	}
+	cpus[this_pcpu()->id].masked = false;
 }
 
 static struct sim_guest *guest_of(struct vcpu *v)
@@ -238,7 +246,7 @@ void sim_until(uint64_t when)
 		unsigned best = MAX_PCPUS;
 
 		for (unsigned i = 0; i < nr_pcpus; i++) {
-			if (pending(i)) {
+			if (takes(i)) {
 				best = i;
 				break;
 			}
@@ -246,7 +254,7 @@ void sim_until(uint64_t when)
 				best = i;
 			}
 		}
-		if (!pending(best) && cpus[best].wake_at > fake_now) {
+		if (!takes(best) && cpus[best].wake_at > fake_now) {
 			if (cpus[best].wake_at > when) {
 				fake_now = when;
 				for (unsigned i = 0; i < nr_pcpus; i++) {
@@ -270,7 +278,9 @@ void sim_on(unsigned cpu, void (*fn)(void *arg), void *arg)
 	cpus[cpu].arg = arg;
 	cpus[cpu].call = fn;
 	sim_for(0);
-	MUST(!cpus[cpu].call);
+	while (cpus[cpu].call) {
+		sim_for(SIM_US); /* it is busy in EL2 */
+	}
 }
 
 static void halt(void)

@@ -36,7 +36,7 @@ void sim_start(unsigned n);
 /* Lets it run until the counter is `when`. */
 void sim_until(uint64_t when);
 void sim_for(uint64_t ticks);
-/* Calls fn(arg) on that CPU in interrupt context, now. */
+/* Calls fn(arg) on that CPU in interrupt context, as soon as it takes interrupts. */
 void sim_on(unsigned cpu, void (*fn)(void *arg), void *arg);
 /* Ends it; checks what must hold at the end. */
 void sim_end(void);
