@@ -3,32 +3,18 @@
  * Words for error codes.
  */
 #include <hyp/err.h>
+#include <hyp/types.h>
 
 const char *hyp_err_str(enum hyp_err err)
 {
-	switch (err) {
-	case HYP_OK:
-		return "no error";
-	case HYP_EINVAL:
-		return "malformed";
-	case HYP_ENOMEM:
-		return "out of memory";
-	case HYP_ENOENT:
-		return "not there";
-	case HYP_EEXIST:
-		return "already there";
-	case HYP_ERANGE:
-		return "out of range";
-	case HYP_EPERM:
-		return "not allowed";
-	case HYP_EBUSY:
-		return "busy";
-	case HYP_ENOTSUP:
-		return "not supported";
-	case HYP_ECORRUPT:
-		return "corrupt";
-	case HYP_EFULL:
-		return "table full";
-	}
-	return "unknown error";
+	static const char *const words[] = {
+	    [HYP_OK] = "no error",           [HYP_EINVAL] = "malformed",
+	    [HYP_ENOMEM] = "out of memory",  [HYP_ENOENT] = "not there",
+	    [HYP_EEXIST] = "already there",  [HYP_ERANGE] = "out of range",
+	    [HYP_EPERM] = "not allowed",     [HYP_EBUSY] = "busy",
+	    [HYP_ENOTSUP] = "not supported", [HYP_ECORRUPT] = "corrupt",
+	    [HYP_EFULL] = "table full",
+	};
+
+	return (unsigned)err < ARRAY_SIZE(words) ? words[err] : "unknown error";
 }

@@ -14,7 +14,7 @@ struct out {
 };
 
 struct spec {
-	bool left, zero, plus, space, alt, upper;
+	bool left, zero, alt, upper;
 	int width, prec; /* prec -1: none given */
 	unsigned bytes;  /* size of the integer argument */
 };
@@ -81,19 +81,7 @@ struct args {
 
 static uint64_t arg_unsigned(struct args *a, unsigned bytes)
 {
-	uint64_t v = bytes == 8 ? va_arg(a->ap, uint64_t) : va_arg(a->ap, unsigned);
-
-	return bytes < 4 ? v & ((UINT64_C(1) << (8 * bytes)) - 1) : v;
-}
-
-static int64_t arg_signed(struct args *a, unsigned bytes)
-{
-	if (bytes == 8) {
-		return va_arg(a->ap, int64_t);
-	}
-	int v = va_arg(a->ap, int);
-
-	return bytes == 1 ? (int8_t)v : bytes == 2 ? (int16_t)v : v;
+	return bytes == 8 ? va_arg(a->ap, uint64_t) : va_arg(a->ap, unsigned);
 }
 
 static const char *parse_number(const char *p, struct args *a, int *out)
@@ -119,10 +107,6 @@ static const char *parse_spec(const char *p, struct args *a, struct spec *f)
 			f->left = true;
 		} else if (*p == '0') {
 			f->zero = true;
-		} else if (*p == '+') {
-			f->plus = true;
-		} else if (*p == ' ') {
-			f->space = true;
 		} else if (*p == '#') {
 			f->alt = true;
 		} else {
@@ -137,16 +121,10 @@ static const char *parse_spec(const char *p, struct args *a, struct spec *f)
 	if (*p == '.') {
 		p = parse_number(p + 1, a, &f->prec);
 	}
-	f->bytes = 4;
-	for (;; p++) {
-		if (*p == 'l' || *p == 'z' || *p == 'j' || *p == 't') {
-			f->bytes = 8;
-		} else if (*p == 'h') {
-			f->bytes /= 2;
-		} else {
-			return p;
-		}
+	for (f->bytes = 4; *p == 'l' || *p == 'z'; p++) {
+		f->bytes = 8;
 	}
+	return p;
 }
 
 static bool convert(struct out *o, struct spec *f, char conv, struct args *a)
@@ -156,11 +134,9 @@ static bool convert(struct out *o, struct spec *f, char conv, struct args *a)
 	switch (conv) {
 	case 'd':
 	case 'i': {
-		int64_t v = arg_signed(a, f->bytes);
+		int64_t v = f->bytes == 8 ? va_arg(a->ap, int64_t) : va_arg(a->ap, int);
 
-		const char *plus = f->plus ? "+" : f->space ? " " : "";
-
-		put_number(o, f, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, v < 0 ? "-" : plus);
+		put_number(o, f, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, v < 0 ? "-" : "");
 		return true;
 	}
 	case 'u':

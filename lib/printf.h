@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Formatted output into a buffer: %d %i %u %x %X %p %s %c %% with h, hh, l, ll, z, j, t, width and
- * precision (also *), and the flags 0 - + space #. No floating point, no %n. An unknown conversion
- * is copied as it stands.
+ * Formatted output into a buffer: %d %i %u %x %X %p %s %c %% with l, ll, z, width and precision
+ * (also
+ * *), and the flags 0 - #. What it does not know is copied as it stands.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Strings: bounded copy, numbers, sizes, words.
+ * Strings: bounded copy, numbers, words.
  */
 #include <lib/str.h>
 
@@ -17,65 +17,46 @@ bool str_copy(char *dst, const char *src, size_t n)
 	return fits;
 }
 
-/* Digits of s up to *end; false on none and on overflow. */
-static bool number(const char *s, const char **end, uint64_t *out)
+/* Value of a hexadecimal digit; 16: it is none. */
+static unsigned digit(char c)
 {
-	unsigned base = 10;
-	uint64_t v = 0;
-	const char *first;
+	char lower = (char)(c | 0x20);
 
-	if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
+	if (c >= '0' && c <= '9') {
+		return (unsigned)(c - '0');
+	}
+	return lower >= 'a' && lower <= 'f' ? (unsigned)(lower - 'a') + 10 : 16;
+}
+
+bool str_number(const char *s, unsigned base, const char **end, uint64_t *out)
+{
+	bool fits = true;
+	uint64_t v = 0;
+
+	if (base != 10 && s[0] == '0' && (s[1] | 0x20) == 'x' && digit(s[2]) < 16) {
 		base = 16;
 		s += 2;
+	} else if (base == 0) {
+		base = 10;
 	}
-	for (first = s;; s++) {
-		char lower = (char)(*s | 0x20);
-		unsigned d;
-
-		if (*s >= '0' && *s <= '9') {
-			d = (unsigned)(*s - '0');
-		} else if (base == 16 && lower >= 'a' && lower <= 'f') {
-			d = (unsigned)(lower - 'a') + 10;
-		} else {
-			break;
-		}
-		if (v > (UINT64_MAX - d) / base) {
-			return false;
-		}
-		v = v * base + d;
+	for (; digit(*s) < base; s++) {
+		fits = fits && v <= (UINT64_MAX - digit(*s)) / base;
+		v = v * base + digit(*s);
 	}
 	*end = s;
 	*out = v;
-	return s != first;
+	return fits;
 }
 
 bool str_to_u64(const char *s, uint64_t *out)
 {
+	const char *end;
 	uint64_t v;
 
-	if (!number(s, &s, &v) || *s != '\0') {
+	if (!str_number(s, 0, &end, &v) || end == s || *end != '\0') {
 		return false;
 	}
 	*out = v;
-	return true;
-}
-
-bool str_to_size(const char *s, uint64_t *out)
-{
-	unsigned shift = 0;
-	uint64_t v;
-
-	if (!number(s, &s, &v)) {
-		return false;
-	}
-	if (*s != '\0') {
-		shift = *s == 'K' ? 10 : *s == 'M' ? 20 : *s == 'G' ? 30 : 64;
-		s++;
-	}
-	if (*s != '\0' || shift == 64 || v > UINT64_MAX >> shift) {
-		return false;
-	}
-	*out = v << shift;
 	return true;
 }
 

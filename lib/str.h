@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Strings: bounded copy, numbers, sizes, words. Pure.
+ * Strings: bounded copy, numbers, words. Pure.
  */
 #pragma once
 
@@ -10,11 +10,16 @@
 
 /* Copies src with a NUL, cut off at n bytes; returns false if it was cut off. n > 0. */
 bool str_copy(char *dst, const char *src, size_t n);
+/*
+ * The digits at s: *end behind them (s: there are none), *out their value. base 0: 16 after 0x,
+ * else
+ * 10. False on overflow.
+ */
+bool str_number(const char *s, unsigned base, const char **end, uint64_t *out);
 /* The whole of s is a number, decimal or with 0x. */
 bool str_to_u64(const char *s, uint64_t *out);
-/* Same with a suffix K, M or G (of 1024), or none. */
-bool str_to_size(const char *s, uint64_t *out);
 /* Takes the next blank-separated word off *s and ends it with a NUL; NULL: none left. */
 char *str_word(char **s);
-/* Value of the last word=value in a blank-separated list, cut to n bytes with its NUL; false: none. */
+/* Value of the last word=value in a blank-separated list, cut to n bytes with its NUL; false: none.
+ */
 bool str_arg(const char *args, const char *word, char *buf, size_t n);

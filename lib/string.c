@@ -4,10 +4,11 @@
  * off, when all memory is Device (Arm ARM D5.2.9). Compiled so that loops stay loops.
  */
 #include <limits.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <lib/str.h>
 
 #define WORD sizeof(uint64_t)
 #define MISALIGNED(p) ((uintptr_t)(p) & (WORD - 1))
@@ -68,14 +69,6 @@ void *memset(void *dst, int c, size_t n)
 
 	for (; n != 0 && MISALIGNED(d) != 0; n--) {
 		*d++ = b;
-	}
-	for (; n >= 4 * WORD; n -= 4 * WORD, d += 4 * WORD) {
-		uint64_t *wd = (void *)d;
-
-		wd[0] = w;
-		wd[1] = w;
-		wd[2] = w;
-		wd[3] = w;
 	}
 	for (; n >= WORD; n -= WORD, d += WORD) {
 		*(uint64_t *)(void *)d = w;
@@ -173,43 +166,16 @@ char *strrchr(const char *s, int c)
 	}
 }
 
-/* Value of a digit in bases up to 16, or 16. */
-static unsigned digit(char c)
-{
-	if (c >= '0' && c <= '9') {
-		return (unsigned)(c - '0');
-	}
-	c = (char)(c | 0x20); /* lower case */
-	return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
-}
-
 unsigned long strtoul(const char *s, char **end, int base)
 {
-	const char *p = s, *first;
-	unsigned long v = 0, b;
-	bool over = false;
+	const char *rest;
+	uint64_t v;
 
-	while (*p == ' ' || (*p >= '\t' && *p <= '\r')) {
-		p++;
-	}
-	bool neg = *p == '-';
-
-	if (*p == '-' || *p == '+') {
-		p++;
-	}
-	if ((base == 0 || base == 16) && p[0] == '0' && (p[1] | 0x20) == 'x' && digit(p[2]) < 16) {
-		p += 2;
-		base = 16;
-	} else if (base == 0) {
-		base = *p == '0' ? 8 : 10;
-	}
-	b = (unsigned long)base;
-	for (first = p; digit(*p) < b; p++) {
-		over = over || v > (ULONG_MAX - digit(*p)) / b;
-		v = v * b + digit(*p);
+	if (!str_number(s, (unsigned)base, &rest, &v)) {
+		v = ULONG_MAX;
 	}
 	if (end != NULL) {
-		*end = (char *)(uintptr_t)(p == first ? s : p);
+		*end = (char *)(uintptr_t)rest;
 	}
-	return over ? ULONG_MAX : neg ? 0 - v : v;
+	return v;
 }

@@ -6,5 +6,5 @@
 
 #include <stddef.h>
 
-/* base 0, 8, 10, 16; ULONG_MAX on overflow (there is no errno). */
+/* Digits only, no blanks or sign; base 0 (0x or decimal), 10, 16; ULONG_MAX on overflow. */
 unsigned long strtoul(const char *s, char **end, int base);
