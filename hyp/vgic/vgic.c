@@ -228,8 +228,9 @@ static void fold(struct vcpu *v)
 }
 
 /* The list register for irq. What moves into it leaves irq (see lr_latch). */
-static uint64_t lr_make(const struct vgic_vm *g, struct vgic_irq *irq)
+static uint64_t lr_make(struct vcpu *v, struct vgic_irq *irq)
 {
+	const struct vgic_vm *g = &v->vm->vgic;
 	bool fwd = forwarded(g, irq);
 	bool level = fwd && line_pends(irq);
 	uint64_t lr = irq->intid | FIELD_PREP(LR_PRIORITY, irq->priority);
@@ -253,6 +254,10 @@ static uint64_t lr_make(const struct vgic_vm *g, struct vgic_irq *irq)
 		}
 		return fwd && irq->sgi_sources != 0 ? lr | LR_EOI : lr;
 	}
+	if (irq->active && vgic_irq_owner(v->vm, irq) != v) {
+		/* Its target has changed: once inactive, it goes there. */
+		return fwd && vgic_irq_pending(irq) ? lr | LR_EOI : lr;
+	}
 	if (irq->hw && irq->line && !(irq->active && irq->latch)) {
 		/* Never pending and active (IHI 0048B 5.2.2): what is due then comes by hardware.
 		 */
@@ -275,7 +280,7 @@ static uint64_t lr_make(const struct vgic_vm *g, struct vgic_irq *irq)
 static void place(struct vcpu *v, struct vgic_irq *irq)
 {
 	struct vgic_vcpu *c = &v->vgic;
-	uint64_t lr = lr_make(&v->vm->vgic, irq);
+	uint64_t lr = lr_make(v, irq);
 	uint32_t bit = BIT32(irq->lr);
 
 	if (!(c->lr_stale & bit) || c->lr_irq[irq->lr] != irq) {
@@ -417,7 +422,7 @@ void vgic_irq_end(struct vm *vm, struct vgic_irq *irq)
 	} else if (v) {
 		vcpu_kick(v, VCPU_WORK_VGIC);
 	}
-	if (was && was != v && vgic_here(was) && was->vgic.lr_stale != 0) {
+	if (was && was != v && vgic_here(was)) {
 		if (roomy(was)) {
 			drop_stale(&was->vgic);
 		} else {

@@ -21,7 +21,7 @@ void fake_gic_init(unsigned version, unsigned nr_lrs)
 {
 	memset(fake_gic, 0, sizeof(fake_gic));
 	info = (struct arch_gic_info){
-		.version = version, .nr_lrs = nr_lrs, .nr_irqs = 288, .pri_bits = 5};
+	    .version = version, .nr_lrs = nr_lrs, .nr_irqs = 288, .pri_bits = 5};
 }
 
 void fake_gic_count_reset(unsigned cpu)
@@ -100,15 +100,15 @@ void arch_gic_vcpu_load(const struct arch_gic_vcpu *c)
 /* Not the hardware's reset value: what a guest makes of it at once. */
 void arch_gic_vcpu_reset(struct arch_gic_vcpu *c)
 {
-	*c = (struct arch_gic_vcpu){
-		.vmcr = FAKE_VMCR_GRP0 | FAKE_VMCR_GRP1 | (uint32_t)FIELD_PREP(FAKE_VMCR_PMR, 0xf8)};
+	*c = (struct arch_gic_vcpu){.vmcr = FAKE_VMCR_GRP0 | FAKE_VMCR_GRP1 |
+	                                    (uint32_t)FIELD_PREP(FAKE_VMCR_PMR, 0xf8)};
 }
 
 struct arch_gic_vmcr arch_gic_vmcr_decode(uint32_t vmcr)
 {
 	return (struct arch_gic_vmcr){.pmr = (uint8_t)FIELD_GET(FAKE_VMCR_PMR, vmcr),
-				      .grp0 = (vmcr & FAKE_VMCR_GRP0) != 0,
-				      .grp1 = (vmcr & FAKE_VMCR_GRP1) != 0};
+	                              .grp0 = (vmcr & FAKE_VMCR_GRP0) != 0,
+	                              .grp1 = (vmcr & FAKE_VMCR_GRP1) != 0};
 }
 
 uint32_t arch_gic_vmcr_read(void)
@@ -154,7 +154,10 @@ static int hppi(const struct fake_gic_cpu *g)
 		if ((lr & LR_STATE) != LR_PENDING || !((lr & LR_GROUP1) ? c.grp1 : c.grp0)) {
 			continue;
 		}
-		if (prio < c.pmr && prio < running_priority(g) && prio < best_prio) {
+		/* Of equal ones any may come first; this takes the lowest INTID. */
+		if (prio < c.pmr && prio < running_priority(g) &&
+		    (prio < best_prio ||
+		     (prio == best_prio && (lr & LR_VINTID) < (g->lr[best] & LR_VINTID)))) {
 			best = (int)i;
 			best_prio = prio;
 		}
@@ -214,7 +217,7 @@ static void deactivate(unsigned cpu, uint32_t iar)
 		}
 	}
 	g->hcr = (g->hcr & ~(uint32_t)VGIC_HCR_EOICOUNT) |
-		 (uint32_t)FIELD_PREP(VGIC_HCR_EOICOUNT, FIELD_GET(VGIC_HCR_EOICOUNT, g->hcr) + 1);
+	         (uint32_t)FIELD_PREP(VGIC_HCR_EOICOUNT, FIELD_GET(VGIC_HCR_EOICOUNT, g->hcr) + 1);
 }
 
 void fake_gic_eoir(unsigned cpu, uint32_t iar)
