@@ -111,8 +111,8 @@ boot_secondary_entry:
 	and	x1, x0, #0xff00000000		/* Aff3 */
 	and	x0, x0, #0xffffff		/* Aff2-Aff0; not U, MT and bit 31 */
 	orr	x0, x0, x1
-1:	adr_l	x20, boot_slots
-	mov	w2, #BOOT_SLOT_COUNT
+1:	adr_l	x20, boot_slots + BOOT_SLOT_SIZE	/* slot 0 is the boot CPU's, and not cleaned */
+	mov	w2, #BOOT_SLOT_COUNT - 1
 2:	ldr	x3, [x20, #BOOT_SLOT_MPIDR]
 	ldr	x4, [x20, #BOOT_SLOT_STACK]
 	cmp	x3, x0

@@ -36,7 +36,6 @@
 
 #define VA_BITS 48u
 #define WINDOW_VA (BIT(VA_BITS) - PAGE_SIZE)
-#define FDT_MAX_SIZE MiB(2)
 
 /* 8 banks and 32 reserved ranges with ragged ends in the worst case; a Pi takes 20. */
 #define POOL_TABLES 128u

@@ -341,7 +341,7 @@ static void test_no_tree(void **state)
 	assert_int_equal(config_fdt_size(zero), 0);
 	assert_int_equal(config_fdt_size((const char *)blob + 4), 0); /* not aligned */
 	assert_int_equal(config_fdt_size(blob), fdt_totalsize(blob));
-	fdt_set_totalsize(blob, MiB(2) + 1);
+	fdt_set_totalsize(blob, MiB(4) + 1);
 	assert_int_equal(config_fdt_size(blob), 0);
 	assert_int_equal(config_host_init(zero, &h, &why), HYP_EINVAL);
 	free(blob);

@@ -15,6 +15,9 @@ uint64_t gic_gicd, gic_gicc, gic_gich;
 uint32_t gic_hcr_optional;
 static bool v3;
 
+/* A function of the driver in use. */
+#define DRIVER(call) (v3 ? gicv3_##call : gicv2_##call)
+
 #define GICD_PIDR2_V2 0x0fe8u /* IHI 0048B 4.3.20 */
 #define GICD_PIDR2_V3 0xffe8u /* IHI 0069 12.9.30 */
 #define PIDR2_ARCHREV GENMASK(7, 4)
@@ -77,19 +80,15 @@ enum hyp_err arch_gic_init(const struct host_gic *desc)
 	}
 	gic_info.nr_irqs = (uint32_t)MIN(
 	    (FIELD_GET(GICD_TYPER_ITLINES, io_read32(gic_gicd + GICD_TYPER)) + 1) * 32, 1020);
-	TRY(v3 ? gicv3_init(desc) : gicv2_init(desc));
+	TRY(DRIVER(init(desc)));
 	gic_info.version = desc->version;
 	return HYP_OK;
 }
 
 void arch_gic_cpu_init(void)
 {
-	if (v3) {
-		gicv3_cpu_init();
-	} else {
-		gicv2_cpu_init();
-	}
-	isb();
+	DRIVER(cpu_init());
+	isb(); /* the interface is on before what follows waits for interrupts */
 }
 
 const struct arch_gic_info *arch_gic_info(void)
@@ -140,10 +139,8 @@ static void write_bit(uint32_t reg, uint32_t intid)
 
 void arch_gic_enable(uint32_t intid)
 {
-	if (intid >= GIC_FIRST_SPI && v3) {
-		gicv3_route(intid);
-	} else if (intid >= GIC_FIRST_SPI) {
-		gicv2_route(intid);
+	if (intid >= GIC_FIRST_SPI) {
+		DRIVER(route(intid));
 	}
 	write_bit(GICD_ISENABLER, intid);
 }
@@ -170,11 +167,7 @@ void arch_gic_send_sgi(unsigned cpu, enum gic_sgi sgi)
 {
 	/* DSB, not DMB: on v3 a system register sends it, which DMB does not order (B2.3.12). */
 	dsb_ishst();
-	if (v3) {
-		gicv3_send_sgi(cpu, sgi);
-	} else {
-		gicv2_send_sgi(cpu, sgi);
-	}
+	DRIVER(send_sgi(cpu, sgi));
 }
 
 void arch_gic_send_sgi_others(enum gic_sgi sgi)
@@ -188,16 +181,12 @@ void arch_gic_send_sgi_others(enum gic_sgi sgi)
 
 uint64_t arch_gic_lr_read(unsigned n)
 {
-	return v3 ? gicv3_lr_read(n) : gicv2_lr_read(n);
+	return DRIVER(lr_read(n));
 }
 
 void arch_gic_lr_write(unsigned n, uint64_t lr)
 {
-	if (v3) {
-		gicv3_lr_write(n, lr);
-	} else {
-		gicv2_lr_write(n, lr);
-	}
+	DRIVER(lr_write(n, lr));
 }
 
 uint32_t arch_gic_elrsr(void)
@@ -206,7 +195,7 @@ uint32_t arch_gic_elrsr(void)
 		isb(); /* list register writes are not self-synchronising (IHI 0069 12.1.1) */
 		return (uint32_t)sysreg_read(ICH_ELRSR_EL2);
 	}
-	return gicv2_elrsr();
+	return io_read32(gic_gich + GICH_ELRSR0); /* nr_lrs <= 16 */
 }
 
 uint32_t arch_gic_hcr_read(void)
@@ -226,25 +215,17 @@ void arch_gic_hcr_write(uint32_t hcr)
 
 void arch_gic_vcpu_save(struct arch_gic_vcpu *c)
 {
-	if (v3) {
-		gicv3_vcpu_save(c);
-	} else {
-		gicv2_vcpu_save(c);
-	}
+	DRIVER(vcpu_save(c));
 }
 
 void arch_gic_vcpu_load(const struct arch_gic_vcpu *c)
 {
-	if (v3) {
-		gicv3_vcpu_load(c);
-	} else {
-		gicv2_vcpu_load(c);
-	}
+	DRIVER(vcpu_load(c));
 }
 
 uint32_t arch_gic_vmcr_read(void)
 {
-	return v3 ? (uint32_t)sysreg_read(ICH_VMCR_EL2) : gicv2_vmcr_read();
+	return DRIVER(vmcr_read());
 }
 
 /*

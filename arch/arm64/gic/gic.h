@@ -35,14 +35,11 @@
 #define GICC_DIR 0x1000u
 #define GICH_HCR 0x0000u
 #define GICH_ELRSR0 0x0030u
-#define GICH_ELRSR1 0x0034u
 #define GICH_LR 0x0100u
 
 /* GICH_LR (5.3.11). */
 #define GICH_LR_VINTID GENMASK(9, 0)
-#define GICH_LR_PINTID GENMASK(19, 10)
-#define GICH_LR_CPUID GENMASK(12, 10)
-#define GICH_LR_EOI BIT(19)
+#define GICH_LR_PINTID GENMASK(19, 10) /* HW = 0: EOI bit 19, source CPU 12:10 */
 #define GICH_LR_PRIORITY GENMASK(27, 23)
 #define GICH_LR_STATE GENMASK(29, 28)
 #define GICH_LR_GROUP1 BIT(30)
@@ -86,6 +83,7 @@ void gicv3_wait_rwp(uint32_t intid);
 void gicv3_send_sgi(unsigned cpu, uint32_t sgi);
 uint64_t gicv3_lr_read(unsigned n);
 void gicv3_lr_write(unsigned n, uint64_t lr);
+uint32_t gicv3_vmcr_read(void);
 void gicv3_vcpu_save(struct arch_gic_vcpu *c);
 void gicv3_vcpu_load(const struct arch_gic_vcpu *c);
 
@@ -112,10 +110,4 @@ static inline void gicv2_lr_write(unsigned n, uint64_t lr)
 	             FIELD_PREP(GICH_LR_HW, FIELD_GET(LR_HW, lr));
 
 	io_write32(gic_gich + GICH_LR + 4 * n, (uint32_t)h);
-}
-
-/* GICH_LR1.. of more than 32 list registers do not exist here: nr_lrs <= 16. */
-static inline uint32_t gicv2_elrsr(void)
-{
-	return io_read32(gic_gich + GICH_ELRSR0);
 }

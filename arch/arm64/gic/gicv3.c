@@ -44,7 +44,7 @@ static struct {
 	unsigned nr;
 	uint64_t stride;
 } gicr;
-static unsigned nr_aprs; /* AP0Rn and AP1Rn there are: 1, 2 or 4 */
+static unsigned nr_aprs; /* ICH_AP0Rn and AP1Rn there are: 1, 2 or 4 */
 
 uint64_t gicv3_sgi_base(void)
 {
@@ -222,36 +222,41 @@ void gicv3_send_sgi(unsigned cpu, uint32_t sgi)
 	isb(); /* sent now, not with the next context synchronisation */
 }
 
+/* Of n active priority registers per group, those there are: 1, 2 or 4 of each. */
+#define APR_SAVE(n)                                                                                \
+	c->apr[n][0] = (uint32_t)sysreg_read(ICH_AP0R##n##_EL2);                                   \
+	c->apr[n][1] = (uint32_t)sysreg_read(ICH_AP1R##n##_EL2)
+#define APR_LOAD(n)                                                                                \
+	sysreg_write(ICH_AP0R##n##_EL2, c->apr[n][0]);                                             \
+	sysreg_write(ICH_AP1R##n##_EL2, c->apr[n][1])
+
 void gicv3_vcpu_save(struct arch_gic_vcpu *c)
 {
-	c->vmcr = (uint32_t)sysreg_read(ICH_VMCR_EL2);
-	if (nr_aprs > 2) {
-		c->apr[3][0] = (uint32_t)sysreg_read(ICH_AP0R3_EL2);
-		c->apr[3][1] = (uint32_t)sysreg_read(ICH_AP1R3_EL2);
-		c->apr[2][0] = (uint32_t)sysreg_read(ICH_AP0R2_EL2);
-		c->apr[2][1] = (uint32_t)sysreg_read(ICH_AP1R2_EL2);
-	}
+	c->vmcr = gicv3_vmcr_read();
+	APR_SAVE(0);
 	if (nr_aprs > 1) {
-		c->apr[1][0] = (uint32_t)sysreg_read(ICH_AP0R1_EL2);
-		c->apr[1][1] = (uint32_t)sysreg_read(ICH_AP1R1_EL2);
+		APR_SAVE(1);
 	}
-	c->apr[0][0] = (uint32_t)sysreg_read(ICH_AP0R0_EL2);
-	c->apr[0][1] = (uint32_t)sysreg_read(ICH_AP1R0_EL2);
+	if (nr_aprs > 2) {
+		APR_SAVE(2);
+		APR_SAVE(3);
+	}
 }
 
 void gicv3_vcpu_load(const struct arch_gic_vcpu *c)
 {
 	sysreg_write(ICH_VMCR_EL2, c->vmcr);
-	if (nr_aprs > 2) {
-		sysreg_write(ICH_AP0R3_EL2, c->apr[3][0]);
-		sysreg_write(ICH_AP1R3_EL2, c->apr[3][1]);
-		sysreg_write(ICH_AP0R2_EL2, c->apr[2][0]);
-		sysreg_write(ICH_AP1R2_EL2, c->apr[2][1]);
-	}
+	APR_LOAD(0);
 	if (nr_aprs > 1) {
-		sysreg_write(ICH_AP0R1_EL2, c->apr[1][0]);
-		sysreg_write(ICH_AP1R1_EL2, c->apr[1][1]);
+		APR_LOAD(1);
 	}
-	sysreg_write(ICH_AP0R0_EL2, c->apr[0][0]);
-	sysreg_write(ICH_AP1R0_EL2, c->apr[0][1]);
+	if (nr_aprs > 2) {
+		APR_LOAD(2);
+		APR_LOAD(3);
+	}
+}
+
+uint32_t gicv3_vmcr_read(void)
+{
+	return (uint32_t)sysreg_read(ICH_VMCR_EL2);
 }
