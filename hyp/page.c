@@ -182,25 +182,25 @@ static struct frame *carve(uint64_t f, unsigned order) REQUIRES(page_lock)
 	return e;
 }
 
+/* What begins at the other half of the block that f would join; NULL: there is no such block. */
+static struct frame *buddy_of(const struct bank *b, uint64_t f, unsigned order)
+{
+	if (order == PAGE_MAX_ORDER || !inside(b, ALIGN_DOWN(f, BIT(order + 1)), order + 1)) {
+		return NULL;
+	}
+	return &b->table[(f ^ BIT(order)) - b->first];
+}
+
 /* Adds a free block, clean or dirty, and joins it with its buddies of the same kind. */
 static void release(uint64_t f, unsigned order, uint16_t owner) REQUIRES(page_lock)
 {
 	const struct bank *b = bank_of(f);
+	struct frame *e = buddy_of(b, f, order);
 
-	while (order < PAGE_MAX_ORDER) {
-		uint64_t buddy = f ^ BIT(order);
-		struct frame *e;
-
-		if (!inside(b, ALIGN_DOWN(f, BIT(order + 1)), order + 1)) {
-			break;
-		}
-		e = &b->table[buddy - b->first];
-		if (e->order != order || e->owner != owner) {
-			break;
-		}
+	while (e != NULL && e->order == order && e->owner == owner) {
 		clear_leaf(e);
-		f = MIN(f, buddy);
-		order++;
+		f = ALIGN_DOWN(f, BIT(++order));
+		e = buddy_of(b, f, order);
 	}
 	set_leaf(f, order, owner, 0, false);
 }
@@ -212,14 +212,11 @@ static void mix(unsigned order) REQUIRES(page_lock)
 		uint32_t next;
 
 		for (uint32_t f = lists[CLEAN][o]; f != 0; f = next) {
-			const struct bank *b = bank_of(f);
-			uint64_t buddy = f ^ BIT(o);
 			struct frame *e = frame_at(f);
+			const struct frame *buddy = buddy_of(bank_of(f), f, o);
 
 			next = e->next;
-			if (inside(b, ALIGN_DOWN(f, BIT(o + 1)), o + 1) &&
-			    b->table[buddy - b->first].order == o &&
-			    b->table[buddy - b->first].owner == OWNER_DIRTY) {
+			if (buddy != NULL && buddy->order == o && buddy->owner == OWNER_DIRTY) {
 				clear_leaf(e);
 				release(f, o, OWNER_DIRTY);
 			}
@@ -273,46 +270,24 @@ bool page_scrub_block(pa_t base)
 	return n != 0;
 }
 
-enum hyp_err page_alloc(unsigned order, uint16_t owner, pa_t *out)
+/* Takes the largest block there is, of order max down to min. */
+static enum hyp_err grab(unsigned max, unsigned min, uint16_t owner, pa_t *out, unsigned *order)
 {
+	unsigned o = max;
 	uint64_t f;
 	bool ok;
 
-	if (order > PAGE_MAX_ORDER || list_of(owner) >= 0) {
+	if (max > PAGE_MAX_ORDER || list_of(owner) >= 0) {
 		return HYP_EINVAL;
-	}
-	spin_lock(&page_lock);
-	ok = take(order, owner, &f);
-	if (!ok) {
-		mix(order);
-		ok = take(order, owner, &f);
-	}
-	spin_unlock(&page_lock);
-	if (!ok) {
-		return HYP_ENOMEM;
-	}
-	while (page_scrub_block(pa(f * PAGE_SIZE))) {
-	}
-	*out = pa(f * PAGE_SIZE);
-	return HYP_OK;
-}
-
-enum hyp_err page_alloc_best(uint64_t pages_wanted, uint16_t owner, pa_t *out, unsigned *order)
-{
-	unsigned o = PAGE_MAX_ORDER;
-	uint64_t f;
-	bool ok;
-
-	if (pages_wanted == 0 || list_of(owner) >= 0) {
-		return HYP_EINVAL;
-	}
-	while (BIT(o) > pages_wanted) {
-		o--;
 	}
 	spin_lock(&page_lock);
 	ok = take(o, owner, &f);
-	while (!ok && o > 0) {
+	while (!ok && o > min) {
 		ok = take(--o, owner, &f);
+	}
+	if (!ok) {
+		mix(o);
+		ok = take(o, owner, &f);
 	}
 	spin_unlock(&page_lock);
 	if (!ok) {
@@ -321,6 +296,27 @@ enum hyp_err page_alloc_best(uint64_t pages_wanted, uint16_t owner, pa_t *out, u
 	*out = pa(f * PAGE_SIZE);
 	*order = o;
 	return HYP_OK;
+}
+
+enum hyp_err page_alloc(unsigned order, uint16_t owner, pa_t *out)
+{
+	TRY(grab(order, order, owner, out, &order));
+	while (page_scrub_block(*out)) {
+	}
+	return HYP_OK;
+}
+
+enum hyp_err page_alloc_best(uint64_t pages_wanted, uint16_t owner, pa_t *out, unsigned *order)
+{
+	unsigned o = PAGE_MAX_ORDER;
+
+	if (pages_wanted == 0) {
+		return HYP_EINVAL;
+	}
+	while (BIT(o) > pages_wanted) {
+		o--;
+	}
+	return grab(o, 0, owner, out, order);
 }
 
 void page_free(pa_t base, unsigned order)
@@ -369,19 +365,32 @@ void page_free_hyp(void *p, uint64_t size)
 	page_free(ptr_to_pa(p), order_of(size));
 }
 
-uint16_t page_owner_of(pa_t p)
+/* A copy of what the table says of the page. */
+static struct frame look_up(pa_t p)
 {
+	struct frame copy = {.owner = OWNER_RESERVED};
 	uint64_t first;
-	struct frame *e;
-	uint16_t owner = OWNER_RESERVED;
+	const struct frame *e;
 
 	spin_lock(&page_lock);
 	e = leaf_of(pa_raw(p) / PAGE_SIZE, &first);
 	if (e != NULL) {
-		owner = e->dirty ? (uint16_t)OWNER_DIRTY : e->owner;
+		copy = *e;
 	}
 	spin_unlock(&page_lock);
-	return owner;
+	return copy;
+}
+
+uint16_t page_owner_of(pa_t p)
+{
+	struct frame e = look_up(p);
+
+	return e.dirty ? (uint16_t)OWNER_DIRTY : e.owner;
+}
+
+uint16_t page_refcount(pa_t p)
+{
+	return look_up(p).ref;
 }
 
 bool page_owned_by(pa_t p, uint64_t size, uint16_t owner)
@@ -418,21 +427,6 @@ enum hyp_err page_ref(pa_t p)
 	}
 	spin_unlock(&page_lock);
 	return err;
-}
-
-uint16_t page_refcount(pa_t p)
-{
-	uint64_t first;
-	struct frame *e;
-	uint16_t ref = 0;
-
-	spin_lock(&page_lock);
-	e = leaf_of(pa_raw(p) / PAGE_SIZE, &first);
-	if (e != NULL) {
-		ref = e->ref;
-	}
-	spin_unlock(&page_lock);
-	return ref;
 }
 
 bool page_scrub_step(void)
@@ -488,79 +482,77 @@ uint64_t page_count_owned(uint16_t owner)
 	return n;
 }
 
-/* What is wrong with the leaf e at f, apart from its list; NULL: nothing. */
-static const char *leaf_error(const struct bank *b, uint64_t f, const struct frame *e)
+/* Is the leaf at f right, apart from its list? */
+static bool leaf_ok(const struct bank *b, uint64_t f, const struct frame *e)
 {
-	uint64_t buddy = f ^ BIT(e->order);
-	bool pair = e->order < PAGE_MAX_ORDER &&
-	            inside(b, ALIGN_DOWN(f, BIT(e->order + 1u)), e->order + 1u);
-	bool lone = list_of(e->owner) >= 0 || e->owner == OWNER_RESERVED;
+	bool is_free = list_of(e->owner) >= 0;
+	const struct frame *buddy = buddy_of(b, f, e->order);
 
-	if (lone != (e->ref == 0) || (lone && e->dirty)) {
-		return "owner and reference count disagree";
+	if (is_free && buddy != NULL && buddy->order == e->order && buddy->owner == e->owner) {
+		return false; /* should be one block */
 	}
-	if (list_of(e->owner) >= 0 && pair && b->table[buddy - b->first].order == e->order &&
-	    b->table[buddy - b->first].owner == e->owner) {
-		return "free buddies are not joined";
-	}
-	if (e->reserved != 0) {
-		return "garbage";
-	}
-	return NULL;
+	return (e->ref == 0) == (is_free || e->owner == OWNER_RESERVED) &&
+	       (e->ref != 0 || !e->dirty);
 }
 
-/* Walks one free list; false if it is broken. */
-static bool list_ok(int l, unsigned order, uint64_t *pages) REQUIRES(page_lock)
+/* Walks the free lists: well linked, and all of what is free is on the right one. */
+static bool lists_ok(void) REQUIRES(page_lock)
 {
-	uint32_t prev = 0;
+	uint64_t pages[NR_LISTS] = {0};
 
-	for (uint32_t f = lists[l][order]; f != 0; f = frame_at(f)->next) {
-		uint64_t first;
-		const struct frame *e = bank_of(f) != NULL ? leaf_of(f, &first) : NULL;
+	for (unsigned i = 0; i < NR_LISTS * (PAGE_MAX_ORDER + 1); i++) {
+		unsigned l = i % NR_LISTS, o = i / NR_LISTS;
+		uint32_t prev = 0;
 
-		if (e == NULL || first != f || e->order != order || list_of(e->owner) != l ||
-		    e->prev != prev || *pages > stats.total) {
-			log_err("page: broken list %d order %u at frame 0x%x", l, order, f);
-			return false;
+		for (uint32_t f = lists[l][o]; f != 0; f = frame_at(f)->next) {
+			uint64_t first = 0;
+			const struct frame *e = leaf_of(f, &first);
+
+			if (e == NULL || first != f || e->order != o || e->prev != prev ||
+			    list_of(e->owner) != (int)l || pages[l] > stats.total) {
+				return false;
+			}
+			pages[l] += BIT(o);
+			prev = f;
 		}
-		*pages += BIT(order);
-		prev = f;
 	}
-	return true;
+	return pages[CLEAN] == stats.free && pages[DIRTY] == stats.dirty;
 }
 
 bool page_check(void)
 {
-	struct page_stats n = {0};
-	uint64_t listed[NR_LISTS] = {0}, first;
-	bool ok = true;
+	uint64_t pages = 0, first = 0, bad = 0;
+	bool ok;
 
 	spin_lock(&page_lock);
 	for (unsigned i = 0; i < nr_banks; i++) {
-		for (uint64_t f = banks[i].first; f < banks[i].end;) {
+		for (uint64_t f = banks[i].first; f < banks[i].end && bad == 0;) {
 			const struct frame *e = leaf_of(f, &first);
-			const char *what =
-			    first != f ? "blocks overlap" : leaf_error(&banks[i], f, e);
 
-			if (what != NULL) {
-				log_err("page: frame 0x%llx: %s", (unsigned long long)f, what);
-				ok = false;
+			if (first != f || !leaf_ok(&banks[i], f, e)) {
+				bad = f;
 			}
-			*(&n.total + (stat_of(e->owner) - &stats.total)) += BIT(e->order);
-			n.total += BIT(e->order);
-			f = first + BIT(e->order);
+			*stat_of(e->owner) -= BIT(e->order);
+			pages += BIT(e->order);
+			f += BIT(e->order);
 		}
 	}
-	for (unsigned o = 0; ok && o <= PAGE_MAX_ORDER; o++) {
-		ok = list_ok(CLEAN, o, &listed[CLEAN]) && list_ok(DIRTY, o, &listed[DIRTY]);
+	/* The counts have come down to nothing; up again. */
+	ok = bad == 0 && pages == stats.total &&
+	     (stats.free | stats.dirty | stats.hyp | stats.guest | stats.reserved) == 0;
+	for (unsigned i = 0; i < nr_banks && bad == 0; i++) {
+		for (uint64_t f = banks[i].first; f < banks[i].end;) {
+			const struct frame *e = leaf_of(f, &first);
+
+			*stat_of(e->owner) += BIT(e->order);
+			f += BIT(e->order);
+		}
 	}
-	if (ok && (n.total != stats.total || n.free != stats.free || n.dirty != stats.dirty ||
-	           n.hyp != stats.hyp || n.guest != stats.guest || n.reserved != stats.reserved ||
-	           listed[CLEAN] != n.free || listed[DIRTY] != n.dirty)) {
-		log_err("page: counts disagree");
-		ok = false;
-	}
+	ok = ok && lists_ok();
 	spin_unlock(&page_lock);
+	if (!ok) {
+		log_err("page: the frame table is broken (frame 0x%llx)", (unsigned long long)bad);
+	}
 	return ok;
 }
 

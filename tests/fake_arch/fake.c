@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fake arch, common part: token log, RAM, CPU, locks, panic, cache maintenance. panic() and the
- * log functions are weak: a test that links the real ones gets those.
+ * Fake arch, common part: token log, RAM, CPU, locks, panic, cache maintenance. What is
+ * weak here gives way to the real function in a test that links it.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -277,22 +277,22 @@ static void cache_op(const char *op, const void *start, uint64_t size)
 	          (unsigned long long)size);
 }
 
-void arch_dcache_clean_poc(const void *start, uint64_t size)
+__attribute__((weak)) void arch_dcache_clean_poc(const void *start, uint64_t size)
 {
 	cache_op("clean", start, size);
 }
 
-void arch_dcache_clean_inval_poc(const void *start, uint64_t size)
+__attribute__((weak)) void arch_dcache_clean_inval_poc(const void *start, uint64_t size)
 {
 	cache_op("cleaninval", start, size);
 }
 
-void arch_icache_inval_all(void)
+__attribute__((weak)) void arch_icache_inval_all(void)
 {
 	fake_log_token("ic all");
 }
 
-void arch_zero(void *start, uint64_t size)
+__attribute__((weak)) void arch_zero(void *start, uint64_t size)
 {
 	if ((uintptr_t)start % 64 != 0 || size % 64 != 0) {
 		panic("arch_zero: not a multiple of 64");

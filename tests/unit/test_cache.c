@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The real arch/arm64/cache.c with its instructions recorded: every line that a range touches,
+ * each once, and no other; DSB last.
+ * links: arch/arm64/cache.c tests/fake_arch/fake.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <arch/cache.h>
+#include <asm/dc.h>
+#include <asm/sysreg.h>
+#include "tests/fake_arch/fake.h"
+
+static uint64_t ctr, dczid, next_line, nr_lines, line_step;
+static const char *want_op;
+
+uint64_t fake_sysreg_read(const char *name)
+{
+	if (strcmp(name, "CTR_EL0") == 0) {
+		return ctr;
+	}
+	assert_string_equal(name, "DCZID_EL0");
+	return dczid;
+}
+
+void fake_sysreg_write(const char *name, uint64_t val)
+{
+	fail_msg("write of %s %llx", name, (unsigned long long)val);
+}
+
+void fake_dc(const char *op, uint64_t addr)
+{
+	assert_string_equal(op, want_op);
+	assert_int_equal(addr, next_line);
+	next_line += line_step;
+	nr_lines++;
+	assert_int_equal(fake_log_count(), 0); /* no barrier yet */
+	if (strcmp(op, "zva") == 0) {
+		memset((void *)(uintptr_t)addr, 0, line_step);
+	}
+}
+
+static void check(const char *op, uint64_t start, uint64_t size, uint64_t first, uint64_t lines)
+{
+	const void *p = (const void *)(uintptr_t)start;
+
+	want_op = op;
+	next_line = first;
+	nr_lines = 0;
+	fake_log_clear();
+	if (strcmp(op, "cvac") == 0) {
+		arch_dcache_clean_poc(p, size);
+	} else {
+		arch_dcache_clean_inval_poc(p, size);
+	}
+	assert_int_equal(nr_lines, lines);
+	assert_int_equal(fake_log_count(), 1);
+	assert_string_equal(fake_log_at(0), "dsb sy");
+}
+
+static void test_ranges(void **state)
+{
+	static const char *const ops[] = {"cvac", "civac"};
+
+	(void)state;
+	fake_reset();
+	for (unsigned i = 0; i < 2; i++) {
+		/* DminLine 4: 16 words, 64 bytes; IminLine and others must not matter. */
+		ctr = 0x8444c004;
+		line_step = 64;
+		check(ops[i], 0x1000, 64, 0x1000, 1);
+		check(ops[i], 0x1000, 65, 0x1000, 2);
+		check(ops[i], 0x103f, 1, 0x1000, 1);
+		check(ops[i], 0x103f, 2, 0x1000, 2);
+		check(ops[i], 0x1001, 640, 0x1000, 11);
+		check(ops[i], 0x1001, 0, 0, 0);
+		check(ops[i], UINT64_MAX - 69, 70, UINT64_MAX - 127, 2);
+		/* 16 and 128 bytes. */
+		ctr = 0x80020003;
+		line_step = 16;
+		check(ops[i], 0x1008, 4096, 0x1000, 257);
+		ctr = 0x80050003;
+		line_step = 128;
+		check(ops[i], 0x10a0, 4096, 0x1080, 33);
+	}
+}
+
+static void test_zero(void **state)
+{
+	static _Alignas(256) uint8_t mem[1024 + 64];
+
+	(void)state;
+	fake_reset();
+	for (unsigned bs = 2; bs <= 6; bs++) { /* blocks of 16 to 256 bytes */
+		for (unsigned prohibited = 0; prohibited < 2; prohibited++) {
+			memset(mem, 0xff, sizeof(mem));
+			dczid = bs | prohibited << 4;
+			want_op = "zva";
+			line_step = UINT64_C(4) << bs;
+			next_line = (uint64_t)(uintptr_t)mem;
+			nr_lines = 0;
+			arch_zero(mem, 768);
+			assert_int_equal(nr_lines, prohibited != 0 ? 0 : 768 / line_step);
+			for (unsigned i = 0; i < sizeof(mem); i++) {
+				assert_int_equal(mem[i], i < 768 ? 0 : 0xff);
+			}
+		}
+	}
+	/* Only a multiple of 64 where the block is 128: not by DC ZVA. */
+	memset(mem, 0xff, sizeof(mem));
+	dczid = 5;
+	nr_lines = 0;
+	arch_zero(mem + 64, 192);
+	assert_int_equal(nr_lines, 0);
+	assert_true(mem[63] == 0xff && mem[64] == 0 && mem[255] == 0 && mem[256] == 0xff);
+}
+
+static void test_icache(void **state)
+{
+	static const char *const want[] = {"dsb ish", "ic ialluis", "dsb ish", "isb"};
+
+	(void)state;
+	fake_reset();
+	arch_icache_inval_all();
+	for (unsigned i = 0; i < 4; i++) {
+		assert_string_equal(fake_log_at(i), want[i]);
+	}
+	assert_int_equal(fake_log_count(), 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_ranges),
+	    cmocka_unit_test(test_zero),
+	    cmocka_unit_test(test_icache),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The real arch/arm64/tlb.c with its instructions recorded: the order of barriers, TLBI and VTTBR
+ * switches, to the letter.
+ * links: arch/arm64/tlb.c tests/fake_arch/fake.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <arch/barrier.h>
+#include <arch/pte.h>
+#include <arch/tlb.h>
+#include <asm/sysreg.h>
+#include "tests/fake_arch/fake.h"
+
+static uint64_t vttbr;
+
+uint64_t fake_sysreg_read(const char *name)
+{
+	assert_string_equal(name, "VTTBR_EL2");
+	return vttbr;
+}
+
+void fake_sysreg_write(const char *name, uint64_t val)
+{
+	assert_string_equal(name, "VTTBR_EL2");
+	fake_logf("vttbr 0x%llx", (unsigned long long)val);
+	vttbr = val;
+}
+
+#define EMPTY UINT64_C(0x8000)
+#define VMID(n) ((uint64_t)(n) << 48)
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_reset();
+	vttbr = VMID(3) | 0x123000;
+	return 0;
+}
+
+static void expect(const char *const want[])
+{
+	unsigned i = 0;
+
+	for (; want[i] != NULL; i++) {
+		assert_string_equal(fake_log_at(i), want[i]);
+	}
+	assert_int_equal(fake_log_count(), i);
+	assert_int_equal(vttbr, VMID(3) | 0x123000);
+	fake_log_clear();
+}
+
+static void test_range(void **state)
+{
+	(void)state;
+	/* Another VMID: with the empty root, and back to exactly what was there. */
+	arch_tlb_s2_range(VMID(5) | EMPTY, ipa(0x40201000), 2);
+	expect((const char *const[]){"dsb ishst", "vttbr 0x5000000008000", "isb",
+	                             "tlbi ipas2e1is 0x40201", "tlbi ipas2e1is 0x40202", "dsb ish",
+	                             "tlbi vmalle1is", "dsb ish", "isb", "vttbr 0x3000000123000",
+	                             "isb", NULL});
+	/* The current VMID: no switch. */
+	arch_tlb_s2_range(VMID(3) | EMPTY, ipa(0xfffffff000), 1);
+	expect((const char *const[]){"dsb ishst", "tlbi ipas2e1is 0xfffffff", "dsb ish",
+	                             "tlbi vmalle1is", "dsb ish", "isb", NULL});
+}
+
+static void test_vmid(void **state)
+{
+	(void)state;
+	arch_tlb_s2_vmid(VMID(255) | EMPTY);
+	expect((const char *const[]){"dsb ishst", "vttbr 0xff000000008000", "isb",
+	                             "tlbi vmalls12e1is", "dsb ish", "isb", "vttbr 0x3000000123000",
+	                             "isb", NULL});
+	arch_tlb_s2_vmid(VMID(3) | EMPTY);
+	expect((const char *const[]){"dsb ishst", "tlbi vmalls12e1is", "dsb ish", "isb", NULL});
+}
+
+static void test_others(void **state)
+{
+	(void)state;
+	arch_tlb_all_vmids();
+	expect((const char *const[]){"dsb ishst", "tlbi alle1is", "ic ialluis", "dsb ish", "isb",
+	                             NULL});
+	arch_tlb_local_stage1();
+	expect(
+	    (const char *const[]){"dsb nshst", "tlbi vmalle1", "ic iallu", "dsb nsh", "isb", NULL});
+	arch_tlb_s2_publish();
+	expect((const char *const[]){"dsb ishst", NULL});
+	arch_tlb_el2_all();
+	expect((const char *const[]){"dsb ishst", "tlbi alle2is", "dsb ish", "isb", NULL});
+	assert_int_equal(arch_vttbr_read(), VMID(3) | 0x123000);
+	arch_vttbr_write(VMID(3) | 0x123000);
+	expect((const char *const[]){"vttbr 0x3000000123000", "isb", NULL});
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(test_range, setup),
+	    cmocka_unit_test_setup(test_vmid, setup),
+	    cmocka_unit_test_setup(test_others, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
