@@ -4,6 +4,8 @@
  * binary tree for each bank: only the first frame of a block has a valid entry, which says order
  * and owner of the whole block. So setting up a bank costs a few dozen writes, however big it is.
  */
+#include <string.h>
+
 #include <arch/cache.h>
 #include <arch/mm.h>
 #include <arch/spinlock.h>
@@ -21,7 +23,8 @@ struct frame {
 };
 _Static_assert(sizeof(struct frame) == 16, "design section 8: at most 16 bytes a frame");
 
-enum { CLEAN, DIRTY, NR_LISTS };
+/* What a block is, by its owner; free ones are on a list. */
+enum kind { CLEAN, DIRTY, NR_LISTS, RESERVED = NR_LISTS, HYP, GUEST, NR_KINDS };
 
 struct bank {
 	uint64_t first, end; /* frame numbers: physical address / 4 KiB */
@@ -37,7 +40,7 @@ static spinlock_t page_lock = SPINLOCK_INIT(LOCK_PAGE);
 static struct bank banks[HOST_MAX_BANKS];
 static unsigned nr_banks;
 static uint32_t lists[NR_LISTS][PAGE_MAX_ORDER + 1] GUARDED_BY(page_lock);
-static struct page_stats stats GUARDED_BY(page_lock);
+static uint64_t total GUARDED_BY(page_lock), count[NR_KINDS] GUARDED_BY(page_lock); /* pages */
 
 /* Frames [first, end). */
 struct span {
@@ -99,25 +102,19 @@ static struct frame *leaf_of(uint64_t f, uint64_t *first)
 	return NULL;
 }
 
-static int list_of(uint16_t owner)
-{
-	return owner == OWNER_NONE ? CLEAN : owner == OWNER_DIRTY ? DIRTY : -1;
-}
-
-/* The count a page of that owner belongs to. */
-static uint64_t *stat_of(uint16_t owner) REQUIRES(page_lock)
+static enum kind kind_of(uint16_t owner)
 {
 	switch (owner) {
 	case OWNER_NONE:
-		return &stats.free;
+		return CLEAN;
 	case OWNER_DIRTY:
-		return &stats.dirty;
-	case OWNER_HYP:
-		return &stats.hyp;
+		return DIRTY;
 	case OWNER_RESERVED:
-		return &stats.reserved;
+		return RESERVED;
+	case OWNER_HYP:
+		return HYP;
 	default:
-		return &stats.guest;
+		return GUEST;
 	}
 }
 
@@ -126,12 +123,12 @@ static void set_leaf(uint64_t f, unsigned order, uint16_t owner, uint16_t ref, b
     REQUIRES(page_lock)
 {
 	struct frame *e = frame_at(f);
-	int l = list_of(owner);
+	enum kind k = kind_of(owner);
 
 	*e = (struct frame){.owner = owner, .ref = ref, .order = (uint8_t)order, .dirty = dirty};
-	*stat_of(owner) += BIT(order);
-	if (l >= 0) {
-		uint32_t *head = &lists[l][order];
+	count[k] += BIT(order);
+	if (k < NR_LISTS) {
+		uint32_t *head = &lists[k][order];
 
 		e->next = *head;
 		if (*head != 0) {
@@ -144,10 +141,10 @@ static void set_leaf(uint64_t f, unsigned order, uint16_t owner, uint16_t ref, b
 /* The reverse: the block's entry is about to become something else. */
 static void clear_leaf(struct frame *e) REQUIRES(page_lock)
 {
-	int l = list_of(e->owner);
+	enum kind k = kind_of(e->owner);
 
-	*stat_of(e->owner) -= BIT(e->order);
-	if (l < 0) {
+	count[k] -= BIT(e->order);
+	if (k >= NR_LISTS) {
 		return;
 	}
 	if (e->next != 0) {
@@ -156,7 +153,7 @@ static void clear_leaf(struct frame *e) REQUIRES(page_lock)
 	if (e->prev != 0) {
 		frame_at(e->prev)->next = e->next;
 	} else {
-		lists[l][e->order] = e->next;
+		lists[k][e->order] = e->next;
 	}
 }
 
@@ -227,7 +224,7 @@ static void mix(unsigned order) REQUIRES(page_lock)
 /* Takes a block from the lists for owner, from a clean one if any is big enough. False: none. */
 static bool take(unsigned order, uint16_t owner, uint64_t *f) REQUIRES(page_lock)
 {
-	for (int l = CLEAN; l < NR_LISTS; l++) {
+	for (unsigned l = CLEAN; l < NR_LISTS; l++) {
 		for (unsigned o = order; o <= PAGE_MAX_ORDER; o++) {
 			if (lists[l][o] != 0) {
 				*f = lists[l][o];
@@ -277,7 +274,7 @@ static enum hyp_err grab(unsigned max, unsigned min, uint16_t owner, pa_t *out, 
 	uint64_t f;
 	bool ok;
 
-	if (max > PAGE_MAX_ORDER || list_of(owner) >= 0) {
+	if (max > PAGE_MAX_ORDER || kind_of(owner) < NR_LISTS) {
 		return HYP_EINVAL;
 	}
 	spin_lock(&page_lock);
@@ -453,7 +450,7 @@ bool page_scrub_step(void)
 	spin_lock(&page_lock);
 	clear_leaf(frame_at(f));
 	release(f, o, OWNER_NONE);
-	f = stats.dirty;
+	f = count[DIRTY];
 	spin_unlock(&page_lock);
 	return f != 0;
 }
@@ -461,7 +458,12 @@ bool page_scrub_step(void)
 void page_get_stats(struct page_stats *st)
 {
 	spin_lock(&page_lock);
-	*st = stats;
+	*st = (struct page_stats){.total = total,
+	                          .free = count[CLEAN],
+	                          .dirty = count[DIRTY],
+	                          .hyp = count[HYP],
+	                          .guest = count[GUEST],
+	                          .reserved = count[RESERVED]};
 	spin_unlock(&page_lock);
 }
 
@@ -485,7 +487,7 @@ uint64_t page_count_owned(uint16_t owner)
 /* Is the leaf at f right, apart from its list? */
 static bool leaf_ok(const struct bank *b, uint64_t f, const struct frame *e)
 {
-	bool is_free = list_of(e->owner) >= 0;
+	bool is_free = kind_of(e->owner) < NR_LISTS;
 	const struct frame *buddy = buddy_of(b, f, e->order);
 
 	if (is_free && buddy != NULL && buddy->order == e->order && buddy->owner == e->owner) {
@@ -509,49 +511,41 @@ static bool lists_ok(void) REQUIRES(page_lock)
 			const struct frame *e = leaf_of(f, &first);
 
 			if (e == NULL || first != f || e->order != o || e->prev != prev ||
-			    list_of(e->owner) != (int)l || pages[l] > stats.total) {
+			    kind_of(e->owner) != l || pages[l] > total) {
 				return false;
 			}
 			pages[l] += BIT(o);
 			prev = f;
 		}
 	}
-	return pages[CLEAN] == stats.free && pages[DIRTY] == stats.dirty;
+	return pages[CLEAN] == count[CLEAN] && pages[DIRTY] == count[DIRTY];
 }
 
 bool page_check(void)
 {
-	uint64_t pages = 0, first = 0, bad = 0;
+	uint64_t pages[NR_KINDS] = {0}, sum = 0, first = 0;
 	bool ok;
 
 	spin_lock(&page_lock);
-	for (unsigned i = 0; i < nr_banks; i++) {
-		for (uint64_t f = banks[i].first; f < banks[i].end && bad == 0;) {
+	ok = lists_ok();
+	for (unsigned i = 0; ok && i < nr_banks; i++) {
+		for (uint64_t f = banks[i].first; ok && f < banks[i].end;) {
 			const struct frame *e = leaf_of(f, &first);
 
-			if (first != f || !leaf_ok(&banks[i], f, e)) {
-				bad = f;
-			}
-			*stat_of(e->owner) -= BIT(e->order);
-			pages += BIT(e->order);
+			ok = first == f && leaf_ok(&banks[i], f, e);
+			pages[kind_of(e->owner)] += BIT(e->order);
 			f += BIT(e->order);
 		}
 	}
-	/* The counts have come down to nothing; up again. */
-	ok = bad == 0 && pages == stats.total &&
-	     (stats.free | stats.dirty | stats.hyp | stats.guest | stats.reserved) == 0;
-	for (unsigned i = 0; i < nr_banks && bad == 0; i++) {
-		for (uint64_t f = banks[i].first; f < banks[i].end;) {
-			const struct frame *e = leaf_of(f, &first);
-
-			*stat_of(e->owner) += BIT(e->order);
-			f += BIT(e->order);
-		}
+	for (unsigned k = 0; k < NR_KINDS; k++) {
+		ok = ok && pages[k] == count[k];
+		sum += pages[k];
 	}
-	ok = ok && lists_ok();
+	ok = ok && sum == total;
 	spin_unlock(&page_lock);
 	if (!ok) {
-		log_err("page: the frame table is broken (frame 0x%llx)", (unsigned long long)bad);
+		log_err("page: the frame table is broken near frame 0x%llx",
+		        (unsigned long long)first);
 	}
 	return ok;
 }
@@ -589,7 +583,7 @@ static void bank_add(const struct host_range *r) REQUIRES(page_lock)
 	if (s.first < s.end) {
 		*b = (struct bank){.first = s.first, .end = s.end};
 		nr_banks++;
-		stats.total += s.end - s.first;
+		total += s.end - s.first;
 	}
 }
 
@@ -617,6 +611,17 @@ static uint64_t gap_in(const struct bank *b, uint64_t n, const struct span *busy
 	return 0;
 }
 
+/* The order of the largest block that can begin at f and ends by end. */
+static unsigned fit(uint64_t f, uint64_t end)
+{
+	unsigned o = PAGE_MAX_ORDER;
+
+	while (!IS_ALIGNED(f, BIT(o)) || f + BIT(o) > end) {
+		o--;
+	}
+	return o;
+}
+
 /* Gives the part of a span that is RAM to owner. */
 static void punch(struct span s, uint16_t owner, uint16_t ref) REQUIRES(page_lock)
 {
@@ -625,14 +630,9 @@ static void punch(struct span s, uint16_t owner, uint16_t ref) REQUIRES(page_loc
 		uint64_t end = MIN(s.end, banks[i].end);
 
 		while (f < end) {
-			unsigned o = MIN(PAGE_MAX_ORDER, (unsigned)__builtin_ctzll(f | FRAME_MAX));
-			struct frame *e;
+			struct frame *e = carve(f, fit(f, end));
+			unsigned o = e->order;
 
-			while (f + BIT(o) > end) {
-				o--;
-			}
-			e = carve(f, o);
-			o = e->order;
 			if (e->owner == OWNER_DIRTY) {
 				clear_leaf(e);
 				set_leaf(f, o, owner, ref, false);
@@ -642,24 +642,11 @@ static void punch(struct span s, uint16_t owner, uint16_t ref) REQUIRES(page_loc
 	}
 }
 
-enum hyp_err page_init(const struct host *h, pa_t image_start, pa_t image_end)
+/* Where the frame table of n frames goes: at the top of the largest bank that has room; 0: none. */
+static uint64_t place_table(uint64_t n, const struct span *busy, unsigned nr_busy)
 {
-	struct span busy[HOST_MAX_RESERVED + 3];
-	unsigned nr_busy = busy_spans(h, image_start, image_end, busy);
-	uint64_t n, at = 0, largest = 0;
-	struct frame *table;
+	uint64_t at = 0, largest = 0;
 
-	nr_banks = 0;
-	spin_lock(&page_lock);
-	stats = (struct page_stats){0};
-	for (unsigned i = 0; i <= PAGE_MAX_ORDER; i++) {
-		lists[CLEAN][i] = 0;
-		lists[DIRTY][i] = 0;
-	}
-	for (unsigned i = 0; i < h->nr_ram; i++) {
-		bank_add(&h->ram[i]);
-	}
-	n = (stats.total * sizeof(struct frame) + PAGE_MASK) / PAGE_SIZE;
 	for (unsigned i = 0; i < nr_banks; i++) {
 		uint64_t gap = gap_in(&banks[i], n, busy, nr_busy);
 
@@ -668,20 +655,43 @@ enum hyp_err page_init(const struct host *h, pa_t image_start, pa_t image_end)
 			at = gap;
 		}
 	}
-	if (at != 0) {
-		table = pa_to_ptr(pa(at * PAGE_SIZE));
-		for (unsigned i = 0; i < nr_banks; i++) {
-			banks[i].table = table;
-			table += banks[i].end - banks[i].first;
-			for (uint64_t f = banks[i].first; f < banks[i].end;) {
-				unsigned o = PAGE_MAX_ORDER;
+	return at;
+}
 
-				while (!IS_ALIGNED(f, BIT(o)) || f + BIT(o) > banks[i].end) {
-					o--;
-				}
-				set_leaf(f, o, OWNER_DIRTY, 0, false);
-				f += BIT(o);
-			}
+/* A bank of dirty memory. */
+static void bank_start(struct bank *b, struct frame *table) REQUIRES(page_lock)
+{
+	b->table = table;
+	for (uint64_t f = b->first; f < b->end;) {
+		unsigned o = fit(f, b->end);
+
+		set_leaf(f, o, OWNER_DIRTY, 0, false);
+		f += BIT(o);
+	}
+}
+
+enum hyp_err page_init(const struct host *h, pa_t image_start, pa_t image_end)
+{
+	struct span busy[HOST_MAX_RESERVED + 3];
+	unsigned nr_busy = busy_spans(h, image_start, image_end, busy);
+	uint64_t n, at;
+
+	spin_lock(&page_lock);
+	nr_banks = 0;
+	total = 0;
+	memset(count, 0, sizeof(count));
+	memset(lists, 0, sizeof(lists));
+	for (unsigned i = 0; i < h->nr_ram; i++) {
+		bank_add(&h->ram[i]);
+	}
+	n = (total * sizeof(struct frame) + PAGE_MASK) / PAGE_SIZE;
+	at = place_table(n, busy, nr_busy);
+	if (at != 0) {
+		struct frame *table = pa_to_ptr(pa(at * PAGE_SIZE));
+
+		for (unsigned i = 0; i < nr_banks; i++) {
+			bank_start(&banks[i], table);
+			table += banks[i].end - banks[i].first;
 		}
 		for (unsigned i = 0; i < nr_busy; i++) {
 			punch(busy[i], OWNER_RESERVED, 0);
