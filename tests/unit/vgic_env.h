@@ -32,7 +32,7 @@ static struct vcpu vcpus[MAX_VCPUS];
 static unsigned kicks[MAX_VCPUS], wakes;
 static bool timer_line[MAX_VCPUS]; /* output of the vCPU's timer */
 
-static bool timer_level(struct vcpu *v, uint32_t intid)
+static __attribute__((unused)) bool timer_level(struct vcpu *v, uint32_t intid)
 {
 	/* The vGIC may ask here for what is loaded here, or for what is not loaded. */
 	assert_int_equal(intid, TIMER);
@@ -41,7 +41,7 @@ static bool timer_level(struct vcpu *v, uint32_t intid)
 }
 static const struct vgic_line_ops timer_lops = {timer_level};
 
-static void set_timer(unsigned id, bool line)
+static __attribute__((unused)) void set_timer(unsigned id, bool line)
 {
 	timer_line[id] = line;
 	if (vcpus[id].loaded_on >= 0) {
@@ -77,12 +77,12 @@ void vcpu_kick(struct vcpu *v, uint32_t work)
 	}
 }
 
-static void env_cpu(unsigned cpu)
+static __attribute__((unused)) void env_cpu(unsigned cpu)
 {
 	fake_pcpu = &pcpus[cpu];
 }
 
-static void env_load(unsigned id, unsigned cpu)
+static __attribute__((unused)) void env_load(unsigned id, unsigned cpu)
 {
 	env_cpu(cpu);
 	pcpus[cpu].loaded = &vcpus[id];
@@ -94,7 +94,7 @@ static void env_load(unsigned id, unsigned cpu)
 	fake_gic[cpu].ppi_line[TIMER] = timer_line[id];
 }
 
-static void env_put(unsigned id)
+static __attribute__((unused)) void env_put(unsigned id)
 {
 	unsigned cpu = (unsigned)vcpus[id].loaded_on;
 
@@ -111,7 +111,8 @@ static void env_put(unsigned id)
 }
 
 /* vCPU i is loaded on CPU i for i < loaded. */
-static void env_setup(unsigned version, unsigned nr_lrs, unsigned nr_vcpus, unsigned loaded)
+static __attribute__((unused)) void env_setup(unsigned version, unsigned nr_lrs, unsigned nr_vcpus,
+                                              unsigned loaded)
 {
 	fake_reset();
 	fake_log_on(false);
@@ -149,14 +150,14 @@ static void env_setup(unsigned version, unsigned nr_lrs, unsigned nr_vcpus, unsi
 	env_cpu(0);
 }
 
-static void env_teardown(void)
+static __attribute__((unused)) void env_teardown(void)
 {
 	assert_int_equal(fake_locks_held(), 0);
 	vgic_vm_fini(&vm);
 }
 
 /* What EL2 does before CPU `cpu` is back in its guest. Causes must go away: no livelock. */
-static void env_enter(unsigned cpu)
+static __attribute__((unused)) void env_enter(unsigned cpu)
 {
 	struct vcpu *v = pcpus[cpu].loaded;
 	struct pcpu *old = fake_pcpu;
@@ -182,7 +183,8 @@ static void env_enter(unsigned cpu)
 	fake_pcpu = old;
 }
 
-static uint64_t env_mmio(unsigned id, uint64_t addr, bool write, unsigned size, uint64_t val)
+static __attribute__((unused)) uint64_t env_mmio(unsigned id, uint64_t addr, bool write,
+                                                 unsigned size, uint64_t val)
 {
 	struct pcpu *old = fake_pcpu;
 
@@ -194,33 +196,33 @@ static uint64_t env_mmio(unsigned id, uint64_t addr, bool write, unsigned size, 
 }
 
 /* GICD, 32 bits, by vCPU 0. */
-static uint32_t rd(uint32_t off)
+static __attribute__((unused)) uint32_t rd(uint32_t off)
 {
 	return (uint32_t)env_mmio(0, GICD + off, false, 4, 0);
 }
 
-static void wr(uint32_t off, uint32_t val)
+static __attribute__((unused)) void wr(uint32_t off, uint32_t val)
 {
 	env_mmio(0, GICD + off, true, 4, val);
 }
 
-static void wr8(uint32_t off, uint8_t val)
+static __attribute__((unused)) void wr8(uint32_t off, uint8_t val)
 {
 	env_mmio(0, GICD + off, true, 1, val);
 }
 
 /* The bit of an SPI in a bitmap register. */
-static bool bit(uint32_t reg, unsigned intid)
+static __attribute__((unused)) bool bit(uint32_t reg, unsigned intid)
 {
 	return rd(reg + intid / 32 * 4) >> (intid % 32) & 1;
 }
 
-static void set_bit(uint32_t reg, unsigned intid)
+static __attribute__((unused)) void set_bit(uint32_t reg, unsigned intid)
 {
 	wr(reg + intid / 32 * 4, BIT32(intid % 32));
 }
 
-static void set_edge(unsigned intid, bool edge)
+static __attribute__((unused)) void set_edge(unsigned intid, bool edge)
 {
 	uint32_t off = 0xc00 + intid / 16 * 4, v = rd(off) & ~(3u << (intid % 16 * 2));
 
@@ -228,7 +230,8 @@ static void set_edge(unsigned intid, bool edge)
 }
 
 /* Enabled, to vCPU `to`. */
-static void env_spi(unsigned intid, uint8_t priority, bool edge, unsigned to)
+static __attribute__((unused)) void env_spi(unsigned intid, uint8_t priority, bool edge,
+                                            unsigned to)
 {
 	set_edge(intid, edge);
 	wr8(0x400 + intid, priority);
@@ -241,7 +244,7 @@ static void env_spi(unsigned intid, uint8_t priority, bool edge, unsigned to)
 }
 
 /* Guest operations with the exits they cause. */
-static uint32_t ack(unsigned cpu)
+static __attribute__((unused)) uint32_t ack(unsigned cpu)
 {
 	uint32_t iar;
 
@@ -251,14 +254,14 @@ static uint32_t ack(unsigned cpu)
 	return iar;
 }
 
-static void eoi(unsigned cpu, uint32_t iar)
+static __attribute__((unused)) void eoi(unsigned cpu, uint32_t iar)
 {
 	env_enter(cpu);
 	fake_gic_eoir(cpu, iar);
 	env_enter(cpu);
 }
 
-static void dir(unsigned cpu, uint32_t iar)
+static __attribute__((unused)) void dir(unsigned cpu, uint32_t iar)
 {
 	env_enter(cpu);
 	if (!fake_gic_dir(cpu, iar)) {
@@ -269,7 +272,7 @@ static void dir(unsigned cpu, uint32_t iar)
 }
 
 /* Invariants of the state. */
-static void check_irq(struct vgic_irq *irq)
+static __attribute__((unused)) void check_irq(struct vgic_irq *irq)
 {
 	struct vcpu *v = irq->on_list;
 
@@ -292,7 +295,7 @@ static void check_irq(struct vgic_irq *irq)
 	}
 }
 
-static void env_check(void)
+static __attribute__((unused)) void env_check(void)
 {
 	for (unsigned i = 0; i < vm.nr_vcpus; i++) {
 		struct vgic_vcpu *c = &vcpus[i].vgic;
