@@ -61,7 +61,7 @@ static void end(struct gfdt *g)
 
 static void flag(struct gfdt *g, const char *name)
 {
-	step(g, fdt_property(g->fdt, name, NULL, 0));
+	step(g, fdt_property(g->fdt, name, "", 0));
 }
 
 static void u32(struct gfdt *g, const char *name, uint32_t value)
