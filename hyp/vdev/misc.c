@@ -85,22 +85,15 @@ const struct mmio_ops vflash_ops = {
 static enum mmio_result virtio_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                     uint64_t *val)
 {
+	uint32_t reg = off % VIRTIO_STRIDE;
+
 	(void)v;
 	(void)dev;
-	*val = 0;
-	if (size == 4) {
-		switch (off % VIRTIO_STRIDE) {
-		case VIRTIO_MAGIC:
-			*val = 0x74726976; /* "virt" */
-			break;
-		case VIRTIO_VERSION:
-			*val = 2;
-			break;
-		case VIRTIO_VENDOR:
-			*val = 0x554d4551; /* "QEMU" */
-			break;
-		}
-	}
+	*val = size != 4               ? 0
+	       : reg == VIRTIO_MAGIC   ? 0x74726976 /* "virt" */
+	       : reg == VIRTIO_VERSION ? 2
+	       : reg == VIRTIO_VENDOR  ? 0x554d4551 /* "QEMU" */
+	                               : 0;
 	return MMIO_OK;
 }
 

@@ -5,10 +5,12 @@
  */
 #include <hyp/vdev.h>
 
+#include <arch/barrier.h>
 #include <hyp/atomic.h>
 #include <hyp/vcpu.h>
 #include <hyp/vgic.h>
 #include <hyp/vm.h>
+#include <string.h>
 
 /* Registers, DDI 0183G table 3-1. */
 #define DR 0x00
@@ -33,16 +35,21 @@
 #define CR_LBE BIT32(7)
 #define INT_RX BIT32(4)
 #define INT_TX BIT32(5)
-#define INT_ALL 0x7ffu
 #define IFLS_RESET 0x12u
 #define CR_RESET 0x300u
+
+/* What can be written and read back; RIS is in the same array. */
+static const uint16_t writable[VPL011_REGS] = {
+    [ILPR / 4] = 0xff, [IBRD / 4] = 0xffff, [FBRD / 4] = 0x3f,  [LCR_H / 4] = 0xff,
+    [CR / 4] = 0xffff, [IFLS / 4] = 0x3f,   [IMSC / 4] = 0x7ff, [DMACR / 4] = 0x7,
+};
 
 /* By VM slot. Never freed, so that a late up-call of the console finds memory of the right type. */
 static struct vpl011 pl011s[MAX_VMS];
 
 static uint32_t depth(const struct vpl011 *u)
 {
-	return (u->lcr_h & LCR_H_FEN) != 0 ? VPL011_FIFO : 1;
+	return (u->reg[LCR_H / 4] & LCR_H_FEN) != 0 ? VPL011_FIFO : 1;
 }
 
 static uint32_t rx_used(const struct vpl011 *u)
@@ -66,7 +73,7 @@ static void rx_put(struct vpl011 *u, uint8_t c) REQUIRES(u->lock)
 	u->rx[u->rx_head % VPL011_FIFO] = c;
 	store_relaxed(&u->rx_head, u->rx_head + 1);
 	if (rx_used(u) == 1) {
-		u->ris |= INT_RX;
+		u->reg[RIS / 4] |= INT_RX;
 	}
 }
 
@@ -75,7 +82,7 @@ static void rx_refill(struct vpl011 *u) REQUIRES(u->lock)
 {
 	uint8_t c;
 
-	while (rx_used(u) < depth(u) && (u->cr & CR_LBE) == 0 &&
+	while (rx_used(u) < depth(u) && (u->reg[CR / 4] & CR_LBE) == 0 &&
 	       console_port_getc(&u->vm->port, &c)) {
 		rx_put(u, c);
 	}
@@ -83,7 +90,7 @@ static void rx_refill(struct vpl011 *u) REQUIRES(u->lock)
 
 static void sync_line(struct vpl011 *u) EXCLUDES(u->lock)
 {
-	vdev_line_sync(u->vm, &u->lock, &u->line, &u->ris, &u->imsc);
+	vdev_line_sync(u->vm, &u->lock, &u->line, &u->reg[RIS / 4], &u->reg[IMSC / 4]);
 }
 
 static uint32_t read_dr(struct vpl011 *u)
@@ -96,7 +103,7 @@ static uint32_t read_dr(struct vpl011 *u)
 		store_relaxed(&u->rx_tail, u->rx_tail + 1);
 	}
 	if (rx_used(u) == 0) {
-		u->ris &= ~INT_RX;
+		u->reg[RIS / 4] &= ~INT_RX;
 	}
 	rx_refill(u);
 	spin_unlock(&u->lock);
@@ -115,10 +122,11 @@ static enum mmio_result write_dr(struct vpl011 *u, struct vcpu *v, uint8_t c)
 			return MMIO_HOLD;
 		}
 	}
-	if ((load_relaxed(&u->ris) & INT_TX) == 0 || (load_relaxed(&u->cr) & CR_LBE) != 0) {
+	if ((load_relaxed(&u->reg[RIS / 4]) & INT_TX) == 0 ||
+	    (load_relaxed(&u->reg[CR / 4]) & CR_LBE) != 0) {
 		spin_lock(&u->lock);
-		u->ris |= INT_TX;
-		if ((u->cr & CR_LBE) != 0 && rx_used(u) < depth(u)) {
+		u->reg[RIS / 4] |= INT_TX;
+		if ((u->reg[CR / 4] & CR_LBE) != 0 && rx_used(u) < depth(u)) {
 			rx_put(u, c);
 		}
 		spin_unlock(&u->lock);
@@ -129,67 +137,25 @@ static enum mmio_result write_dr(struct vpl011 *u, struct vcpu *v, uint8_t c)
 
 static uint32_t read_reg(const struct vpl011 *u, uint32_t off)
 {
-	switch (off) {
-	case ILPR:
-		return u->ilpr;
-	case IBRD:
-		return u->ibrd;
-	case FBRD:
-		return u->fbrd;
-	case LCR_H:
-		return u->lcr_h;
-	case CR:
-		return u->cr;
-	case IFLS:
-		return u->ifls;
-	case IMSC:
-		return u->imsc;
-	case RIS:
-		return u->ris;
-	case MIS:
-		return u->ris & u->imsc;
-	case DMACR:
-		return u->dmacr;
-	default:
-		/* No receive errors happen: RSR is 0. */
-		return vdev_primecell_id(0x1011, off);
+	if (off == MIS) {
+		return u->reg[RIS / 4] & u->reg[IMSC / 4];
 	}
+	/* No receive errors happen: RSR stays 0. */
+	return off / 4 < VPL011_REGS ? u->reg[array_index_nospec(off / 4, VPL011_REGS)]
+	                             : vdev_primecell_id(0x1011, off);
 }
 
 static void write_reg(struct vpl011 *u, uint32_t off, uint32_t val) REQUIRES(u->lock)
 {
-	switch (off) {
-	case ILPR:
-		u->ilpr = val & 0xff;
-		break;
-	case IBRD:
-		u->ibrd = val & 0xffff;
-		break;
-	case FBRD:
-		u->fbrd = val & 0x3f;
-		break;
-	case LCR_H:
-		if (((u->lcr_h ^ val) & LCR_H_FEN) != 0) {
-			/* Switching the FIFO flushes it. */
-			store_relaxed(&u->rx_tail, u->rx_head);
-		}
-		u->lcr_h = val & 0xff;
-		break;
-	case CR:
-		u->cr = val & 0xffff;
-		break;
-	case IFLS:
-		u->ifls = val & 0x3f;
-		break;
-	case IMSC:
-		u->imsc = val & INT_ALL;
-		break;
-	case ICR:
-		u->ris &= ~val;
-		break;
-	case DMACR:
-		u->dmacr = val & 7;
-		break;
+	uint32_t i = (uint32_t)array_index_nospec(off / 4, VPL011_REGS);
+
+	if (off == ICR) {
+		u->reg[RIS / 4] &= ~val;
+	} else if (off == LCR_H && ((u->reg[LCR_H / 4] ^ val) & LCR_H_FEN) != 0) {
+		store_relaxed(&u->rx_tail, u->rx_head); /* switching the FIFO flushes it */
+	}
+	if (off % 4 == 0 && off / 4 < VPL011_REGS && writable[i] != 0) {
+		u->reg[i] = val & writable[i];
 	}
 	rx_refill(u);
 }
@@ -264,9 +230,9 @@ void vpl011_reset(struct vm *vm)
 
 	spin_lock(&u->lock);
 	store_relaxed(&u->rx_tail, u->rx_head);
-	u->cr = CR_RESET;
-	u->ifls = IFLS_RESET;
-	u->lcr_h = u->ibrd = u->fbrd = u->imsc = u->ris = u->dmacr = u->ilpr = 0;
+	memset(u->reg, 0, sizeof(u->reg));
+	u->reg[CR / 4] = CR_RESET;
+	u->reg[IFLS / 4] = IFLS_RESET;
 	spin_unlock(&u->lock);
 	sync_line(u);
 }

@@ -26,12 +26,13 @@ struct vdev_line {
 };
 
 #define VPL011_FIFO 16u
+#define VPL011_REGS 19u
 struct vpl011 {
 	spinlock_t lock; /* LOCK_VDEV: all but waiters */
 	struct vm *vm;
 	uint8_t rx[VPL011_FIFO];
 	uint32_t rx_head, rx_tail;
-	uint32_t cr, lcr_h, ibrd, fbrd, ifls, imsc, ris, dmacr, ilpr;
+	uint32_t reg[VPL011_REGS]; /* by offset / 4 */
 	struct vdev_line line;
 	uint32_t waiters; /* atomic: vCPUs held in a DR write until the ring has room */
 };
