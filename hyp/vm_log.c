@@ -16,20 +16,19 @@
 static bool take_token(struct vm *vm, uint32_t *dropped) EXCLUDES(vm->lock)
 {
 	uint64_t now = arch_counter(), period = arch_counter_hz() / PER_SECOND;
-	uint64_t refill = load_relaxed(&vm->log_refill), next;
-	uint64_t oldest = now - MIN(now, BURST * period);
+	uint64_t full = load_relaxed(&vm->log_refill), next;
 
 	/*
-	 * log_refill is the time up to which tokens are spent, so that one CAS takes one: it lags
-	 * behind now by a period for each token left, at most BURST.
+	 * log_refill is when the bucket will be full again, so that one CAS takes a token: each
+	 * puts it off by a period, and BURST periods ahead the bucket is empty.
 	 */
 	do {
-		next = (refill < oldest ? oldest : refill) + period;
-		if (next > now) {
+		next = MAX(full, now) + period;
+		if (next - now > BURST * period) {
 			(void)atomic_fetch_add_full(&vm->log_dropped, 1u);
 			return false;
 		}
-	} while (!atomic_cas_full(&vm->log_refill, &refill, next));
+	} while (!atomic_cas_full(&vm->log_refill, &full, next));
 	*dropped = atomic_exchange_full(&vm->log_dropped, 0u);
 	return true;
 }
