@@ -81,6 +81,11 @@ def vm(name, image, memory=16384, cpus=1, **properties):
     return f'{name} {{ ' + ' '.join(lines) + ' };\n'
 
 
+def vm_output(text, name):
+    """What VM NAME printed, without line ends: on a busy machine the console shows a line in pieces among other VMs' lines."""
+    return ''.join(re.findall(rf'^\[{re.escape(name)}\] (.*)$', text, re.M))
+
+
 def mkbundle(directory, manifest, files=None, lint=True, when_idle='poweroff', ram='1G', guests=GUESTS, name='bundle.img'):
     """Run scripts/mkbundle in DIRECTORY: (CompletedProcess, path of the bundle). files: {name: bytes or path} beside it."""
     directory = pathlib.Path(directory)

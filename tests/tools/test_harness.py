@@ -98,3 +98,9 @@ def test_manifest_text():
     for part in ('/dts-v1/;', 'when-idle = "poweroff";', 'a {', 'image = "a.elf";', 'memory = <0 16384>;', 'weight = <3>;',
                  'background;', 'bootargs = "x y";', 'affinity = <0 1>;'):
         assert part in text
+
+
+def test_vm_output_joins_the_pieces():
+    text = '[hello] Hel\n[clock] tick 1\n[hello] lo there\n[1.5 cpu0] hello: exit(0)\n'
+    assert harness.vm_output(text, 'hello') == 'Hello there'
+    assert harness.vm_output(text, 'clock') == 'tick 1'
