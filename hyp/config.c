@@ -56,19 +56,14 @@ struct prop {
 	bool required;
 };
 
+/* The number's bounds and default, and the field. */
+#define ROW(field, min, max, dflt)                                                                 \
+	min, max, dflt, offsetof(struct vm_config, field), sizeof(((struct vm_config *)0)->field)
+
 static const struct prop props[NR_PROPS] = {
 #define TYPE(id, text)
 #define PROP(field, name, kind, required, min, max, dflt, choices, dtext, meaning)                 \
-	{name,                                                                                     \
-	 type_##kind,                                                                              \
-	 choices,                                                                                  \
-	 min,                                                                                      \
-	 max,                                                                                      \
-	 dflt,                                                                                     \
-	 offsetof(struct vm_config, field),                                                        \
-	 sizeof(((struct vm_config *)0)->field),                                                   \
-	 T_##kind,                                                                                 \
-	 required},
+	{name, type_##kind, choices, ROW(field, min, max, dflt), T_##kind, required},
 #define RULE(id, text)
 #define LOAD(id, text)
 #include <hyp/manifest_schema.def>
@@ -153,8 +148,8 @@ static void value_format(const uint8_t *p, size_t n, enum prop_type type, char *
 	}
 }
 
-/* Logs NODE: PROPERTY = VALUE: what is wrong; remedy. name: NULL for the node as such. */
-static void __attribute__((format(printf, 4, 5)))
+/* Logs NODE: PROPERTY = VALUE: what is wrong; remedy. name: NULL for the node as such. Is false. */
+static bool __attribute__((format(printf, 4, 5)))
 fault(struct node *node, const char *name, enum prop_type type, const char *fmt, ...)
 {
 	char prop[CONFIG_NAME_MAX] = "", value[2 * VALUE_MAX] = "", what[160];
@@ -175,6 +170,7 @@ fault(struct node *node, const char *name, enum prop_type type, const char *fmt,
 	log_err("%s%s%s%s%s: %s", node->where, name ? ": " : "", prop, value[0] ? " = " : "", value,
 	        what);
 	node->faulty = true;
+	return false;
 }
 
 /* fault() of property P_id. */
@@ -253,26 +249,23 @@ static bool read_string(struct node *node, const struct prop *prop, const uint8_
                         char *out)
 {
 	if (n == 0 || p[n - 1] != 0 || !is_printable(p, n - 1)) {
-		fault(node, prop->name, prop->type, rule_TYPE, prop->give);
-		return false;
+		return fault(node, prop->name, prop->type, rule_TYPE, prop->give);
 	}
 	if (n - 1 < prop->min || n - 1 > prop->max) {
-		fault(node, prop->name, prop->type, rule_LENGTH, n - 1, prop->min, prop->max);
-		return false;
+		return fault(node, prop->name, prop->type, rule_LENGTH, n - 1, prop->min,
+		             prop->max);
 	}
 	if (prop->type == T_CHOICE) {
 		int i = choice_index(prop->choices, (const char *)p, n - 1);
 
 		if (i < 0) {
-			fault(node, prop->name, prop->type, rule_CHOICE, prop->choices);
-			return false;
+			return fault(node, prop->name, prop->type, rule_CHOICE, prop->choices);
 		}
 		memcpy(out, &i, sizeof(i));
 		return true;
 	}
 	if (prop->type == T_FILE && strcmp((const char *)p, "manifest") == 0) {
-		fault(node, prop->name, prop->type, rule_RESERVED);
-		return false;
+		return fault(node, prop->name, prop->type, rule_RESERVED);
 	}
 	memcpy(out, p, n);
 	return true;
@@ -284,19 +277,17 @@ static bool read_cpus(struct node *node, const struct prop *prop, const uint8_t 
 	uint64_t seen = 0;
 
 	if (n == 0 || n % 4 != 0 || is_strings(p, n)) {
-		fault(node, prop->name, prop->type, rule_TYPE, prop->give);
-		return false;
+		return fault(node, prop->name, prop->type, rule_TYPE, prop->give);
 	}
 	for (size_t i = 0; i < n / 4; i++) {
 		uint64_t cpu = cell(p, i);
 
 		if (cpu >= host_cpus) {
-			fault(node, prop->name, prop->type, rule_CPU_ABSENT, cpu, host_cpus - 1UL);
-			return false;
+			return fault(node, prop->name, prop->type, rule_CPU_ABSENT, cpu,
+			             host_cpus - 1UL);
 		}
 		if (seen & BIT(cpu)) {
-			fault(node, prop->name, prop->type, rule_CPU_TWICE, cpu);
-			return false;
+			return fault(node, prop->name, prop->type, rule_CPU_TWICE, cpu);
 		}
 		seen |= BIT(cpu);
 	}
@@ -311,20 +302,19 @@ static bool read_number(struct node *node, const struct prop *prop, const uint8_
 	uint64_t v = 1;
 
 	if (n != (prop->type == T_FLAG ? 0U : wide ? 8U : 4U) || is_strings(p, n)) {
-		fault(node, prop->name, prop->type, rule_TYPE, prop->give);
-		return false;
+		return fault(node, prop->name, prop->type, rule_TYPE, prop->give);
 	}
 	if (n > 0) {
 		v = wide ? (uint64_t)cell(p, 0) << 32 | cell(p, 1) : cell(p, 0);
 		if (v < prop->min || v > prop->max) {
-			fault(node, prop->name, prop->type, rule_RANGE, prop->min, prop->max);
-			return false;
+			return fault(node, prop->name, prop->type, rule_RANGE, prop->min,
+			             prop->max);
 		}
 	}
 	if (prop->type == T_KIB) {
 		if (v % 4 != 0) {
-			fault(node, prop->name, prop->type, rule_PAGES, v & ~3UL, (v & ~3UL) + 4);
-			return false;
+			return fault(node, prop->name, prop->type, rule_PAGES, v & ~3UL,
+			             (v & ~3UL) + 4);
 		}
 		v *= 1024;
 	}
@@ -517,8 +507,7 @@ static void check_console(struct manifest *m)
 		if (cfg->valid && cfg->console && keyboard) {
 			struct node node = vm_node(m, cfg);
 
-			prop_fault(&node, P_console, rule_CONSOLE, keyboard->name);
-			cfg->valid = false;
+			cfg->valid = prop_fault(&node, P_console, rule_CONSOLE, keyboard->name);
 		} else if (cfg->valid && cfg->console) {
 			keyboard = cfg;
 		}
@@ -566,9 +555,8 @@ static void check_budgets(struct manifest *m)
 			}
 			sum = promised(m, i, cpus);
 			if (sum > n * PPM) {
-				prop_fault(&node, P_budget_us, rule_OVERLOAD,
-				           (sum + PPM / 100 - 1) / (PPM / 100), n);
-				cfg->valid = false;
+				cfg->valid = prop_fault(&node, P_budget_us, rule_OVERLOAD,
+				                        (sum + PPM / 100 - 1) / (PPM / 100), n);
 			}
 		}
 	}
@@ -653,12 +641,10 @@ static bool find_file(struct node *node, enum prop_id id, const struct vm_config
 	}
 	err = fit_find(bundle, name, out);
 	if (err == HYP_ENOENT) {
-		prop_fault(node, id, rule_NO_FILE);
-		return false;
+		return prop_fault(node, id, rule_NO_FILE);
 	}
 	if (err != HYP_OK) {
-		prop_fault(node, id, rule_CUT_OFF);
-		return false;
+		return prop_fault(node, id, rule_CUT_OFF);
 	}
 	if (out->size == 0) {
 		prop_fault(node, id, rule_EMPTY_FILE);
@@ -715,8 +701,7 @@ void config_check_files(struct manifest *m, const struct fit *bundle, uint64_t r
 			continue;
 		}
 		if (m->vm[i].memory > ram) {
-			prop_fault(&node, P_memory, rule_BOARD_RAM, ram / 1024);
-			m->vm[i].valid = false;
+			m->vm[i].valid = prop_fault(&node, P_memory, rule_BOARD_RAM, ram / 1024);
 		} else {
 			ram -= m->vm[i].memory;
 		}
