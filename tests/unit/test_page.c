@@ -173,6 +173,35 @@ static void test_no_room(void **state)
 	(void)setup(NULL);
 }
 
+/* The table of one bank ends where the next one's begins: blocks at the edge find no buddy there.
+ */
+static void test_bank_edge(void **state)
+{
+	unsigned order[64], n = 0;
+	pa_t p[64];
+
+	(void)state;
+	fake_reset();
+	memset(&h, 0, sizeof(h));
+	add_bank(GiB(1), 48 * PAGE_SIZE); /* 32 + 16 */
+	add_bank(GiB(2), 24 * PAGE_SIZE); /* 16 + 8 */
+	add_bank(GiB(4), MiB(4));
+	assert_int_equal(page_init(&h, pa(GiB(4)), pa(GiB(4) + PAGE_SIZE)), HYP_OK);
+	while (page_alloc_best(32, 1, &p[n], &order[n]) == HYP_OK) {
+		n++;
+	}
+	for (uint64_t gib = 4; gib >= 1; gib /= 2) {
+		for (unsigned i = 0; i < n; i++) {
+			if (p[i].raw / GiB(1) == gib) {
+				page_free(p[i], order[i]);
+				assert_true(page_check());
+			}
+		}
+	}
+	assert_int_equal(page_count_owned(OWNER_DIRTY), 48 + 24 + 1024 - 1 - 5);
+	assert_int_equal(page_owner_of(pa(GiB(1) + 48 * PAGE_SIZE)), OWNER_RESERVED);
+}
+
 static bool all_bytes(uint64_t f, uint64_t n, uint8_t byte)
 {
 	const uint8_t *p = pa_to_ptr(pa(f * PAGE_SIZE));
@@ -285,6 +314,12 @@ static void test_mixed(void **state)
 	assert_int_equal(page_alloc(10, 2, &p), HYP_OK);
 	assert_int_equal(p.raw, all[0].raw);
 	assert_true(all_bytes(p.raw / PAGE_SIZE, 1024, 0));
+	/* A clean page next to somebody's stays clean when a bigger block is wanted in vain. */
+	page_free(p, 0);
+	while (page_scrub_step()) {
+	}
+	assert_int_equal(page_alloc(10, 2, &all[1]), HYP_ENOMEM);
+	assert_int_equal(page_owner_of(p), OWNER_NONE);
 }
 
 static void test_best(void **state)
@@ -554,9 +589,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    T(test_boot),   T(test_boot_is_cheap), T(test_no_room), T(test_alloc_is_clean),
-	    T(test_scrub),  T(test_mixed),         T(test_best),    T(test_references),
-	    T(test_misuse), T(test_random),
+	    T(test_boot),           T(test_boot_is_cheap), T(test_no_room), T(test_bank_edge),
+	    T(test_alloc_is_clean), T(test_scrub),         T(test_mixed),   T(test_best),
+	    T(test_references),     T(test_misuse),        T(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
