@@ -33,12 +33,17 @@ static struct pcpu *wake_cpu(struct vcpu *v)
 static bool wake_blocked(struct vcpu *v)
 {
 	uint32_t state = VCPU_BLOCKED;
-	struct pcpu *p;
+	struct pcpu *p = this_pcpu();
 
 	if (!atomic_cas_full(&v->state, &state, (uint32_t)VCPU_READY)) {
 		return false;
 	}
 	v->se.ready_at = arch_counter();
+	if (p->loaded == v && load_relaxed(&p->idle)) {
+		/* Within irq_handle() of this CPU's idle loop, which looks at it next. */
+		p->resumed = v;
+		return true;
+	}
 	p = wake_cpu(v);
 	v->wake_next = load_relaxed(&p->wake_list);
 	while (!atomic_cas_full(&p->wake_list, &v->wake_next, v)) {

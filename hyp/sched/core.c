@@ -399,33 +399,49 @@ static bool pull(struct pcpu *p, struct rq *rq)
 	return true;
 }
 
+/*
+ * The loaded vCPU woke, and nothing else did: it goes on without the queue, from the time of its
+ * wake-up. The short way from a timer interrupt to an idle guest.
+ */
+static struct vcpu *resume_in_place(struct pcpu *p, struct rq *rq)
+{
+	struct vcpu *v = p->resumed;
+	uint64_t now = v->se.ready_at;
+
+	p->resumed = NULL;
+	p->idle_ticks += now - rq->stamp;
+	rq->stamp = now;
+	fair_place(rq, &v->se);
+	rq->cur = &v->se;
+	rq->slice_end = now + v->se.slice;
+	v->se.start = now;
+	v->stats.nr_wakes++;
+	store_relaxed(&v->state, (uint32_t)VCPU_RUNNING);
+	/* As in set_cur(). */
+	smp_mb();
+	p->cur = v;
+	return v;
+}
+
 /* Nothing to run here: pull, or wait until there is work. In place: p->loaded stays. */
-static void go_idle(struct pcpu *p, struct rq *rq)
+static struct vcpu *go_idle(struct pcpu *p, struct rq *rq)
 {
 	store_relaxed(&p->idle, true);
 	/* idle before a last look at the others' queues; rq_offer() has them the other way. */
 	smp_mb();
 	if (!pull(p, rq)) {
-		while (load_relaxed(&p->work) == 0) {
+		while (load_relaxed(&p->work) == 0 && !p->resumed) {
 			arch_cpu_idle();
 			irq_handle();
 		}
 	}
 	store_relaxed(&p->idle, false);
-}
-
-/* The loaded vCPU woke, alone on this CPU: it goes on without the queue. */
-static bool resume_in_place(struct pcpu *p, struct rq *rq, struct vcpu *woken, uint64_t now)
-{
-	if (!woken || woken != p->loaded || woken->wake_next || rq->cur || rq->nr != 0 ||
-	    rq->dl_when != TIMER_NEVER || woken->se.budget != 0 || load_relaxed(&p->job_list) ||
-	    (load_relaxed(&woken->work) & VCPU_WORK_STOP) != 0) {
-		return false;
+	/* Nobody else came, nobody is throttled. */
+	if (p->resumed && load_relaxed(&p->work) == 0 && rq->nr == 0 &&
+	    rq->dl_when == TIMER_NEVER && p->resumed->se.budget == 0) {
+		return resume_in_place(p, rq);
 	}
-	fair_place(rq, &woken->se);
-	set_cur(rq, &woken->se, now);
-	p->cur = woken;
-	return true;
+	return NULL;
 }
 
 struct vcpu *sched_next(void)
@@ -441,9 +457,6 @@ struct vcpu *sched_next(void)
 		uint64_t spare;
 
 		rq_account(rq, now);
-		if (resume_in_place(p, rq, woken, now)) {
-			return woken;
-		}
 		spin_lock(&rq->lock);
 		if (rq->cur && told_to_stop(rq->cur)) {
 			turn_off(ent_vcpu(rq->cur));
@@ -451,6 +464,10 @@ struct vcpu *sched_next(void)
 		}
 		if (work & PCPU_WORK_STOP) {
 			stop_scan_locked(rq);
+		}
+		if (p->resumed) {
+			rq_enqueue_locked(rq, &p->resumed->se, ENQ_WAKE, now);
+			p->resumed = NULL;
 		}
 		wake_drain_locked(rq, woken, now);
 		jobs_drain_locked(rq, now);
@@ -472,7 +489,11 @@ struct vcpu *sched_next(void)
 			job_run(rq);
 			irq_handle();
 		} else {
-			go_idle(p, rq);
+			struct vcpu *v = go_idle(p, rq);
+
+			if (v) {
+				return v;
+			}
 		}
 	}
 }

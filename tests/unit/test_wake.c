@@ -36,8 +36,11 @@ void fake_log_token(const char *token)
 	}
 }
 
+static unsigned locks;
+
 void spin_lock(spinlock_t *l)
 {
+	locks++;
 	assert_int_equal(l->owner, l->next);
 	l->next++;
 }
@@ -53,9 +56,14 @@ noreturn void panic(const char *fmt, ...)
 	abort();
 }
 
+static void (*at_irq)(void);
+
 void irq_handle(void)
 {
 	fake_sgi[fake_pcpu->id] = false;
+	if (at_irq) {
+		at_irq();
+	}
 }
 
 #define WORK_OTHER BIT32(20)
@@ -285,12 +293,71 @@ static void test_kick_vs_choice(void **state)
 	assert_int_equal(v.work, VCPU_WORK_VGIC);
 }
 
+/* Idle in place: the way from the interrupt to the guest takes no lock and no SGI. With anything
+ * else to do it takes the long way, and nothing is lost. */
+static void idle(void)
+{
+	fake_now += 1000;
+}
+
+static void wake_in_irq(void)
+{
+	call(WAKE);
+	locks = 0;
+	fake_sgis = 0;
+}
+
+static void stop_in_irq(void)
+{
+	call(WAKE);
+	call(STOP);
+}
+
+static void wake_two_in_irq(void)
+{
+	at_irq = NULL;
+	call(WAKE);
+	pcpu_kick(fake_pcpu, PCPU_WORK_RESCHED);
+}
+
+static void test_in_place(void **state)
+{
+	(void)state;
+	setup();
+	fake_idle = idle;
+	at_irq = wake_in_irq;
+	for (unsigned i = 1; i < 5; i++) {
+		sched_block(&v);
+		assert_ptr_equal(sched_next(), &v);
+		assert_int_equal(locks, 0);
+		assert_int_equal(fake_sgis, 0);
+		assert_int_equal(v.state, VCPU_RUNNING);
+		assert_int_equal(v.stats.nr_wakes, i);
+		assert_int_equal(fake_pcpu->idle_ticks, i * 1000);
+		assert_int_equal(v.stats.run_ticks, 0);
+		assert_false(fake_pcpu->idle);
+	}
+	at_irq = wake_two_in_irq;
+	sched_block(&v);
+	assert_ptr_equal(sched_next(), &v);
+	assert_true(locks > 0);
+	assert_null(fake_pcpu->resumed);
+	assert_int_equal(v.stats.nr_wakes, 5);
+	at_irq = stop_in_irq;
+	sched_block(&v);
+	assert_null(sched_next());
+	assert_int_equal(v.state, VCPU_OFF);
+	assert_null(fake_pcpu->resumed);
+	fake_idle = NULL;
+	at_irq = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_block_vs_wake), cmocka_unit_test(test_wake_vs_block),
 		cmocka_unit_test(test_twice),         cmocka_unit_test(test_sgis),
-		cmocka_unit_test(test_kick_vs_choice),
+		cmocka_unit_test(test_kick_vs_choice), cmocka_unit_test(test_in_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
