@@ -75,7 +75,3 @@ enum hyp_err config_host_init(const void *fdt, struct host *out, const char **wh
 
 /* Size of the tree at fdt by its header, 0: it cannot be one. */
 uint64_t config_fdt_size(const void *fdt);
-
-/* Value of the last word=value among the blank-separated words of args, cut off at n; false if
- * absent. */
-bool config_bootarg(const char *args, const char *word, char *buf, size_t n);
