@@ -22,7 +22,7 @@ void fair_init(struct sched_ent *e, uint32_t weight)
 	us = MIN(MAX(us, FAIR_SLICE_MIN_US), SCHED_SLICE_US);
 	e->cls = SCHED_FAIR;
 	e->weight = w;
-	e->slice = arch_us_to_ticks(us);
+	e->slice = MAX(arch_us_to_ticks(us), UINT64_C(1));
 	e->vslice = e->slice * FAIR_SCALE / w;
 }
 
