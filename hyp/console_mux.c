@@ -46,10 +46,10 @@ bool mux_give(struct console_port *p, uint8_t c, uint64_t now)
 	return true;
 }
 
-/* The shell's prompt may be interrupted at once. */
-static bool silent(const struct console_port *p, uint64_t now)
+/* The shell's prompt is shown and may be interrupted at once. */
+static bool silent(const struct console_port *p, uint64_t now, uint32_t us)
 {
-	return p->again != NULL || now - p->last_tx >= arch_us_to_ticks(MUX_SILENCE_US);
+	return p->again != NULL || now - p->last_tx >= arch_us_to_ticks(us);
 }
 
 /* Something of p can start (or continue) a line on the terminal. */
@@ -66,7 +66,7 @@ static bool ready(const struct mux *m, const struct console_port *p, uint64_t no
 	if (m->raw != NULL && p->vm != NULL) {
 		return p == m->raw;
 	}
-	return p->lines != 0 || used == p->tx_size || silent(p, now);
+	return p->lines != 0 || used == p->tx_size || silent(p, now, MUX_SILENCE_US);
 }
 
 /* The next ready source but `but`, in turn; NULL: none. */
@@ -102,7 +102,8 @@ static struct console_port *choose(const struct mux *m, uint64_t now, uint32_t f
 	    (other == NULL || !expired)) {
 		return cur;
 	}
-	if (expired || (flags & MUX_ALL) != 0 || (mux_used(cur) == 0 && silent(cur, now))) {
+	if (expired || (flags & MUX_ALL) != 0 ||
+	    (mux_used(cur) == 0 && silent(cur, now, MUX_BREAK_US))) {
 		return other;
 	}
 	return NULL;
@@ -193,15 +194,16 @@ bool mux_fill(struct mux *m, uint64_t now, uint32_t flags)
 
 uint64_t mux_next_time(const struct mux *m, uint64_t now)
 {
-	uint64_t first = TIMER_NEVER, ticks = arch_us_to_ticks(MUX_SILENCE_US);
+	uint64_t first = TIMER_NEVER;
 
 	for (const struct console_port *p = m->ports; p != NULL; p = p->next) {
 		bool unseen = p->midline && mux_used(p) != 0;
+		uint64_t at = p->last_tx + arch_us_to_ticks(unseen ? MUX_SILENCE_US : MUX_BREAK_US);
 
 		/* What is silent already needs no clock: it is sent as soon as the UART takes it.
 		 */
-		if (p->vm != NULL && (unseen || p == m->cur) && now - p->last_tx < ticks) {
-			first = MIN(first, p->last_tx + ticks);
+		if (p->vm != NULL && (unseen || p == m->cur) && at > now) {
+			first = MIN(first, at);
 		}
 	}
 	return first;

@@ -7,8 +7,10 @@
 
 #include <hyp/console.h>
 
-/* An unfinished line is shown after this much silence, and may then be interrupted. */
+/* An unfinished line is shown after this much silence, */
 #define MUX_SILENCE_US 20000u
+/* and others may interrupt it after so much: a guest that lost its CPU in a line is no prompt. */
+#define MUX_BREAK_US 100000u
 /* While others wait, an unfinished line keeps the terminal at most so long. */
 #define MUX_LINE_MAX_US 2000000u
 
