@@ -254,8 +254,7 @@ bool page_scrub_block(pa_t base)
 		return false;
 	}
 	/* Without the lock: the block is the caller's. */
-	arch_zero(p, n * PAGE_SIZE);
-	arch_dcache_clean_poc(p, n * PAGE_SIZE);
+	arch_scrub(p, n * PAGE_SIZE);
 	spin_lock(&page_lock);
 	e->next += (uint32_t)n;
 	if (e->next == BIT(e->order)) {

@@ -39,7 +39,7 @@ enum hyp_err page_init(const struct host *h, pa_t image_start, pa_t image_end) _
 /*
  * 4 KiB << order, naturally aligned, zeroed and clean, owner recorded, reference count 1. Takes
  * clean memory; where there is none of that size, dirty memory, which is scrubbed before it returns
- * (64 KiB cost some 6,000 instructions): big orders at run time are for page_alloc_best(). ENOMEM
+ * (64 KiB cost some 4,000 instructions): big orders at run time are for page_alloc_best(). ENOMEM
  * only if no such block is without an owner, however clean and dirty parts lie in it.
  */
 enum hyp_err page_alloc(unsigned order, uint16_t owner, pa_t *out) __must_check;

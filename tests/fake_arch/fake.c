@@ -301,6 +301,12 @@ __attribute__((weak)) void arch_zero(void *start, uint64_t size)
 	memset(start, 0, size);
 }
 
+__attribute__((weak)) void arch_scrub(void *start, uint64_t size)
+{
+	arch_zero(start, size);
+	arch_dcache_clean_poc(start, size);
+}
+
 void fake_reset(void)
 {
 	fake_log_clear();

@@ -32,8 +32,14 @@ void fake_sysreg_write(const char *name, uint64_t val)
 	fail_msg("write of %s %llx", name, (unsigned long long)val);
 }
 
+static bool record;
+
 void fake_dc(const char *op, uint64_t addr)
 {
+	if (record) {
+		fake_logf("%s 0x%llx", op, (unsigned long long)addr % 4096);
+		return;
+	}
 	assert_string_equal(op, want_op);
 	assert_int_equal(addr, next_line);
 	next_line += line_step;
@@ -119,6 +125,43 @@ static void test_zero(void **state)
 	assert_true(mem[63] == 0xff && mem[64] == 0 && mem[255] == 0 && mem[256] == 0xff);
 }
 
+static void test_scrub(void **state)
+{
+	static const char *const fused[] = {"zva 0x0",   "cvac 0x0",   "zva 0x40", "cvac 0x40",
+	                                    "zva 0x80",  "cvac 0x80",  "zva 0xc0", "cvac 0xc0",
+	                                    "zva 0x100", "cvac 0x100", "dsb sy"};
+	static const char *const apart[] = {"zva 0x0",   "zva 0x80",  "cvac 0x0", "cvac 0x40",
+	                                    "cvac 0x80", "cvac 0xc0", "dsb sy"};
+	static _Alignas(4096) uint8_t mem[4096];
+
+	(void)state;
+	fake_reset();
+	record = true;
+	ctr = 0x8444c004;
+	dczid = 4;
+	arch_scrub(mem, 320);
+	for (unsigned i = 0; i < ARRAY_SIZE(fused); i++) {
+		assert_string_equal(fake_log_at(i), fused[i]);
+	}
+	assert_int_equal(fake_log_count(), ARRAY_SIZE(fused));
+	fake_log_clear();
+	dczid = 5;
+	arch_scrub(mem, 256);
+	for (unsigned i = 0; i < ARRAY_SIZE(apart); i++) {
+		assert_string_equal(fake_log_at(i), apart[i]);
+	}
+	assert_int_equal(fake_log_count(), ARRAY_SIZE(apart));
+	fake_log_clear();
+	/* No DC ZVA: by stores. */
+	dczid = 0x14;
+	memset(mem, 0xff, 256);
+	arch_scrub(mem, 128);
+	assert_true(mem[0] == 0 && mem[127] == 0 && mem[128] == 0xff);
+	assert_int_equal(fake_log_matches("cvac"), 2);
+	assert_int_equal(fake_log_matches("zva"), 0);
+	record = false;
+}
+
 static void test_icache(void **state)
 {
 	static const char *const want[] = {"dsb ish", "ic ialluis", "dsb ish", "isb"};
@@ -138,6 +181,7 @@ int main(void)
 	    cmocka_unit_test(test_ranges),
 	    cmocka_unit_test(test_zero),
 	    cmocka_unit_test(test_icache),
+	    cmocka_unit_test(test_scrub),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
