@@ -21,6 +21,15 @@
 /* Private interrupts are v's; v NULL: there are none here. NULL: no such interrupt. */
 struct vgic_irq *vgic_irq_find(struct vm *vm, struct vcpu *v, uint32_t intid);
 
+/* All interrupts of a VM, at most MAX_VCPUS * 32 + VGIC_MAX_SPIS; NULL: that vCPU is missing. */
+unsigned vgic_nr_irqs(const struct vm *vm);
+struct vgic_irq *vgic_irq_at(struct vm *vm, unsigned i);
+
+static inline bool vgic_is_sgi_v2(const struct vm *vm, const struct vgic_irq *irq)
+{
+	return vm->vgic.version == 2 && irq->intid < GIC_NR_SGI;
+}
+
 /*
  * Every change of an interrupt is made between these two, under the lock. begin: if it is in a
  * list register of this CPU, its state comes into irq. It stays in_lr only if that is another
@@ -32,8 +41,6 @@ void vgic_irq_end(struct vm *vm, struct vgic_irq *irq);
 /* The vCPU whose private interrupt, or whose SPI by target, irq is; NULL: none. */
 struct vcpu *vgic_irq_owner(struct vm *vm, const struct vgic_irq *irq);
 bool vgic_irq_pending(const struct vgic_irq *irq);
-/* Between begin and end. No longer active; a physical interrupt linked to it neither. */
-void vgic_irq_deactivate(struct vgic_irq *irq);
 /* Between begin and end; also finds its place on the list again. */
 void vgic_irq_set_priority(struct vgic_irq *irq, uint8_t priority);
 /* Is v in this CPU's list registers? */
@@ -42,7 +49,13 @@ bool vgic_here(const struct vcpu *v);
 /* From targets or irouter to target; vgic_irq_end() follows. */
 void vgic_irq_route(struct vm *vm, struct vgic_irq *irq);
 void vgic_irq_set_active(struct vm *vm, struct vgic_irq *irq, bool active);
-void vgic_sgi_v2(struct vcpu *from, struct vcpu *to, unsigned intid);
+/* An SGI to one vCPU; source: of GICv2. */
+void vgic_sgi(struct vcpu *to, unsigned intid, unsigned source);
+/*
+ * An SGI whose last list register, in this CPU, the guest has emptied: pending again in place.
+ * False: that is not so, and nothing has changed.
+ */
+bool vgic_irq_again(struct vcpu *v, struct vgic_irq *irq, unsigned source);
 
 /*
  * Registers with a field per interrupt: both front ends have these at the same offsets. All take
@@ -55,10 +68,11 @@ struct vgic_field {
 	uint32_t (*get)(struct vm *vm, struct vgic_irq *irq);
 	void (*set)(struct vm *vm, struct vgic_irq *irq, uint32_t val);
 };
-#define FIELD_V2 BIT32(0)   /* GICv2 machines have it */
-#define FIELD_V3 BIT32(1)   /* GICv3 machines have it */
-#define FIELD_ONES BIT32(2) /* writes: only where a bit is set */
-#define FIELD_LIVE BIT32(3) /* reads want the state that is in list registers */
+#define FIELD_V2 BIT32(0)    /* GICv2 machines have it */
+#define FIELD_V3 BIT32(1)    /* GICv3 machines have it */
+#define FIELD_ONES BIT32(2)  /* writes: only where a bit is set */
+#define FIELD_CLEAR BIT32(4) /* with FIELD_ONES: those bits are cleared */
+#define FIELD_LIVE BIT32(3)  /* reads want the state that is in list registers */
 
 /* One window on interrupt fields: a distributor, or a redistributor's SGI frame. */
 struct vgic_view {

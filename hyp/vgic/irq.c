@@ -20,6 +20,19 @@ struct vgic_irq *vgic_irq_find(struct vm *vm, struct vcpu *v, uint32_t intid)
 	return intid < g->nr_spis ? &g->spis[array_index_nospec(intid, g->nr_spis)] : NULL;
 }
 
+unsigned vgic_nr_irqs(const struct vm *vm)
+{
+	return vm->nr_vcpus * VGIC_NR_PRIVATE + vm->vgic.nr_spis;
+}
+
+struct vgic_irq *vgic_irq_at(struct vm *vm, unsigned i)
+{
+	unsigned n = vm->nr_vcpus * VGIC_NR_PRIVATE;
+
+	return i < n ? vgic_irq_find(vm, vm->vcpus[i / VGIC_NR_PRIVATE], i % VGIC_NR_PRIVATE)
+	             : &vm->vgic.spis[i - n];
+}
+
 void vgic_set_line(struct vm *vm, struct vcpu *v, uint32_t intid, bool level)
 {
 	struct vgic_irq *irq;
@@ -75,12 +88,19 @@ void vgic_set_line_ops(struct vm *vm, struct vcpu *v, uint32_t intid,
 	spin_unlock(&vm->vgic.lock);
 }
 
-void vgic_sgi_v2(struct vcpu *from, struct vcpu *to, unsigned intid)
+void vgic_sgi(struct vcpu *to, unsigned intid, unsigned source)
 {
 	struct vgic_irq *irq = &to->vgic.priv[intid % GIC_NR_SGI];
 
+	if (vgic_irq_again(to, irq, source)) {
+		return;
+	}
 	vgic_irq_begin(irq);
-	irq->sgi_sources |= (uint8_t)BIT32(from->id);
+	if (to->vm->vgic.version == 2) {
+		irq->sgi_sources |= (uint8_t)BIT32(source);
+	} else {
+		irq->latch = true;
+	}
 	vgic_irq_end(to->vm, irq);
 }
 
@@ -93,38 +113,22 @@ void vgic_sgi_v2(struct vcpu *from, struct vcpu *to, unsigned intid)
 #define SGIR_AFF1 GENMASK(23, 16)
 #define SGIR_LIST GENMASK(15, 0)
 
-static bool sgir_hits(const struct vcpu *from, const struct vcpu *to, uint64_t val)
-{
-	uint64_t aff = vm_vcpu_mpidr(3, to->id);
-	uint64_t aff0 = FIELD_GET(GENMASK(7, 0), aff), first = FIELD_GET(SGIR_RS, val) * 16;
-
-	if (val & SGIR_IRM) {
-		return to != from;
-	}
-	return FIELD_GET(GENMASK(15, 8), aff) == FIELD_GET(SGIR_AFF1, val) &&
-	       FIELD_GET(GENMASK(23, 16), aff) == FIELD_GET(SGIR_AFF2, val) &&
-	       FIELD_GET(GENMASK(39, 32), aff) == FIELD_GET(SGIR_AFF3, val) && aff0 >= first &&
-	       aff0 < first + 16 && (FIELD_GET(SGIR_LIST, val) & BIT(aff0 - first)) != 0;
-}
-
 /* With one security state SGI1R reaches both groups, the others group 0 (IHI 0069 table 12-14). */
 void vgic_sgir_write(struct vcpu *v, uint64_t val, bool group1)
 {
 	struct vm *vm = v->vm;
+	unsigned intid = (unsigned)FIELD_GET(SGIR_INTID, val);
+	bool all = (val & SGIR_IRM) != 0; /* but v */
+	uint64_t first = FIELD_GET(SGIR_AFF3, val) << 32 | FIELD_GET(SGIR_AFF2, val) << 16 |
+	                 FIELD_GET(SGIR_AFF1, val) << 8 | FIELD_GET(SGIR_RS, val) << 4;
 
 	spin_lock(&vm->vgic.lock);
-	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
-		struct vcpu *to = vm->vcpus[i];
-		struct vgic_irq *irq;
+	for (uint64_t m = all ? BIT(vm->nr_vcpus) - 1 : val & SGIR_LIST; m != 0; m &= m - 1) {
+		unsigned n = (unsigned)__builtin_ctzll(m);
+		struct vcpu *to = all ? vm->vcpus[n] : vm_vcpu_by_mpidr(vm, first + n);
 
-		if (!to || !sgir_hits(v, to, val)) {
-			continue;
-		}
-		irq = &to->vgic.priv[FIELD_GET(SGIR_INTID, val)];
-		if (!irq->group1 || group1) {
-			vgic_irq_begin(irq);
-			irq->latch = true;
-			vgic_irq_end(vm, irq);
+		if (to && !(all && to == v) && (group1 || !to->vgic.priv[intid].group1)) {
+			vgic_sgi(to, intid, 0);
 		}
 	}
 	spin_unlock(&vm->vgic.lock);
@@ -135,10 +139,8 @@ void vgic_irq_set_active(struct vm *vm, struct vgic_irq *irq, bool active)
 	vgic_irq_begin(irq);
 	if (irq->in_lr) {
 		irq->active_req = active ? VGIC_SET_ACTIVE : VGIC_CLEAR_ACTIVE;
-	} else if (active) {
-		irq->active = true;
-	} else if (irq->active) {
-		vgic_irq_deactivate(irq);
+	} else {
+		irq->active = active;
 	}
 	vgic_irq_end(vm, irq);
 }
@@ -178,6 +180,8 @@ static uint8_t first_target(const struct vm *vm, uint32_t mask)
  */
 void vgic_irq_route(struct vm *vm, struct vgic_irq *irq)
 {
+	const struct vcpu *v;
+
 	if (vm->vgic.version == 2) {
 		irq->target = first_target(vm, vm->nr_vcpus == 1 ? 1 : irq->targets);
 		return;
@@ -186,12 +190,8 @@ void vgic_irq_route(struct vm *vm, struct vgic_irq *irq)
 		irq->target = first_target(vm, UINT32_MAX);
 		return;
 	}
-	irq->target = VGIC_NO_TARGET;
-	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
-		if ((vm_vcpu_mpidr(3, i) & ~BIT(31)) == irq->irouter) {
-			irq->target = (uint8_t)i;
-		}
-	}
+	v = vm_vcpu_by_mpidr(vm, irq->irouter);
+	irq->target = v ? (uint8_t)v->id : (uint8_t)VGIC_NO_TARGET;
 }
 
 void vgic_retarget(struct vm *vm)
@@ -327,16 +327,17 @@ void vgic_vm_reset(struct vm *vm)
 	spin_unlock(&g->lock);
 }
 
-static size_t describe_irq(const struct vgic_irq *irq, int cpu, char *buf, size_t n)
+static size_t describe_irq(struct vm *vm, const struct vgic_irq *irq, char *buf, size_t n)
 {
+	const struct vcpu *v = irq->on_list ? irq->on_list : vgic_irq_owner(vm, irq);
 	char where[16] = "-";
 	int len;
 
 	if (!irq->active && !irq->in_lr && !vgic_irq_pending(irq)) {
 		return 0;
 	}
-	if (cpu >= 0) {
-		snprintf(where, sizeof(where), "vcpu%d", cpu);
+	if (v) {
+		snprintf(where, sizeof(where), "vcpu%u", v->id);
 	}
 	len = snprintf(buf, n, "%4u %-6s %s%s%s%s%s priority 0x%02x group %u\n",
 	               (unsigned)irq->intid, where, vgic_irq_pending(irq) ? "pending " : "",
@@ -356,17 +357,12 @@ size_t vgic_describe(struct vm *vm, char *buf, size_t n)
 	}
 	buf[0] = '\0';
 	spin_lock(&g->lock);
-	for (unsigned c = 0; c < vm->nr_vcpus; c++) {
-		for (unsigned i = 0; vm->vcpus[c] && i < VGIC_NR_PRIVATE; i++) {
-			used +=
-			    describe_irq(&vm->vcpus[c]->vgic.priv[i], (int)c, buf + used, n - used);
-		}
-	}
-	for (unsigned i = 0; i < g->nr_spis; i++) {
-		struct vcpu *v =
-		    g->spis[i].on_list ? g->spis[i].on_list : vgic_irq_owner(vm, &g->spis[i]);
+	for (unsigned i = 0; i < vgic_nr_irqs(vm); i++) {
+		struct vgic_irq *irq = vgic_irq_at(vm, i);
 
-		used += describe_irq(&g->spis[i], v ? (int)v->id : -1, buf + used, n - used);
+		if (irq) {
+			used += describe_irq(vm, irq, buf + used, n - used);
+		}
 	}
 	spin_unlock(&g->lock);
 	buf[used] = '\0';

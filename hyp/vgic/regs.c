@@ -26,26 +26,13 @@ static uint32_t get_enabled(struct vm *vm, struct vgic_irq *irq)
 	return irq->enabled;
 }
 
-static void enable(struct vm *vm, struct vgic_irq *irq, bool on)
+static void set_enabled(struct vm *vm, struct vgic_irq *irq, uint32_t on)
 {
-	/* SGIs of a GICv2 are always enabled. */
-	if (irq->enabled != on && !(vm->vgic.version == 2 && irq->intid < GIC_NR_SGI)) {
+	if (irq->enabled != (on != 0) && !vgic_is_sgi_v2(vm, irq)) {
 		vgic_irq_begin(irq);
-		irq->enabled = on;
+		irq->enabled = on != 0;
 		vgic_irq_end(vm, irq);
 	}
-}
-
-static void set_enabled(struct vm *vm, struct vgic_irq *irq, uint32_t val)
-{
-	(void)val;
-	enable(vm, irq, true);
-}
-
-static void clear_enabled(struct vm *vm, struct vgic_irq *irq, uint32_t val)
-{
-	(void)val;
-	enable(vm, irq, false);
 }
 
 static uint32_t get_pending(struct vm *vm, struct vgic_irq *irq)
@@ -64,30 +51,15 @@ static uint32_t get_pending(struct vm *vm, struct vgic_irq *irq)
 }
 
 /* SGIs of a GICv2 are made pending by SGIR and SPENDSGIR alone (IHI 0048B 4.3.7). */
-static bool sgi_v2(const struct vm *vm, const struct vgic_irq *irq)
+static void set_pending(struct vm *vm, struct vgic_irq *irq, uint32_t on)
 {
-	return vm->vgic.version == 2 && irq->intid < GIC_NR_SGI;
-}
-
-static void set_pending(struct vm *vm, struct vgic_irq *irq, uint32_t val)
-{
-	(void)val;
-	if (!sgi_v2(vm, irq)) {
-		vgic_irq_begin(irq);
-		irq->latch = true;
-		vgic_irq_end(vm, irq);
+	if (vgic_is_sgi_v2(vm, irq)) {
+		return;
 	}
-}
-
-static void clear_pending(struct vm *vm, struct vgic_irq *irq, uint32_t val)
-{
-	(void)val;
-	if (!sgi_v2(vm, irq)) {
-		vgic_irq_begin(irq);
-		irq->latch = false;
-		irq->lr_latch = false; /* in another CPU's LR: its fold drops it */
-		vgic_irq_end(vm, irq);
-	}
+	vgic_irq_begin(irq);
+	irq->latch = on != 0;
+	irq->lr_latch = irq->lr_latch && on; /* in another CPU's LR: its fold drops it */
+	vgic_irq_end(vm, irq);
 }
 
 static uint32_t get_active(struct vm *vm, struct vgic_irq *irq)
@@ -96,16 +68,9 @@ static uint32_t get_active(struct vm *vm, struct vgic_irq *irq)
 	return irq->active_req != VGIC_NO_REQ ? irq->active_req == VGIC_SET_ACTIVE : irq->active;
 }
 
-static void set_active(struct vm *vm, struct vgic_irq *irq, uint32_t val)
+static void set_active(struct vm *vm, struct vgic_irq *irq, uint32_t on)
 {
-	(void)val;
-	vgic_irq_set_active(vm, irq, true);
-}
-
-static void clear_active(struct vm *vm, struct vgic_irq *irq, uint32_t val)
-{
-	(void)val;
-	vgic_irq_set_active(vm, irq, false);
+	vgic_irq_set_active(vm, irq, on != 0);
 }
 
 static uint32_t get_priority(struct vm *vm, struct vgic_irq *irq)
@@ -186,21 +151,23 @@ static void clear_sources(struct vm *vm, struct vgic_irq *irq, uint32_t val)
 }
 
 #define BOTH (FIELD_V2 | FIELD_V3)
-#define SETCLR (BOTH | FIELD_ONES)
+#define SET (BOTH | FIELD_ONES)
+#define CLEAR (BOTH | FIELD_ONES | FIELD_CLEAR)
+#define SOURCES (FIELD_V2 | FIELD_ONES | FIELD_LIVE)
 static const struct vgic_field fields[] = {
-    {0x100, 0x080, 1, SETCLR, get_enabled, set_enabled},
-    {0x180, 0x080, 1, SETCLR, get_enabled, clear_enabled},
-    {0x200, 0x080, 1, SETCLR | FIELD_LIVE, get_pending, set_pending},
-    {0x280, 0x080, 1, SETCLR | FIELD_LIVE, get_pending, clear_pending},
-    {0x300, 0x080, 1, SETCLR | FIELD_LIVE, get_active, set_active},
-    {0x380, 0x080, 1, SETCLR | FIELD_LIVE, get_active, clear_active},
+    {0x100, 0x080, 1, SET, get_enabled, set_enabled},
+    {0x180, 0x080, 1, CLEAR, get_enabled, set_enabled},
+    {0x200, 0x080, 1, SET | FIELD_LIVE, get_pending, set_pending},
+    {0x280, 0x080, 1, CLEAR | FIELD_LIVE, get_pending, set_pending},
+    {0x300, 0x080, 1, SET | FIELD_LIVE, get_active, set_active},
+    {0x380, 0x080, 1, CLEAR | FIELD_LIVE, get_active, set_active},
     {0x400, 0x400, 8, BOTH, get_priority, set_priority},
     {0x800, 0x400, 8, FIELD_V2, get_targets, set_targets},
     {0xc00, 0x100, 2, BOTH, get_config, set_config},
     {0x080, 0x080, 1, BOTH, get_group, set_group},
     /* CPENDSGIR, SPENDSGIR: a byte of sources for each SGI. */
-    {0xf10, 0x010, 8, FIELD_V2 | FIELD_ONES | FIELD_LIVE, get_sources, clear_sources},
-    {0xf20, 0x010, 8, FIELD_V2 | FIELD_ONES | FIELD_LIVE, get_sources, set_sources},
+    {0xf10, 0x010, 8, SOURCES, get_sources, clear_sources},
+    {0xf20, 0x010, 8, SOURCES, get_sources, set_sources},
 };
 
 static const struct vgic_field *find_field(unsigned version, uint32_t off, unsigned size)
@@ -273,7 +240,7 @@ bool vgic_field_write(const struct vgic_view *w, uint32_t off, unsigned size, ui
 		}
 		irq = view_irq(w, first + i);
 		if (irq) {
-			f->set(w->vm, irq, field);
+			f->set(w->vm, irq, f->flags & FIELD_CLEAR ? 0 : field);
 		}
 	}
 	spin_unlock(&w->vm->vgic.lock);
@@ -287,16 +254,13 @@ void vgic_set_groups(struct vm *vm, uint32_t groups)
 	spin_lock(&g->lock);
 	if (g->ctlr != groups) {
 		g->ctlr = groups;
-		/* At most MAX_VCPUS * 32 + VGIC_MAX_SPIS. */
-		for (unsigned c = 0; c < vm->nr_vcpus; c++) {
-			for (unsigned i = 0; vm->vcpus[c] && i < VGIC_NR_PRIVATE; i++) {
-				vgic_irq_begin(&vm->vcpus[c]->vgic.priv[i]);
-				vgic_irq_end(vm, &vm->vcpus[c]->vgic.priv[i]);
+		for (unsigned i = 0; i < vgic_nr_irqs(vm); i++) {
+			struct vgic_irq *irq = vgic_irq_at(vm, i);
+
+			if (irq) {
+				vgic_irq_begin(irq);
+				vgic_irq_end(vm, irq);
 			}
-		}
-		for (unsigned i = 0; i < g->nr_spis; i++) {
-			vgic_irq_begin(&g->spis[i]);
-			vgic_irq_end(vm, &g->spis[i]);
 		}
 	}
 	spin_unlock(&g->lock);

@@ -68,7 +68,7 @@ static void sgir_write(struct vcpu *v, uint64_t val)
 		struct vcpu *t = vm->vcpus[__builtin_ctz(to)];
 
 		if (t) {
-			vgic_sgi_v2(v, t, (unsigned)FIELD_GET(SGIR_INTID, val));
+			vgic_sgi(t, (unsigned)FIELD_GET(SGIR_INTID, val), v->id);
 		}
 	}
 	spin_unlock(&vm->vgic.lock);
@@ -77,7 +77,7 @@ static void sgir_write(struct vcpu *v, uint64_t val)
 static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                    uint64_t val)
 {
-	struct vgic_view w = view(v);
+	struct vgic_view w;
 
 	(void)dev;
 	if (off == GICD_SGIR && size == 4) {
@@ -85,6 +85,7 @@ static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsi
 	} else if (off == GICD_CTLR && size == 4) {
 		vgic_set_groups(v->vm, (uint32_t)val & CTLR_GROUPS);
 	} else if (off < GICD_END) {
+		w = view(v);
 		vgic_field_write(&w, off, size, val);
 	}
 	return MMIO_OK;

@@ -101,24 +101,10 @@ void vgic_irq_set_priority(struct vgic_irq *irq, uint8_t priority)
 	}
 }
 
-/* The guest will not deactivate the physical interrupt any more. */
-static void release_hw(struct vgic_irq *irq)
-{
-	irq->line = false;
-	if (irq->on_list && vgic_here(irq->on_list)) {
-		arch_gic_clear_active(irq->pintid);
-	}
-}
-
-void vgic_irq_deactivate(struct vgic_irq *irq)
-{
-	irq->active = false;
-	if (irq->hw && irq->line) {
-		release_hw(irq);
-	}
-}
-
-/* v is loaded here. A linked line only ever falls here: that it rose is a physical interrupt. */
+/*
+ * v is loaded here or nowhere. A linked line means that the physical interrupt is active for v: it
+ * only falls here, when the source no longer asserts it; that it rises is a physical interrupt.
+ */
 static void resample(struct vcpu *v, struct vgic_irq *irq)
 {
 	if (!irq->lops || (irq->edge && !irq->hw)) {
@@ -128,13 +114,10 @@ static void resample(struct vcpu *v, struct vgic_irq *irq)
 		irq->line = irq->lops->level(v, irq->intid);
 	} else if (irq->line && !irq->active && !irq->lops->level(v, irq->intid)) {
 		irq->line = false;
-		arch_gic_clear_active(irq->pintid);
+		if (vgic_here(v)) {
+			arch_gic_clear_active(irq->pintid);
+		}
 	}
-}
-
-static bool is_sgi_v2(const struct vgic_vm *g, const struct vgic_irq *irq)
-{
-	return g->version == 2 && irq->intid < GIC_NR_SGI;
 }
 
 /* LR n of this CPU, which holds v's interrupt, into its struct vgic_irq. */
@@ -143,7 +126,6 @@ static void fold_lr(struct vcpu *v, unsigned n)
 	struct vgic_vcpu *c = &v->vgic;
 	struct vgic_irq *irq = c->lr_irq[n];
 	uint64_t lr = arch_gic_lr_read(n);
-	bool was_active = irq->active;
 
 	c->lr[n] = lr;
 	c->lr_used &= ~BIT32(n);
@@ -153,7 +135,7 @@ static void fold_lr(struct vcpu *v, unsigned n)
 	}
 	irq->in_lr = false;
 	irq->active = (lr & LR_ACTIVE) != 0;
-	if (is_sgi_v2(&v->vm->vgic, irq)) {
+	if (vgic_is_sgi_v2(v->vm, irq)) {
 		unsigned source = (unsigned)FIELD_GET(LR_CPUID, lr);
 
 		if ((lr & LR_PENDING) && irq->lr_latch) {
@@ -164,19 +146,13 @@ static void fold_lr(struct vcpu *v, unsigned n)
 		irq->latch = true;
 	}
 	irq->lr_latch = false;
-	if (irq->hw && irq->line && !(lr & LR_STATE)) {
-		if (lr & LR_HW) {
-			irq->line = false; /* the guest's deactivation reached the hardware */
-		} else if (was_active) {
-			release_hw(irq);
-		}
+	if (irq->hw && (lr & (LR_HW | LR_STATE)) == LR_HW) {
+		irq->line = false; /* the guest's deactivation reached the hardware */
 	}
-	if (irq->active_req == VGIC_CLEAR_ACTIVE && irq->active) {
-		vgic_irq_deactivate(irq);
-	} else if (irq->active_req == VGIC_SET_ACTIVE) {
-		irq->active = true;
+	if (irq->active_req != VGIC_NO_REQ) {
+		irq->active = irq->active_req == VGIC_SET_ACTIVE;
+		irq->active_req = VGIC_NO_REQ;
 	}
-	irq->active_req = VGIC_NO_REQ;
 }
 
 /*
@@ -196,7 +172,7 @@ static void fold_eoicount(struct vcpu *v)
 		struct vgic_irq *irq = irq_of(n);
 
 		if (irq->active && !irq->in_lr) {
-			vgic_irq_deactivate(irq);
+			irq->active = false;
 			if (--count == 0) {
 				break;
 			}
@@ -241,7 +217,7 @@ static uint64_t lr_make(struct vcpu *v, struct vgic_irq *irq)
 	if (irq->active) {
 		lr |= LR_ACTIVE;
 	}
-	if (is_sgi_v2(g, irq)) {
+	if (vgic_is_sgi_v2(v->vm, irq)) {
 		/* One source at a time; EOI maintenance brings the next. */
 		unsigned src = irq->active ? irq->active_source
 		                           : (unsigned)__builtin_ctz(irq->sgi_sources | 0x100u);
@@ -262,9 +238,6 @@ static uint64_t lr_make(struct vcpu *v, struct vgic_irq *irq)
 		/* Never pending and active (IHI 0048B 5.2.2): what is due then comes by hardware.
 		 */
 		lr |= LR_HW | FIELD_PREP(LR_PINTID, irq->pintid);
-		if (irq->active || !fwd) {
-			return lr;
-		}
 	} else if (level) {
 		lr |= LR_EOI; /* still high after the EOI: again */
 	}
@@ -410,7 +383,7 @@ void vgic_irq_end(struct vm *vm, struct vgic_irq *irq)
 	}
 	if (irq->hw) {
 		v = vgic_irq_owner(vm, irq);
-		if (v && vgic_here(v)) {
+		if (v && (v->vgic.cpu < 0 || vgic_here(v))) {
 			resample(v, irq);
 		}
 	}
@@ -429,6 +402,24 @@ void vgic_irq_end(struct vm *vm, struct vgic_irq *irq)
 			vcpu_kick(was, VCPU_WORK_VGIC);
 		}
 	}
+}
+
+bool vgic_irq_again(struct vcpu *v, struct vgic_irq *irq, unsigned source)
+{
+	struct vgic_vcpu *c = &v->vgic;
+	uint64_t lr = c->lr[irq->lr];
+
+	if (!irq->in_lr || !vgic_here(v) || (lr & (LR_HW | LR_EOI)) || vgic_irq_pending(irq) ||
+	    irq->active_req != VGIC_NO_REQ || !forwarded(&v->vm->vgic, irq) ||
+	    load_relaxed(&v->state) == VCPU_BLOCKED || (arch_gic_lr_read(irq->lr) & LR_STATE)) {
+		return false;
+	}
+	lr = (lr & ~(LR_STATE | LR_CPUID)) | LR_PENDING | FIELD_PREP(LR_CPUID, source);
+	irq->active = false;
+	irq->lr_latch = true;
+	c->lr[irq->lr] = lr;
+	arch_gic_lr_write(irq->lr, lr);
+	return true;
 }
 
 void vgic_inject_hw(struct vcpu *v, uint32_t intid)

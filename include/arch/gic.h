@@ -66,16 +66,17 @@ void arch_gic_send_sgi_others(enum gic_sgi sgi);
 
 /* GICH_HCR and ICH_HCR_EL2 agree on these (IHI 0048B 5.3.2, IHI 0069 12.4.3). */
 #define VGIC_HCR_EN BIT32(0)
-#define VGIC_HCR_UIE BIT32(1)    /* maintenance when at most one LR is in use */
+#define VGIC_HCR_UIE BIT32(1)     /* maintenance when at most one LR is in use */
 #define VGIC_HCR_LRENPIE BIT32(2) /* maintenance on an EOI without an LR */
-#define VGIC_HCR_NPIE BIT32(3)   /* maintenance when no LR is pending */
-/* Set on v3 for active interrupts that are in no LR; the driver drops it where ICH_VTR_EL2.TDS is 0. */
+#define VGIC_HCR_NPIE BIT32(3)    /* maintenance when no LR is pending */
+/* Set on v3 for active interrupts that are in no LR; the driver drops it where ICH_VTR_EL2.TDS is
+ * 0. */
 #define VGIC_HCR_TDIR BIT32(14)
 #define VGIC_HCR_EOICOUNT GENMASK(31, 27)
 
 /* A vCPU's virtual CPU interface, apart from list registers: plain data, as saved. */
 struct arch_gic_vcpu {
-	uint32_t vmcr; /* GICH_VMCR or ICH_VMCR_EL2, in the host's own layout */
+	uint32_t vmcr;      /* GICH_VMCR or ICH_VMCR_EL2, in the host's own layout */
 	uint32_t apr[4][2]; /* [n][0] = AP0Rn, [n][1] = AP1Rn; v2 uses [0][0] alone */
 };
 

@@ -30,10 +30,10 @@ struct vgic_line_ops {
 };
 
 struct vgic_irq {
-	struct list_node node; /* on on_list's ap_list */
-	struct vcpu *on_list;  /* whose list it is on, or NULL */
+	struct list_node node;            /* on on_list's ap_list */
+	struct vcpu *on_list;             /* whose list it is on, or NULL */
 	const struct vgic_line_ops *lops; /* may be NULL */
-	uint64_t irouter;      /* v3 */
+	uint64_t irouter;                 /* v3 */
 	uint32_t pintid;
 	uint16_t intid;
 	uint8_t priority;
@@ -61,11 +61,11 @@ struct vgic_vcpu {
 	int cpu;                  /* physical CPU whose list registers are this vCPU's, -1: none */
 	uint32_t hcr;             /* GICH_HCR / ICH_HCR_EL2 as written */
 	uint32_t lr_used;         /* bit n: lr_irq[n] is in LR n */
-	uint32_t lr_stale;        /* bit n: LR n was folded and is not to reach the guest as it is */
+	uint32_t lr_stale; /* bit n: LR n was folded and is not to reach the guest as it is */
 	struct vgic_irq *lr_irq[16];
-	uint64_t lr[16];          /* as last written or read */
+	uint64_t lr[16]; /* as last written or read */
 	struct vgic_irq priv[VGIC_NR_PRIVATE];
-	bool waker_sleep;         /* v3: GICR_WAKER.ProcessorSleep, stored */
+	bool waker_sleep;              /* v3: GICR_WAKER.ProcessorSleep, stored */
 	uint64_t propbaser, pendbaser; /* v3: stored, LPIs absent */
 };
 
@@ -98,9 +98,12 @@ void vgic_retarget(struct vm *vm);
  * only while v is not loaded: the hardware speaks for itself otherwise. */
 void vgic_set_line(struct vm *vm, struct vcpu *v, uint32_t intid, bool level);
 void vgic_pulse(struct vm *vm, struct vcpu *v, uint32_t intid);
-/* Links a private interrupt to a physical one (HW = 1): guest deactivation reaches the hardware. */
-void vgic_link_hw(struct vcpu *v, uint32_t intid, uint32_t pintid, const struct vgic_line_ops *lops);
-void vgic_set_line_ops(struct vm *vm, struct vcpu *v, uint32_t intid, const struct vgic_line_ops *lops);
+/* Links a private interrupt to a physical one (HW = 1): guest deactivation reaches the hardware.
+ * lops is not NULL: what the guest masks at its source is withdrawn. */
+void vgic_link_hw(struct vcpu *v, uint32_t intid, uint32_t pintid,
+                  const struct vgic_line_ops *lops);
+void vgic_set_line_ops(struct vm *vm, struct vcpu *v, uint32_t intid,
+                       const struct vgic_line_ops *lops);
 /*
  * The hot path: physical interrupt of a hw-linked PPI was acknowledged and priority-dropped on
  * this CPU, whose loaded vCPU is v. It stays active until the guest deactivates the virtual one,

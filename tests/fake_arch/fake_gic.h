@@ -9,9 +9,9 @@
 
 struct fake_gic_cpu {
 	uint64_t lr[16];
-	uint32_t hcr; /* with EOICount */
-	uint32_t vmcr; /* FAKE_VMCR_* */
-	uint32_t apr; /* bit n: priority n << 3 is active */
+	uint32_t hcr;                      /* with EOICount */
+	uint32_t vmcr;                     /* FAKE_VMCR_* */
+	uint32_t apr;                      /* bit n: priority n << 3 is active */
 	bool ppi_line[32], ppi_active[32]; /* physical */
 	/* Accesses of EL2. */
 	unsigned lr_reads, lr_writes, hcr_reads, hcr_writes, elrsr_reads, clear_actives;
@@ -40,5 +40,6 @@ bool fake_gic_dir(unsigned cpu, uint32_t iar);
 #define FAKE_MISR_LRENP BIT32(2)
 #define FAKE_MISR_NP BIT32(3)
 uint32_t fake_gic_misr(unsigned cpu);
-/* Physical PPI of that CPU: is it signalled (line high and not active)? Acknowledge makes it active. */
+/* Physical PPI of that CPU: is it signalled (line high and not active)? Acknowledge makes it
+ * active. */
 bool fake_gic_ppi_fires(unsigned cpu, uint32_t ppi);

@@ -108,6 +108,11 @@ static void test_level_remote(void **state)
 	vcpus[1].state = VCPU_BLOCKED;
 	line(SPI, true);
 	assert_int_equal(wakes, 1);
+	/* Also where its context has been left in place. */
+	env_spi(SPI + 1, 0xa0, false, 0);
+	vcpus[0].state = VCPU_BLOCKED;
+	line(SPI + 1, true);
+	assert_int_equal(wakes, 2);
 	finish();
 }
 
@@ -209,7 +214,9 @@ static void test_lazy(void **state)
 	env_put(0);
 	assert_int_equal(fake_gic[0].lr_writes, 1);
 	fake_gic_count_reset(0);
+	vcpus[0].work |= VCPU_WORK_VGIC;
 	env_load(0, 0);
+	assert_int_equal(vcpus[0].work, 0); /* loading is a sync */
 	assert_int_equal(fake_gic[0].lr_writes, 1);
 	assert_int_equal(fake_gic[0].lr_reads, 0);
 	assert_int_equal(fake_gic[0].hcr_writes, 1);
@@ -369,29 +376,54 @@ static void test_eoimode1(void **state)
 	}
 }
 
+/* EOICount speaks of what was in no list register before EL2 looked at a single one. */
+static void test_eoicount_then_trap(void **state)
+{
+	(void)state;
+	start(2, 2, 1, 1);
+	fake_gic[0].vmcr |= FAKE_VMCR_EOIMODE;
+	for (unsigned i = 0; i < 4; i++) {
+		env_spi(SPI + i, (uint8_t)(0x10 + 0x10 * i), true, 0);
+		pulse(SPI + i);
+		assert_int_equal(ack(0), SPI + i);
+		eoi(0, SPI + i);
+	}
+	/* 0 and 3 are in list registers. The trap comes before the maintenance interrupt. */
+	assert_true(fake_gic_dir(0, SPI + 1));
+	set_bit(0x200, SPI);
+	assert_true(bit(0x300, SPI));
+	assert_false(bit(0x300, SPI + 1));
+	assert_true(bit(0x300, SPI + 2));
+	dir(0, SPI);
+	assert_int_equal(ack(0), SPI);
+	finish();
+}
+
 /* A group that is off at the CPU interface does not fill the list registers. */
 static void test_group_off(void **state)
 {
 	(void)state;
-	start(2, 2, 2, 2);
-	for (unsigned i = 0; i < 8; i++) {
-		env_spi(SPI + i, (uint8_t)(0x10 + 8 * i), true, 0);
-		pulse(SPI + i);
+	for (unsigned nr_lrs = 1; nr_lrs <= 2; nr_lrs++) {
+		start(2, nr_lrs, 2, 2);
+		for (unsigned i = 0; i < 8; i++) {
+			env_spi(SPI + i, (uint8_t)(0x10 + 8 * i), true, 0);
+			pulse(SPI + i);
+		}
+		env_spi(60, 0xf0, true, 0);
+		set_bit(0x080, 60); /* group 1 */
+		fake_gic[0].vmcr &= ~FAKE_VMCR_GRP0;
+		env_enter(0);
+		pulse(60);
+		assert_int_equal(ack(0), 60);
+		eoi(0, 60);
+		assert_int_equal(ack(0), NONE);
+		fake_gic[0].vmcr |= FAKE_VMCR_GRP0;
+		for (unsigned i = 0; i < 8; i++) {
+			assert_int_equal(ack(0), SPI + i);
+			eoi(0, SPI + i);
+		}
+		finish();
 	}
-	env_spi(60, 0xf0, true, 0);
-	set_bit(0x080, 60); /* group 1 */
-	fake_gic[0].vmcr &= ~FAKE_VMCR_GRP0;
-	env_enter(0);
-	pulse(60);
-	assert_int_equal(ack(0), 60);
-	eoi(0, 60);
-	assert_int_equal(ack(0), NONE);
-	fake_gic[0].vmcr |= FAKE_VMCR_GRP0;
-	for (unsigned i = 0; i < 8; i++) {
-		assert_int_equal(ack(0), SPI + i);
-		eoi(0, SPI + i);
-	}
-	finish();
 }
 
 static void test_timer(void **state)
@@ -540,6 +572,14 @@ static void test_timer_disabled(void **state)
 	assert_int_equal(ack(0), TIMER);
 	set_timer(0, false);
 	eoi(0, TIMER);
+	/* The same in a list register, with the output low: gone, and the physical one inactive. */
+	set_timer(0, true);
+	assert_int_equal(ack(0), TIMER);
+	set_timer(0, false);
+	wr(0x380, BIT32(TIMER));
+	assert_false(fake_gic[0].ppi_active[TIMER]);
+	fake_gic_eoir(0, TIMER);
+	assert_int_equal(ack(0), NONE);
 	finish();
 }
 
@@ -1106,6 +1146,7 @@ int main(void)
 	    cmocka_unit_test(test_nested),
 	    cmocka_unit_test(test_nested_batch),
 	    cmocka_unit_test(test_eoimode1),
+	    cmocka_unit_test(test_eoicount_then_trap),
 	    cmocka_unit_test(test_group_off),
 	    cmocka_unit_test(test_timer),
 	    cmocka_unit_test(test_timer_switch),

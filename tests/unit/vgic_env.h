@@ -67,6 +67,16 @@ uint64_t vm_vcpu_mpidr(unsigned version, unsigned id)
 	return BIT(31) | (uint64_t)(id / n) << 8 | id % n;
 }
 
+struct vcpu *vm_vcpu_by_mpidr(struct vm *of, uint64_t mpidr)
+{
+	for (unsigned i = 0; i < of->nr_vcpus; i++) {
+		if (vm_vcpu_mpidr(of->vgic.version, i) == (mpidr | BIT(31))) {
+			return of->vcpus[i];
+		}
+	}
+	return NULL;
+}
+
 void vcpu_kick(struct vcpu *v, uint32_t work)
 {
 	v->work |= work;
