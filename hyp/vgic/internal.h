@@ -51,11 +51,6 @@ void vgic_irq_route(struct vm *vm, struct vgic_irq *irq);
 void vgic_irq_set_active(struct vm *vm, struct vgic_irq *irq, bool active);
 /* An SGI to one vCPU; source: of GICv2. */
 void vgic_sgi(struct vcpu *to, unsigned intid, unsigned source);
-/*
- * An SGI whose last list register, in this CPU, the guest has emptied: pending again in place.
- * False: that is not so, and nothing has changed.
- */
-bool vgic_irq_again(struct vcpu *v, struct vgic_irq *irq, unsigned source);
 
 /*
  * Registers with a field per interrupt: both front ends have these at the same offsets. All take

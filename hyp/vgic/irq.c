@@ -88,22 +88,6 @@ void vgic_set_line_ops(struct vm *vm, struct vcpu *v, uint32_t intid,
 	spin_unlock(&vm->vgic.lock);
 }
 
-void vgic_sgi(struct vcpu *to, unsigned intid, unsigned source)
-{
-	struct vgic_irq *irq = &to->vgic.priv[intid % GIC_NR_SGI];
-
-	if (vgic_irq_again(to, irq, source)) {
-		return;
-	}
-	vgic_irq_begin(irq);
-	if (to->vm->vgic.version == 2) {
-		irq->sgi_sources |= (uint8_t)BIT32(source);
-	} else {
-		irq->latch = true;
-	}
-	vgic_irq_end(to->vm, irq);
-}
-
 /* ICC_SGIxR_EL1 (IHI 0069 12.2.21). */
 #define SGIR_AFF3 GENMASK(55, 48)
 #define SGIR_RS GENMASK(47, 44)

@@ -404,22 +404,42 @@ void vgic_irq_end(struct vm *vm, struct vgic_irq *irq)
 	}
 }
 
-bool vgic_irq_again(struct vcpu *v, struct vgic_irq *irq, unsigned source)
+/*
+ * An SGI whose last list register, in this CPU, the guest has emptied: pending again in place. (No
+ * EOI bit is there: no other source waits.)
+ * Only the loaded vCPU itself sends one to the vCPU that is loaded here, so that it is running.
+ */
+static bool sgi_again(struct vcpu *v, struct vgic_irq *irq, unsigned source)
 {
 	struct vgic_vcpu *c = &v->vgic;
 	uint64_t lr = c->lr[irq->lr];
 
-	if (!irq->in_lr || !vgic_here(v) || (lr & (LR_HW | LR_EOI)) || vgic_irq_pending(irq) ||
+	if (!irq->in_lr || !vgic_here(v) || irq->latch || irq->sgi_sources != 0 ||
 	    irq->active_req != VGIC_NO_REQ || !forwarded(&v->vm->vgic, irq) ||
-	    load_relaxed(&v->state) == VCPU_BLOCKED || (arch_gic_lr_read(irq->lr) & LR_STATE)) {
+	    (arch_gic_lr_read(irq->lr) & LR_STATE)) {
 		return false;
 	}
 	lr = (lr & ~(LR_STATE | LR_CPUID)) | LR_PENDING | FIELD_PREP(LR_CPUID, source);
-	irq->active = false;
 	irq->lr_latch = true;
 	c->lr[irq->lr] = lr;
 	arch_gic_lr_write(irq->lr, lr);
 	return true;
+}
+
+void vgic_sgi(struct vcpu *to, unsigned intid, unsigned source)
+{
+	struct vgic_irq *irq = &to->vgic.priv[intid % GIC_NR_SGI];
+
+	if (sgi_again(to, irq, source)) {
+		return;
+	}
+	vgic_irq_begin(irq);
+	if (to->vm->vgic.version == 2) {
+		irq->sgi_sources |= (uint8_t)BIT32(source);
+	} else {
+		irq->latch = true;
+	}
+	vgic_irq_end(to->vm, irq);
 }
 
 void vgic_inject_hw(struct vcpu *v, uint32_t intid)
@@ -434,7 +454,6 @@ void vgic_inject_hw(struct vcpu *v, uint32_t intid)
 		uint64_t lr = (c->lr[irq->lr] & ~LR_STATE) | LR_PENDING;
 
 		irq->line = true;
-		irq->active = false;
 		irq->lr_latch = false;
 		c->lr[irq->lr] = lr;
 		arch_gic_lr_write(irq->lr, lr);
