@@ -285,7 +285,6 @@ static void test_affinity(void **state)
 	assert_int_equal(c->cpus_seen, BIT(3));
 	assert_near(a->ran, 500 * SIM_MS, 10);
 	assert_near(c->ran, 750 * SIM_MS, 10);
-	assert_int_equal(pcpus[0].idle_ticks + 1000 * SIM_MS, pcpus[1].idle_ticks + 1000 * SIM_MS);
 	sim_end();
 }
 
@@ -404,6 +403,79 @@ static void test_stop(void **state)
 	}
 }
 
+static void wake_both(void *arg)
+{
+	struct sim_guest **g = arg;
+
+	for (unsigned i = 0; i < 2; i++) {
+		vcpu_wake(&g[i]->v);
+	}
+}
+
+/* Two wake at once on CPU 0. The one that lost is still loaded there: the idle CPU takes it as soon
+ * as it is saved. */
+static void test_offer(void **state)
+{
+	struct sim_guest *g[2];
+
+	(void)state;
+	sim_start(2);
+	g[0] = sim_fixed(1, BIT(0), 0, 0);
+	g[1] = sim_fair(100, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		sim_boot(sim_fair(100, BIT(1)), 1, 1000 * SIM_MS); /* so that g[1] starts on CPU 0 */
+	}
+	sim_boot(g[0], 1 * SIM_MS, 1000 * SIM_MS);
+	sim_for(2 * SIM_MS);
+	sim_boot(g[1], 1 * SIM_MS, 1000 * SIM_MS);
+	sim_for(3 * SIM_MS);
+	assert_ptr_equal(pcpus[0].loaded, &g[1]->v);
+	for (unsigned i = 0; i < 2; i++) {
+		deadline_cancel(&g[i]->alarm);
+		g[i]->alarm_at = 0;
+		g[i]->left = g[i]->run = SIM_FOREVER;
+	}
+	sim_on(0, wake_both, g);
+	sim_for(100 * SIM_MS);
+	assert_int_equal(g[0]->ran, 101 * SIM_MS);
+	assert_int_equal(g[1]->ran, 101 * SIM_MS);
+	assert_int_equal(g[1]->v.cpu, 1);
+	sim_end();
+}
+
+/* Virtual time is each CPU's own: who moves to a CPU with another history gets no more than its
+ * share there. */
+static void test_clocks(void **state)
+{
+	struct sim_guest *a, *b, *c, *d, *e;
+	uint64_t b0;
+
+	(void)state;
+	sim_start(2);
+	c = sim_fair(1, BIT(1));
+	e = sim_fair(1, BIT(1));
+	a = sim_fair(100, BIT(0));
+	b = sim_fair(100, 0);
+	d = sim_fair(100, BIT(1));
+	sim_boot(c, SIM_FOREVER, 0);
+	sim_boot(e, SIM_FOREVER, 0);
+	sim_for(10000 * SIM_MS);
+	sim_boot(a, SIM_FOREVER, 0);
+	sim_boot(b, SIM_FOREVER, 0);
+	assert_int_equal(b->v.cpu, 0);
+	sim_for(100 * SIM_MS);
+	sim_on(0, stop_vcpu, &c->v);
+	sim_on(0, stop_vcpu, &e->v);
+	sim_for(5 * SIM_MS);
+	assert_int_equal(b->v.cpu, 1);
+	sim_boot(d, SIM_FOREVER, 0);
+	b0 = b->ran;
+	sim_for(1000 * SIM_MS);
+	assert_near(b->ran - b0, 500 * SIM_MS, 10);
+	assert_near(d->ran, 500 * SIM_MS, 10);
+	sim_end();
+}
+
 static void do_off(struct sim_guest *g)
 {
 	sched_off(&g->v);
@@ -500,6 +572,8 @@ int main(void)
 		cmocka_unit_test(test_pull),
 		cmocka_unit_test(test_wake_elsewhere),
 		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_offer),
+		cmocka_unit_test(test_clocks),
 		cmocka_unit_test(test_off_on),
 		cmocka_unit_test(test_yield),
 		cmocka_unit_test(test_describe),
