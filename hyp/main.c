@@ -3,7 +3,6 @@
  * The way from boot.S to hyp_start(): console, host facts, memory map, interrupts, time, CPUs,
  * banner. Whatever is wrong gets one sentence.
  */
-#include <arch/barrier.h>
 #include <arch/cpu.h>
 #include <arch/gic.h>
 #include <arch/mm.h>
@@ -219,7 +218,8 @@ noreturn void boot_secondary(void)
 	irq_cpu_init();
 	store_release(&p->online, true); /* after all of this CPU's set-up */
 	while (!load_acquire(&released)) {
-		cpu_wfe(); /* the release's SEV ends it, also one that came before */
+		arch_cpu_idle(); /* WFI, not WFE: QEMU spins on that */
+		irq_handle();    /* the release's SGI, or a panic's */
 	}
 	hyp_start_secondary();
 }
@@ -227,6 +227,5 @@ noreturn void boot_secondary(void)
 void boot_release(void)
 {
 	store_release(&released, 1u);
-	dsb_ish(); /* the store is visible before the event (Arm ARM D1.6.1) */
-	cpu_sev();
+	arch_gic_send_sgi_others(GIC_SGI_KICK); /* after the store, by its DSB */
 }
