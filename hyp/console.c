@@ -62,10 +62,15 @@ static void uart_tx(uint8_t c)
 	}
 }
 
+/* What is to be done after a pump, when the lock is released. */
+struct after {
+	bool room;      /* for guests whose ring was full */
+	uint64_t clock; /* set the clock for unfinished lines; TIMER_NEVER: no need */
+};
+
 /* Sends what may be sent now; the UART's interrupt stays on as long as there is more. */
-static void pump(uint32_t flags, uint32_t max) REQUIRES(con.lock)
+static void send(uint32_t flags, uint32_t max, uint64_t now) REQUIRES(con.lock)
 {
-	uint64_t now = arch_counter();
 	bool more;
 
 	if (!con.async) {
@@ -86,21 +91,25 @@ static void pump(uint32_t flags, uint32_t max) REQUIRES(con.lock)
 	}
 }
 
-/* A guest whose ring was full and has room again, marked busy; NULL: none (left). */
-static struct console_port *take_room(void)
+static bool has_room(const struct console_port *p)
 {
-	struct console_port *p;
+	return p->waiting && mux_used(p) <= p->tx_size / 2;
+}
 
-	spin_lock(&con.lock);
-	for (p = con.mux.ports; p != NULL; p = p->next) {
-		if (p->waiting && mux_used(p) <= p->tx_size / 2) {
-			p->waiting = false;
-			p->busy++;
-			break;
-		}
+static struct after pump(void) REQUIRES(con.lock)
+{
+	uint64_t now = arch_counter();
+	struct after a = {.room = false, .clock = TIMER_NEVER};
+
+	send(0, PUMP_MAX, now);
+	for (const struct console_port *p = con.mux.ports; p != NULL; p = p->next) {
+		a.room = a.room || has_room(p);
 	}
-	spin_unlock(&con.lock);
-	return p;
+	if (!con.timed) {
+		a.clock = mux_next_time(&con.mux, now);
+		store_relaxed(&con.timed, a.clock != TIMER_NEVER);
+	}
+	return a;
 }
 
 static void put_busy(struct console_port *p)
@@ -110,36 +119,49 @@ static void put_busy(struct console_port *p)
 	spin_unlock(&con.lock);
 }
 
-/* After a pump, without the lock: room for held vCPUs, the clock for unfinished lines. */
-static void after_pump(void)
+static void after_pump(struct after a) EXCLUDES(con.lock)
 {
-	struct console_port *p;
-	uint64_t next = TIMER_NEVER;
+	if (a.clock != TIMER_NEVER) {
+		deadline_set(&con.silence, a.clock);
+	}
+	for (uint32_t i = 0; a.room && i < MAX_VMS; i++) {
+		struct console_port *p;
 
-	for (uint32_t i = 0; i < MAX_VMS && (p = take_room()) != NULL; i++) {
+		spin_lock(&con.lock);
+		for (p = con.mux.ports; p != NULL && !has_room(p); p = p->next) {
+		}
+		if (p != NULL) {
+			p->waiting = false;
+			p->busy++;
+		}
+		spin_unlock(&con.lock);
+		if (p == NULL) {
+			break;
+		}
 		con.up->room(p);
 		put_busy(p);
 	}
+}
+
+/* Pumps and does what follows from it. */
+static void run(void) EXCLUDES(con.lock)
+{
+	struct after a;
+
 	spin_lock(&con.lock);
-	if (!con.timed) {
-		next = mux_next_time(&con.mux, arch_counter());
-		con.timed = next != TIMER_NEVER;
-	}
+	a = pump();
 	spin_unlock(&con.lock);
-	if (next != TIMER_NEVER) {
-		deadline_set(&con.silence, next);
-	}
+	after_pump(a);
 }
 
 static void silence_fire(struct deadline *d, uint64_t now)
 {
 	(void)d;
 	(void)now;
-	spin_lock(&con.lock);
-	con.timed = false;
-	pump(0, PUMP_MAX);
-	spin_unlock(&con.lock);
-	after_pump();
+	store_relaxed(&con.timed, false);
+	/* "No clock" before the look at the rings; console_port_putc() has the other half. */
+	smp_mb();
+	run();
 }
 
 static const struct deadline_ops silence_ops = {.fire = silence_fire};
@@ -202,13 +224,13 @@ static void own_write(struct console_port *p, const char *s, size_t n) REQUIRES(
 
 	for (size_t i = 0; i < n; i++) {
 		if (!mux_give(p, (uint8_t)s[i], now)) {
-			pump(MUX_OWN | MUX_NOW | PUMP_WAIT, PUMP_MAX);
+			send(MUX_OWN | MUX_NOW | PUMP_WAIT, PUMP_MAX, now);
 			/* Still full: the UART is dead, and so is what it cannot show. */
 			(void)mux_give(p, (uint8_t)s[i], now);
 		}
 	}
 	/* The caller may hold locks: nothing of guests, which would need after_pump(). */
-	pump(MUX_OWN, PUMP_MAX);
+	send(MUX_OWN, PUMP_MAX, now);
 }
 
 void console_write(const char *s, size_t n)
@@ -259,7 +281,7 @@ void console_write_sync(const char *s, size_t n) NO_TSA
 		}
 		sync_putc(c, &dead);
 	}
-	con.log.lines = 0;
+	con.log.lines_out = con.log.lines_in;
 	for (size_t i = 0; i < n; i++) {
 		if (s[i] == '\n') {
 			sync_putc('\r', &dead);
@@ -273,7 +295,7 @@ void console_flush(void)
 	uint32_t patience = UART_PATIENCE;
 
 	spin_lock(&con.lock);
-	pump(MUX_ALL | PUMP_WAIT, UINT32_MAX);
+	send(MUX_ALL | PUMP_WAIT, UINT32_MAX, arch_counter());
 	while (con.ops != NULL && !con.ops->tx_idle(con.base) && patience-- != 0) {
 		cpu_relax();
 	}
@@ -283,6 +305,7 @@ void console_flush(void)
 void console_port_add(struct console_port *p, struct vm *vm, const char *name, unsigned index)
 {
 	*p = (struct console_port){.vm = vm, .name = name, .index = (uint8_t)index};
+	p->tx_lock = SPINLOCK_INIT(LOCK_CONSOLE);
 	p->tx = p->tx_buf;
 	p->tx_size = CONSOLE_TX_SIZE;
 	spin_lock(&con.lock);
@@ -300,12 +323,12 @@ void console_port_remove(struct console_port *p)
 		if (p->midline) {
 			(void)mux_give(p, '\n', arch_counter());
 		}
-		pump(MUX_NOW | PUMP_WAIT, PUMP_MAX);
+		send(MUX_NOW | PUMP_WAIT, PUMP_MAX, arch_counter());
 	}
 	mux_remove(&con.mux, p);
 	con.focus = con.focus == p ? NULL : con.focus;
 	spin_unlock(&con.lock);
-	after_pump();
+	run();
 	do {
 		/* An up-call for p on another CPU: short, and it holds no lock that we hold. */
 		cpu_relax();
@@ -317,20 +340,24 @@ void console_port_remove(struct console_port *p)
 
 bool console_port_putc(struct console_port *p, uint8_t c)
 {
-	bool given, after;
+	struct after a;
+	bool given;
 
-	spin_lock(&con.lock);
+	spin_lock(&p->tx_lock);
 	given = mux_give(p, c, arch_counter());
-	if (c == '\n' || !given || con.mux.cur == p || con.mux.raw == p) {
-		pump(0, PUMP_MAX);
-		given = given || mux_give(p, c, arch_counter());
+	spin_unlock(&p->tx_lock);
+	/* The byte before the look at the clock: silence_fire() does it the other way round, so
+	 * that at least one of the two sees what the other did. */
+	smp_mb();
+	if (given && c != '\n' && load_relaxed(&con.timed) && load_relaxed(&con.mux.cur) != p &&
+	    load_relaxed(&con.mux.raw) != p) {
+		return true; /* it waits for its line's end or for silence */
 	}
+	spin_lock(&con.lock);
 	p->waiting = p->waiting || !given;
-	after = c == '\n' || !given || !con.timed;
+	a = pump();
 	spin_unlock(&con.lock);
-	if (after) {
-		after_pump();
-	}
+	after_pump(a);
 	return given;
 }
 
@@ -338,10 +365,15 @@ bool console_port_getc(struct console_port *p, uint8_t *c)
 {
 	bool got;
 
+	/* What comes right after this look is announced by input(). */
+	if (load_relaxed(&p->rx_head) == load_relaxed(&p->rx_tail)) {
+		return false;
+	}
 	spin_lock(&con.lock);
 	got = p->rx_head != p->rx_tail;
 	if (got) {
-		*c = p->rx[p->rx_tail++ % CONSOLE_RX_SIZE];
+		*c = p->rx[p->rx_tail % CONSOLE_RX_SIZE];
+		store_relaxed(&p->rx_tail, p->rx_tail + 1);
 	}
 	spin_unlock(&con.lock);
 	return got;
@@ -446,7 +478,8 @@ static bool key(void)
 	if (con.focus != NULL && pass) {
 		p = con.focus;
 		if (p->rx_head - p->rx_tail < CONSOLE_RX_SIZE) {
-			p->rx[p->rx_head++ % CONSOLE_RX_SIZE] = c;
+			p->rx[p->rx_head % CONSOLE_RX_SIZE] = c;
+			store_relaxed(&p->rx_head, p->rx_head + 1);
 		} else {
 			p->rx_dropped++;
 		}
@@ -466,8 +499,5 @@ void console_rx_irq(void)
 {
 	for (uint32_t i = 0; i < RX_MAX && key(); i++) {
 	}
-	spin_lock(&con.lock);
-	pump(0, PUMP_MAX);
-	spin_unlock(&con.lock);
-	after_pump();
+	run();
 }

@@ -5,6 +5,7 @@
 #include "console_mux.h"
 
 #include <arch/timer.h>
+#include <hyp/atomic.h>
 #include <hyp/console.h>
 #include <lib/printf.h>
 
@@ -36,25 +37,43 @@ void mux_remove(struct mux *m, struct console_port *p)
 
 bool mux_give(struct console_port *p, uint8_t c, uint64_t now)
 {
-	if (mux_used(p) == p->tx_size) {
+	if (p->head - load_acquire(&p->tail) == p->tx_size) {
 		return false;
 	}
-	p->tx[p->head++ & (p->tx_size - 1)] = c;
-	p->lines += c == '\n';
-	p->midline = c != '\n';
-	p->last_tx = now;
+	p->tx[p->head & (p->tx_size - 1)] = c;
+	store_relaxed(&p->last_tx, now);
+	store_relaxed(&p->midline, c != '\n');
+	store_release(&p->head, p->head + 1);
+	if (c == '\n') {
+		store_release(&p->lines_in, p->lines_in + 1);
+	}
 	return true;
+}
+
+uint32_t mux_used(const struct console_port *p)
+{
+	return load_acquire(&p->head) - p->tail;
+}
+
+/* Since p's last byte, which may have come after `now` was read. */
+static uint64_t silence(const struct console_port *p, uint64_t now)
+{
+	uint64_t last = load_relaxed(&p->last_tx);
+
+	return now > last ? now - last : 0;
 }
 
 /* The shell's prompt is shown and may be interrupted at once. */
 static bool silent(const struct console_port *p, uint64_t now, uint32_t us)
 {
-	return p->again != NULL || now - p->last_tx >= arch_us_to_ticks(us);
+	return p->again != NULL || silence(p, now) >= arch_us_to_ticks(us);
 }
 
 /* Something of p can start (or continue) a line on the terminal. */
 static bool ready(const struct mux *m, const struct console_port *p, uint64_t now, uint32_t flags)
 {
+	/* The lines first: those seen are in the ring then. */
+	bool line = load_acquire(&p->lines_in) != p->lines_out;
 	uint32_t used = mux_used(p);
 
 	if (used == 0 || (p->vm != NULL && (flags & MUX_OWN) != 0)) {
@@ -66,7 +85,7 @@ static bool ready(const struct mux *m, const struct console_port *p, uint64_t no
 	if (m->raw != NULL && p->vm != NULL) {
 		return p == m->raw;
 	}
-	return p->lines != 0 || used == p->tx_size || silent(p, now, MUX_SILENCE_US);
+	return line || used == p->tx_size || silent(p, now, MUX_SILENCE_US);
 }
 
 /* The next ready source but `but`, in turn; NULL: none. */
@@ -145,11 +164,12 @@ static void stage_line(struct mux *m, struct console_port *p)
 {
 	/* Room for what one byte can become: a prefix and itself. */
 	while (mux_used(p) != 0 && m->len + 64 < sizeof(m->stage)) {
-		uint8_t c = p->tx[p->tail++ & (p->tx_size - 1)];
+		uint8_t c = p->tx[p->tail & (p->tx_size - 1)];
 
+		store_release(&p->tail, p->tail + 1);
 		if (c == '\n') {
 			stage_text(m, p->cr || m->raw == p ? "\n" : "\r\n");
-			p->lines--;
+			p->lines_out++;
 			p->again_len = 0;
 			p->cr = false;
 			p->line_open = false;
@@ -197,8 +217,9 @@ uint64_t mux_next_time(const struct mux *m, uint64_t now)
 	uint64_t first = TIMER_NEVER;
 
 	for (const struct console_port *p = m->ports; p != NULL; p = p->next) {
-		bool unseen = p->midline && mux_used(p) != 0;
-		uint64_t at = p->last_tx + arch_us_to_ticks(unseen ? MUX_SILENCE_US : MUX_BREAK_US);
+		bool unseen = load_relaxed(&p->midline) && mux_used(p) != 0;
+		uint64_t at = load_relaxed(&p->last_tx) +
+		              arch_us_to_ticks(unseen ? MUX_SILENCE_US : MUX_BREAK_US);
 
 		/* What is silent already needs no clock: it is sent as soon as the UART takes it.
 		 */

@@ -31,12 +31,10 @@ struct mux {
 
 void mux_add(struct mux *m, struct console_port *p);
 void mux_remove(struct mux *m, struct console_port *p);
-/* Puts a byte into p's ring; false: full. */
+/* Puts a byte into p's ring; false: full. p->tx_lock is held, or nobody else gives. */
 bool mux_give(struct console_port *p, uint8_t c, uint64_t now);
-static inline uint32_t mux_used(const struct console_port *p)
-{
-	return p->head - p->tail;
-}
+/* Console lock held. */
+uint32_t mux_used(const struct console_port *p);
 /* Makes bytes stage[pos .. len) available; false: there is nothing to send now. */
 bool mux_fill(struct mux *m, uint64_t now, uint32_t flags);
 /* When the next unfinished line will have been silent for long enough; TIMER_NEVER: there is none.

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <hyp/types.h>
+#include <arch/spinlock.h>
 #include <arch/uart.h>
 
 struct host_uart;
@@ -42,12 +43,19 @@ struct console_port {
 	const char *name; /* in the prefix; NULL: none */
 	char *again;      /* shell: what was shown of its line, shown again after an interruption */
 	uint32_t again_len;
-	uint8_t *tx;                  /* ring of tx_size (a power of two) bytes */
-	uint32_t tx_size, head, tail; /* free-running; these and all below: console lock */
-	uint32_t lines;               /* line ends in the ring */
-	uint64_t last_tx;             /* counter value, for the 20 ms of silence */
-	bool midline;                 /* the last byte given did not end a line */
-	bool line_open;               /* the part of a line shown so far was not ended */
+	/*
+	 * Ring of tx_size (a power of two) bytes, free-running counters. Giving a byte takes no
+	 * other lock than the port's own: with one lock for all, guests on a busy host wait for
+	 * each other.
+	 */
+	spinlock_t tx_lock; /* LOCK_CONSOLE: who gives */
+	uint8_t *tx;
+	uint32_t tx_size;
+	uint32_t head, lines_in;  /* tx_lock, shared: bytes and line ends given */
+	uint64_t last_tx;         /* tx_lock, shared: counter value, for the 20 ms of silence */
+	bool midline;             /* tx_lock, shared: the last byte given did not end a line */
+	uint32_t tail, lines_out; /* these and all below: console lock */
+	bool line_open;           /* the part of a line shown so far was not ended */
 	bool cr;       /* the last byte shown was a CR: the cursor stands on the prefix */
 	bool waiting;  /* a vCPU is held until there is room */
 	uint8_t index; /* console number of the VM: the digit after Ctrl-] */

@@ -247,11 +247,13 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* A guest that is never held writes. */
+/* A guest that is never held for long writes: a full ring has room again at the second try. */
 static void put(unsigned g, const char *s)
 {
 	for (; *s != '\0'; s++) {
-		assert_true(console_port_putc(&ports[g], (uint8_t)*s));
+		if (!console_port_putc(&ports[g], (uint8_t)*s)) {
+			assert_true(console_port_putc(&ports[g], (uint8_t)*s));
+		}
 		step();
 	}
 }
