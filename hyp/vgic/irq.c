@@ -151,7 +151,6 @@ static uint8_t first_target(const struct vm *vm, uint32_t mask)
 			on |= BIT32(i);
 		}
 	}
-	mask &= BIT32(vm->nr_vcpus) - 1;
 	on &= mask;
 	return mask == 0 ? (uint8_t)VGIC_NO_TARGET : (uint8_t)__builtin_ctz(on ? on : mask);
 }

@@ -415,8 +415,7 @@ static bool sgi_again(struct vcpu *v, struct vgic_irq *irq, unsigned source)
 	uint64_t lr = c->lr[irq->lr];
 
 	if (!irq->in_lr || !vgic_here(v) || irq->latch || irq->sgi_sources != 0 ||
-	    irq->active_req != VGIC_NO_REQ || !forwarded(&v->vm->vgic, irq) ||
-	    (arch_gic_lr_read(irq->lr) & LR_STATE)) {
+	    !forwarded(&v->vm->vgic, irq) || (arch_gic_lr_read(irq->lr) & LR_STATE)) {
 		return false;
 	}
 	lr = (lr & ~(LR_STATE | LR_CPUID)) | LR_PENDING | FIELD_PREP(LR_CPUID, source);

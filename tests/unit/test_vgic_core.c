@@ -510,6 +510,14 @@ static void test_timer_switch(void **state)
 			assert_false(vgic_hw_active(&vcpus[id], TIMER));
 		}
 	}
+	/* A deadline that fires late: the output is low, or the vCPU is loaded on another CPU. */
+	vgic_set_line(&vm, &vcpus[1], TIMER, true);
+	assert_false(vgic_hw_active(&vcpus[1], TIMER));
+	env_load(1, 0);
+	env_cpu(1);
+	vgic_set_line(&vm, &vcpus[1], TIMER, true);
+	assert_int_equal(vcpus[1].vgic.ap_n, 0);
+	env_put(1);
 	/* The deadline of a vCPU that is not loaded. */
 	kicks[1] = 0;
 	timer_line[1] = true;

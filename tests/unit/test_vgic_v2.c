@@ -253,6 +253,19 @@ static void test_sgir(void **state)
 	assert_int_equal(fake_gic[0].hcr_reads + fake_gic[0].hcr_writes, 0);
 	assert_int_equal(ack(0), 7);
 	eoi(0, 7);
+	/* Another's before, in the same list register. */
+	sgi(3, 0, 1, 7);
+	assert_int_equal(ack(0), 7 | 3 << 10);
+	fake_gic_eoir(0, 7 | 3 << 10);
+	sgi(0, 2, 0, 7);
+	assert_int_equal(ack(0), 7);
+	/* Not yet finished: pending and active. */
+	sgi(0, 2, 0, 7);
+	assert_int_equal(ack(0), NONE);
+	eoi(0, 7);
+	assert_int_equal(ack(0), 7);
+	eoi(0, 7);
+	assert_int_equal(ack(0), NONE);
 	finish();
 }
 
