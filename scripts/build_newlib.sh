@@ -35,8 +35,9 @@ if [ ! -e "$prefix/aarch64-none-elf/lib/libc.a" ]; then
 		if ! (cd "$work/obj" && unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES && "$source/configure" \
 			--target=aarch64-none-elf --prefix=/usr \
 			--disable-newlib-supplied-syscalls --disable-libgloss --disable-multilib --disable-nls \
+			--enable-newlib-io-c99-formats \
 			CC_FOR_TARGET="${cross}gcc" "${tools[@]}" MAKEINFO=true \
-			CFLAGS_FOR_TARGET="-O2 -fno-pie -fno-stack-protector -mno-outline-atomics -ffile-prefix-map=$source=newlib $old_c" &&
+			CFLAGS_FOR_TARGET="-O2 -D__DYNAMIC_REENT__ -fno-pie -fno-stack-protector -mno-outline-atomics -ffile-prefix-map=$source=newlib $old_c" &&
 			make -j"$(nproc)" MAKEINFO=true all-target-newlib &&
 			make MAKEINFO=true DESTDIR="$work/out" install-target-newlib) >"$log" 2>&1; then
 			tail -20 "$log" >&2
