@@ -44,8 +44,7 @@ noreturn void boot_stop(const char *fmt, ...)
 	console_write_sync(head, sizeof(head) - 1);
 	console_write_sync(msg, strlen(msg));
 	console_write_sync("\n", 1);
-	if (str_arg(host.bootargs, "when-idle", arg, sizeof(arg)) &&
-	    strcmp(arg, "poweroff") == 0) {
+	if (str_arg(host.bootargs, "when-idle", arg, sizeof(arg)) && strcmp(arg, "poweroff") == 0) {
 		arch_system_off();
 	}
 	boot_park();

@@ -9,7 +9,8 @@
 
 #include <asm/boot.h>
 
-#define OFFSET(sym, str, mem) __asm__ volatile("\n.ascii \"->" #sym " %0\"" ::"i"(offsetof(str, mem)))
+#define OFFSET(sym, str, mem)                                                                      \
+	__asm__ volatile("\n.ascii \"->" #sym " %0\"" ::"i"(offsetof(str, mem)))
 #define VALUE(sym, val) __asm__ volatile("\n.ascii \"->" #sym " %0\"" ::"i"(val))
 
 void asm_offsets(void);

@@ -30,7 +30,7 @@ struct host_uart {
 struct host_gic {
 	unsigned version; /* 2 or 3 */
 	struct host_range gicd;
-	struct host_range gicc, gich, gicv;  /* v2 */
+	struct host_range gicc, gich, gicv;     /* v2 */
 	struct host_range gicr[HOST_MAX_BANKS]; /* v3 redistributor regions */
 	unsigned nr_gicr;
 	uint64_t gicr_stride; /* redistributor-stride, 0: by GICR_TYPER */
@@ -52,7 +52,8 @@ struct host_cpu {
 
 struct host {
 	char model[HOST_STRING_MAX];
-	char compatible[HOST_STRING_MAX]; /* first compatible string of the root: selects the board */
+	char compatible[HOST_STRING_MAX]; /* first compatible string of the root: selects the board
+	                                   */
 	char bootargs[HOST_BOOTARGS_MAX];
 	struct host_range ram[HOST_MAX_BANKS];
 	unsigned nr_ram;
