@@ -31,7 +31,6 @@ void mux_remove(struct mux *m, struct console_port *p)
 		*at = p->next;
 	}
 	m->cur = m->cur == p ? NULL : m->cur;
-	m->last = m->last == p ? NULL : m->last;
 	m->raw = m->raw == p ? NULL : m->raw;
 }
 
@@ -88,24 +87,22 @@ static bool ready(const struct mux *m, const struct console_port *p, uint64_t no
 	return line || used == p->tx_size || silent(p, now, MUX_SILENCE_US);
 }
 
-/* The next ready source but `but`, in turn; NULL: none. */
+/*
+ * The ready source but `but` that has waited longest since it gave something, so that lines come in
+ * their order in time; who goes on giving comes last, until its ring is full. NULL: none.
+ */
 static struct console_port *find_ready(const struct mux *m, const struct console_port *but,
                                        uint64_t now, uint32_t flags)
 {
-	struct console_port *start =
-	    m->last != NULL && m->last->next != NULL ? m->last->next : m->ports;
-	struct console_port *p = start;
+	struct console_port *first = NULL;
 
-	while (p != NULL) {
-		if (p != but && ready(m, p, now, flags)) {
-			return p;
-		}
-		p = p->next != NULL ? p->next : m->ports;
-		if (p == start) {
-			break;
+	for (struct console_port *p = m->ports; p != NULL; p = p->next) {
+		if (p != but && ready(m, p, now, flags) &&
+		    (first == NULL || load_relaxed(&p->last_tx) < load_relaxed(&first->last_tx))) {
+			first = p;
 		}
 	}
-	return NULL;
+	return first;
 }
 
 static struct console_port *choose(const struct mux *m, uint64_t now, uint32_t flags)
@@ -207,7 +204,6 @@ bool mux_fill(struct mux *m, uint64_t now, uint32_t flags)
 		m->cur = p;
 		m->cur_since = now;
 	}
-	m->last = p;
 	stage_line(m, p);
 	return true;
 }

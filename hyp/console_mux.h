@@ -17,7 +17,6 @@
 struct mux {
 	struct console_port *ports; /* in order of their addition; EL2's first */
 	struct console_port *cur;   /* whose unfinished line the cursor stands in */
-	struct console_port *last;  /* whose turn it was */
 	struct console_port *raw;   /* the only guest shown, without prefix; NULL: all */
 	uint64_t cur_since;
 	bool color;

@@ -334,6 +334,22 @@ static void test_prompt(void **state)
 	assert_int_equal(fake_cnthp[0], TIMER_NEVER);
 }
 
+static void test_lines_keep_their_order(void **state)
+{
+	(void)state;
+	put(2, "=> ");
+	pass(25000);
+	/* While the prompt has the terminal. */
+	put(3, "4 last words\n");
+	pass(10);
+	own("[0.1] d: exit\n");
+	pass(10);
+	put(0, "after\n");
+	forget();
+	pass(100000);
+	assert_string_equal(uart.out, "\r\n[d] 4 last words\r\n[0.1] d: exit\r\n[a] after\r\n");
+}
+
 static void test_silent_prompt_gives_way_at_once(void **state)
 {
 	(void)state;
@@ -818,6 +834,7 @@ int main(void)
 	    T(test_lines_interleave),
 	    T(test_color),
 	    T(test_prompt),
+	    T(test_lines_keep_their_order),
 	    T(test_silent_prompt_gives_way_at_once),
 	    T(test_carriage_return),
 	    T(test_long_line_is_not_mixed),
