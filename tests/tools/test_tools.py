@@ -76,7 +76,7 @@ def bare_machine(tmp_path):
     for tool in TOOLS:
         (path / tool).symlink_to(shutil.which(tool))
     executable(path / 'apt-get', f'#!/bin/sh\necho "$@" >>{tmp_path}/apt.log\n'
-               'case $1 in indextargets) for s in bookworm trixie; do echo "http://mirror.invalid/debian/ $s"; done;; esac\n')
+               'case $1 in indextargets) for s in bookworm trixie; do echo "file:/nowhere/ $s"; done;; esac\n')
 
     def environment(uid):
         executable(path / 'id', f'#!/bin/sh\necho {uid}\n')
