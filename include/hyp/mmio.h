@@ -20,8 +20,10 @@ enum mmio_result {
 struct mmio_ops {
 	const char *name;
 	uint8_t sizes; /* bit mask of the access sizes taken: 1 | 2 | 4 | 8; others: MMIO_ABORT */
-	enum mmio_result (*read)(struct vcpu *v, void *dev, uint32_t off, unsigned size, uint64_t *val);
-	enum mmio_result (*write)(struct vcpu *v, void *dev, uint32_t off, unsigned size, uint64_t val);
+	enum mmio_result (*read)(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+	                         uint64_t *val);
+	enum mmio_result (*write)(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+	                          uint64_t val);
 };
 
 struct mmio_region {
@@ -38,8 +40,10 @@ struct mmio_map {
 
 /* EEXIST on overlap, EFULL. Before the VM runs. */
 enum hyp_err mmio_add(struct mmio_map *m, ipa_t base, uint64_t size, const struct mmio_ops *ops,
-		      void *dev) __must_check;
+                      void *dev) __must_check;
 /* The region that holds all of [addr, addr + size), or NULL. */
 const struct mmio_region *mmio_find(const struct mmio_map *m, uint64_t addr, unsigned size);
-/* One access of the guest: find, check size and alignment, call. val: in for writes, out for reads. */
-enum mmio_result mmio_access(struct vcpu *v, uint64_t addr, bool write, unsigned size, uint64_t *val);
+/* One access of the guest: find, check size and alignment, call. val: in for writes, out for reads.
+ */
+enum mmio_result mmio_access(struct vcpu *v, uint64_t addr, bool write, unsigned size,
+                             uint64_t *val);

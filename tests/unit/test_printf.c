@@ -2,7 +2,8 @@
 /*
  * lib/printf.c against the C library's snprintf.
  * links: lib/printf.c
- * cflags: -Dsnprintf=atoll_snprintf -Dvsnprintf=atoll_vsnprintf -Wno-format -Wno-unknown-warning-option -Wno-format-truncation
+ * cflags: -Dsnprintf=atoll_snprintf -Dvsnprintf=atoll_vsnprintf -Wno-format
+ * cflags: -Wno-unknown-warning-option -Wno-format-truncation
  */
 #include <setjmp.h>
 #include <stdarg.h>
