@@ -234,7 +234,7 @@ static uint64_t lr_make(struct vcpu *v, struct vgic_irq *irq)
 		/* Its target has changed: once inactive, it goes there. */
 		return fwd && vgic_irq_pending(irq) ? lr | LR_EOI : lr;
 	}
-	if (irq->hw && irq->line && !(irq->active && irq->latch)) {
+	if (irq->hw && irq->line && !(irq->active && irq->latch) && arch_gic_info()->linked_lrs) {
 		/* Never pending and active (IHI 0048B 5.2.2): what is due then comes by hardware.
 		 */
 		lr |= LR_HW | FIELD_PREP(LR_PINTID, irq->pintid);

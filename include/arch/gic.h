@@ -27,6 +27,7 @@ struct arch_gic_info {
 	unsigned nr_irqs;  /* INTIDs, a multiple of 32, at most 1020 */
 	unsigned pri_bits; /* virtual priority bits in the LR: 5 on v2 and most v3 */
 	pa_t gicv;         /* v2: the virtual CPU interface, 8 KiB */
+	bool linked_lrs;   /* LR.HW works; false: docs/errata.md, QEMU's GICv2 */
 };
 
 /* Boot CPU: maps and sets up the distributor. EINVAL/ENOTSUP with a log line for a broken one. */

@@ -21,7 +21,7 @@ void fake_gic_init(unsigned version, unsigned nr_lrs)
 {
 	memset(fake_gic, 0, sizeof(fake_gic));
 	info = (struct arch_gic_info){
-	    .version = version, .nr_lrs = nr_lrs, .nr_irqs = 288, .pri_bits = 5};
+	    .version = version, .nr_lrs = nr_lrs, .nr_irqs = 288, .pri_bits = 5, .linked_lrs = true};
 }
 
 void fake_gic_count_reset(unsigned cpu)

@@ -99,6 +99,7 @@ enum hyp_err gicv3_init(const struct host_gic *desc)
 		return HYP_ENOTSUP;
 	}
 	vtr = sysreg_read(ICH_VTR_EL2);
+	gic_info.linked_lrs = true;
 	gic_info.nr_lrs = (unsigned)MIN(FIELD_GET(ICH_VTR_LISTREGS, vtr) + 1, 16);
 	gic_info.pri_bits = (unsigned)FIELD_GET(ICH_VTR_PRIBITS, vtr) + 1;
 	gic_hcr_optional = (vtr & ICH_VTR_TDS) != 0 ? VGIC_HCR_TDIR : 0;
