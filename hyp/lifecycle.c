@@ -21,6 +21,7 @@
 
 #include <string.h>
 
+#define GICV_SIZE KiB(8)
 #define BACKOFF_FIRST_US 10000u
 #define BACKOFF_LAST_US 5000000u
 /* Debian's U-Boot checksums these 256 KiB byte by byte before its console exists. */
@@ -46,12 +47,12 @@ static void table_free(pa_t table, unsigned order)
 	page_free(table, order);
 }
 
-/* RAM of the VM itself, pages shared read-only, or devices that are not RAM at all. */
+/* RAM of the VM itself, pages shared read-only, or the virtual CPU interface of a GICv2. */
 static bool may_map(uint16_t owner, pa_t p, uint64_t size, enum s2_attr attr)
 {
 	switch (attr) {
 	case S2_DEVICE:
-		return page_owned_by(p, size, OWNER_RESERVED);
+		return pa_raw(p) == pa_raw(arch_gic_info()->gicv) && size <= GICV_SIZE;
 	case S2_RWX:
 		return page_owned_by(p, size, owner);
 	case S2_RO:
@@ -134,7 +135,7 @@ static enum hyp_err machine_create(struct vm *vm)
 	TRY(vgic_vm_init(vm, vm->cfg->gic, m->virtio_intid + m->nr_virtio - GIC_FIRST_SPI));
 	if (vm->cfg->gic == 2) {
 		/* Both pages: GICC_DIR is in the second (peers-style 13 #15). */
-		TRY(map(vm, m->gicc, arch_gic_info()->gicv, KiB(8), S2_DEVICE));
+		TRY(map(vm, m->gicc, arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
 	}
 	TRY(flash_create(vm));
 	TRY(vpl011_create(vm));
@@ -146,16 +147,17 @@ static enum hyp_err machine_create(struct vm *vm)
 /* Everything but vms[slot] and the counters; safe on a VM that was built in part. */
 static void vm_free(struct vm *vm)
 {
-	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
-		if (vm->vcpus[i]) {
-			vcpu_free(vm->vcpus[i]);
-		}
-	}
+	/* Devices first: their up-calls and deadlines wake vCPUs. */
 	if (vm->pl031) {
 		vpl031_destroy(vm);
 	}
 	if (vm->pl011) {
 		vpl011_destroy(vm);
+	}
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		if (vm->vcpus[i]) {
+			vcpu_free(vm->vcpus[i]);
+		}
 	}
 	vgic_vm_fini(vm);
 	if (vm->s2.nr_tables != 0) {
@@ -245,21 +247,6 @@ static void load(struct vm *vm, enum vm_state from)
 	spin_unlock(&vm->lock);
 	if (go) {
 		job_start(&vm->life->job);
-	}
-}
-
-void lifecycle_start_all(void)
-{
-	for (unsigned i = 0; i < MAX_VMS; i++) {
-		if (vms[i] && vms[i]->cfg->autostart) {
-			nr_alive++;
-			nr_foreground += vms[i]->cfg->background ? 0 : 1;
-		}
-	}
-	for (unsigned i = 0; i < MAX_VMS; i++) {
-		if (vms[i] && vms[i]->cfg->autostart) {
-			load(vms[i], VM_NEW);
-		}
 	}
 }
 
@@ -360,6 +347,24 @@ void life_stopped_for_good(struct vm *vm)
 	}
 	if (was_last_fg) {
 		foreground_done();
+	}
+}
+
+void lifecycle_start_all(void)
+{
+	for (unsigned i = 0; i < MAX_VMS; i++) {
+		if (vms[i] && vms[i]->cfg->autostart) {
+			nr_alive++;
+			nr_foreground += vms[i]->cfg->background ? 0 : 1;
+		}
+	}
+	for (unsigned i = 0; i < MAX_VMS; i++) {
+		if (vms[i] && vms[i]->cfg->autostart) {
+			load(vms[i], VM_NEW);
+		}
+	}
+	if (nr_alive == 0) {
+		all_stopped(); /* nothing was let in: the verdict is due at once */
 	}
 }
 

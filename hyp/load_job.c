@@ -92,6 +92,7 @@ static bool verify_step(struct vm_life *l)
 static bool plan_step(struct vm_life *l)
 {
 	struct vm *vm = l->vm;
+	uint64_t room = gfdt_room(file_or_null(l, FILE_OVERLAY));
 	const char *why;
 	struct gfdt_input in = {
 		.cfg = vm->cfg,
@@ -100,7 +101,7 @@ static bool plan_step(struct vm_life *l)
 	};
 
 	if (loader_plan(vm->cfg, vm->machine->ram_base, &l->files[FILE_IMAGE],
-			file_or_null(l, FILE_RAMDISK), GFDT_MAX_SIZE, &l->plan, &why) != HYP_OK) {
+			file_or_null(l, FILE_RAMDISK), room, &l->plan, &why) != HYP_OK) {
 		return fail(l, vm->cfg->image, why);
 	}
 	in.initrd_start = ipa_raw(l->plan.initrd_start);
@@ -109,8 +110,8 @@ static bool plan_step(struct vm_life *l)
 	if (!l->fdt) {
 		return fail(l, vm->cfg->image, "no memory left for its device tree");
 	}
-	why = "its device tree does not fit into 64 KiB";
-	if (gfdt_build(&in, l->fdt, GFDT_MAX_SIZE, &l->fdt_size, &why) != HYP_OK) {
+	why = "its device tree does not fit";
+	if (gfdt_build(&in, l->fdt, room, &l->fdt_size, &why) != HYP_OK) {
 		return fail(l, in.overlay ? vm->cfg->fdt_overlay : vm->cfg->image, why);
 	}
 	return next_phase(l, l->dirty ? LOAD_ZERO : LOAD_COPY);

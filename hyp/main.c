@@ -105,8 +105,8 @@ static void start_console(void)
 		if (arch_mm_map(host.uart.regs.base, host.uart.regs.size, MM_DEVICE) != HYP_OK) {
 			boot_stop("the console UART of the device tree lies in RAM");
 		}
-		console_init(&host.uart);
 	}
+	console_init(&host.uart); /* without a UART as well: guests' output goes nowhere then */
 	console_set_color(!str_arg(host.bootargs, "console", mode, sizeof(mode)) ||
 	                  strcmp(mode, "plain") != 0);
 	log_set_levels(level_arg("loglvl"), level_arg("guest_loglvl"));

@@ -39,6 +39,16 @@ static void console_room(struct console_port *p)
 
 static const struct console_up up_calls = {console_input, shell_input, console_room};
 
+static uint64_t ram_size(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < host.nr_ram; i++) {
+		sum += host.ram[i].size;
+	}
+	return sum;
+}
+
 static void read_manifest(void)
 {
 	struct fit_image image;
@@ -49,7 +59,7 @@ static void read_manifest(void)
 		boot_stop("no bundle: the loader passed no initrd (QEMU: -initrd bundle.img)");
 	}
 	if (fit_open(pa_to_ptr(host.initrd.base), host.initrd.size, &bundle, &why) != HYP_OK) {
-		boot_stop("the bundle (initrd) %s", why);
+		boot_stop("%s", why);
 	}
 	if (fit_find(&bundle, "manifest", &image) != HYP_OK) {
 		boot_stop("the bundle has no manifest: make it with scripts/mkbundle");
@@ -61,6 +71,7 @@ static void read_manifest(void)
 	    HYP_OK) {
 		boot_stop("the manifest was refused (see above)");
 	}
+	config_check_files(&manifest, &bundle, ram_size());
 	if (str_arg(host.bootargs, "when-idle", idle, sizeof(idle))) {
 		manifest.when_idle = strcmp(idle, "poweroff") == 0 ? IDLE_POWEROFF : IDLE_WAIT;
 	}

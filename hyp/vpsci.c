@@ -90,6 +90,7 @@ static uint64_t cpu_on(struct vcpu *caller, uint64_t mpidr, uint64_t entry, uint
 		vcpu_reset(v, entry, context);
 		v->power = POWER_ON;
 		vm->nr_online++;
+		vgic_retarget(vm);
 		sched_start(v);
 	}
 	spin_unlock(&vm->lock);
@@ -116,6 +117,7 @@ void vcpu_left(struct vcpu *v)
 {
 	spin_lock(&v->vm->lock);
 	v->power = POWER_OFF;
+	vgic_retarget(v->vm);
 	spin_unlock(&v->vm->lock);
 }
 

@@ -108,7 +108,7 @@ def main():
     parser.add_argument('extra', nargs='*')
     args = parser.parse_args()
     headless = not (sys.stdin and sys.stdin.isatty())
-    append = args.append + (' console=plain when-idle=poweroff' if headless and not args.gdb else '')
+    append = args.append + (' console=plain when-idle=poweroff panic=poweroff' if headless and not args.gdb else '')
     command = qemu_command(args.image, args.bundle, args.board, args.cpu, args.gic, args.smp, args.mem, args.icount, append,
                            extra=args.extra)
     if args.gdb:

@@ -187,6 +187,19 @@ static enum trap_result abort_head(struct vcpu *v, uint64_t esr, uint64_t far, u
 	return TRAP_RESUME;
 }
 
+/*
+ * A translation fault in RAM: stage 2 was between break and make. What is mapped by now is
+ * simply accessed again. Nothing but RAM and the GICV pages is ever mapped for data.
+ */
+static bool mapped_meanwhile(struct vcpu *v, uint64_t esr, uint64_t fipa)
+{
+	struct s2_walk w;
+
+	return fipa - v->vm->machine->ram_base < v->vm->cfg->memory &&
+	       (FIELD_GET(ESR_FSC, esr) & FSC_TYPE) == FSC_TRANSLATION &&
+	       s2_lookup(&v->vm->s2, ipa(fipa), &w) == HYP_OK;
+}
+
 enum trap_result trap_dabt(struct vcpu *v, uint64_t esr)
 {
 	uint64_t far = sysreg_read(FAR_EL2), fipa = 0;
@@ -194,6 +207,9 @@ enum trap_result trap_dabt(struct vcpu *v, uint64_t esr)
 
 	if (r != TRAP_RESUME) {
 		return r == TRAP_KILL ? TRAP_RESUME : r;
+	}
+	if (mapped_meanwhile(v, esr, fipa)) {
+		return TRAP_RESUME;
 	}
 	v->stats.nr_mmio++;
 	if (esr & ESR_CM) {
@@ -213,7 +229,7 @@ enum trap_result trap_iabt(struct vcpu *v, uint64_t esr)
 	enum trap_result r = abort_head(v, esr, far, &fipa);
 
 	if (r == TRAP_RESUME) {
-		return TRAP_ABORT;
+		return mapped_meanwhile(v, esr, fipa) ? TRAP_RESUME : TRAP_ABORT;
 	}
 	return r == TRAP_KILL ? TRAP_RESUME : r;
 }
