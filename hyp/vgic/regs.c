@@ -154,6 +154,7 @@ static void clear_sources(struct vm *vm, struct vgic_irq *irq, uint32_t val)
 #define SET (BOTH | FIELD_ONES)
 #define CLEAR (BOTH | FIELD_ONES | FIELD_CLEAR)
 #define SOURCES (FIELD_V2 | FIELD_ONES | FIELD_LIVE)
+#define FIRST_FIELD 0x080u
 static const struct vgic_field fields[] = {
     {0x100, 0x080, 1, SET, get_enabled, set_enabled},
     {0x180, 0x080, 1, CLEAR, get_enabled, set_enabled},
@@ -174,11 +175,12 @@ static const struct vgic_field *find_field(unsigned version, uint32_t off, unsig
 {
 	uint8_t flag = version == 2 ? FIELD_V2 : FIELD_V3;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(fields); i++) {
-		const struct vgic_field *f = &fields[i];
-
+	if (off < FIRST_FIELD || size > 4) {
+		return NULL;
+	}
+	for (const struct vgic_field *f = fields; f < fields + ARRAY_SIZE(fields); f++) {
 		if (off - f->off < f->len) {
-			return (f->flags & flag) && size <= 4 ? f : NULL;
+			return f->flags & flag ? f : NULL;
 		}
 	}
 	return NULL;
@@ -232,12 +234,16 @@ bool vgic_field_write(const struct vgic_view *w, uint32_t off, unsigned size, ui
 	mask = BIT32(f->bits) - 1;
 	spin_lock(&w->vm->vgic.lock);
 	for (unsigned i = 0; i < size * 8 / f->bits; i++) {
-		uint32_t field = (uint32_t)(val >> (i * f->bits)) & mask;
+		uint32_t field;
 		struct vgic_irq *irq;
 
-		if (field == 0 && (f->flags & FIELD_ONES)) {
-			continue;
+		if (f->flags & FIELD_ONES) {
+			if (val >> (i * f->bits) == 0) {
+				break;
+			}
+			i += (unsigned)__builtin_ctzll(val >> (i * f->bits)) / f->bits;
 		}
+		field = (uint32_t)(val >> (i * f->bits)) & mask;
 		irq = view_irq(w, first + i);
 		if (irq) {
 			f->set(w->vm, irq, f->flags & FIELD_CLEAR ? 0 : field);
