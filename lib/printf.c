@@ -4,19 +4,19 @@
  */
 #include <lib/printf.h>
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <hyp/types.h>
 #include <string.h>
 
+/* The list of arguments lies in a struct: only so can it be handed on by reference. */
 struct out {
 	char *buf;
 	size_t size, len; /* len: characters produced, stored or not */
+	va_list ap;
 };
 
 struct spec {
-	bool left, zero, alt, upper;
-	int width, prec; /* prec -1: none given */
-	unsigned bytes;  /* size of the integer argument */
+	bool left, zero, alt, wide; /* alt: #; wide: the argument has 64 bits */
+	int width, prec;            /* prec -1: none given */
 };
 
 static void put(struct out *o, char c)
@@ -34,13 +34,19 @@ static void pad(struct out *o, char c, int n)
 	}
 }
 
-static void put_text(struct out *o, const struct spec *f, const char *s, size_t n)
+/* Blanks up to the width, sign, zeros and n characters of s. */
+static void put_field(struct out *o, const struct spec *f, const char *sign, int zeros,
+                      const char *s, int n)
 {
-	int fill = f->width - (int)n;
+	int fill = f->width - (int)strlen(sign) - zeros - n;
 
 	pad(o, ' ', f->left ? 0 : fill);
-	for (size_t i = 0; i < n; i++) {
-		put(o, s[i]);
+	while (*sign != '\0') {
+		put(o, *sign++);
+	}
+	pad(o, '0', zeros);
+	while (n-- > 0) {
+		put(o, *s++);
 	}
 	pad(o, ' ', f->left ? fill : 0);
 }
@@ -48,154 +54,101 @@ static void put_text(struct out *o, const struct spec *f, const char *s, size_t 
 static void put_number(struct out *o, const struct spec *f, uint64_t v, unsigned base,
                        const char *sign)
 {
-	const char *digits = f->upper ? "0123456789ABCDEF" : "0123456789abcdef";
 	char tmp[20]; /* UINT64_MAX has 20 decimal digits */
-	int n = 0, zeros, slen = (int)strlen(sign);
+	int at = sizeof(tmp), digits = f->prec < 0 ? 1 : f->prec;
 
-	while (v != 0) {
-		tmp[n++] = digits[v % base];
-		v /= base;
+	if (f->zero && !f->left && f->prec < 0) {
+		digits = MAX(1, f->width - (int)strlen(sign));
 	}
-	zeros = (f->prec < 0 ? 1 : f->prec) - n;
-	if (f->zero && !f->left && f->prec < 0 && f->width - slen - n > zeros) {
-		zeros = f->width - slen - n;
+	for (; v != 0; v /= base) {
+		tmp[--at] = "0123456789abcdef"[v % base];
 	}
-	if (zeros < 0) {
-		zeros = 0;
-	}
-	pad(o, ' ', f->left ? 0 : f->width - slen - zeros - n);
-	for (int i = 0; i < slen; i++) {
-		put(o, sign[i]);
-	}
-	pad(o, '0', zeros);
-	for (int i = n; i > 0; i--) {
-		put(o, tmp[i - 1]);
-	}
-	pad(o, ' ', f->left ? f->width - slen - zeros - n : 0);
+	digits -= (int)sizeof(tmp) - at;
+	put_field(o, f, sign, MAX(digits, 0), tmp + at, (int)sizeof(tmp) - at);
 }
 
-/* A va_list by reference: passing the list itself on would leave the caller's undefined. */
-struct args {
-	va_list ap;
-};
-
-static uint64_t arg_unsigned(struct args *a, unsigned bytes)
+static const char *parse_number(const char *p, int *val)
 {
-	return bytes == 8 ? va_arg(a->ap, uint64_t) : va_arg(a->ap, unsigned);
-}
-
-static const char *parse_number(const char *p, struct args *a, int *out)
-{
-	int v = 0;
-
-	if (*p == '*') {
-		*out = va_arg(a->ap, int);
-		return p + 1;
+	for (*val = 0; *p >= '0' && *p <= '9'; p++) {
+		*val = *val > 9999 ? *val : *val * 10 + (*p - '0');
 	}
-	for (; *p >= '0' && *p <= '9'; p++) {
-		v = v > 9999 ? v : v * 10 + (*p - '0');
-	}
-	*out = v;
 	return p;
 }
 
 /* What stands between '%' and the conversion. */
-static const char *parse_spec(const char *p, struct args *a, struct spec *f)
+static const char *parse_spec(const char *p, struct out *o, struct spec *f)
 {
-	for (;; p++) {
-		if (*p == '-') {
-			f->left = true;
-		} else if (*p == '0') {
-			f->zero = true;
-		} else if (*p == '#') {
-			f->alt = true;
-		} else {
-			break;
-		}
+	for (; *p == '-' || *p == '0' || *p == '#'; p++) {
+		f->left = f->left || *p == '-';
+		f->zero = f->zero || *p == '0';
+		f->alt = f->alt || *p == '#';
 	}
-	p = parse_number(p, a, &f->width);
-	if (f->width < 0) {
-		f->left = true;
-		f->width = -f->width;
+	p = parse_number(p, &f->width);
+	if (p[0] == '.' && p[1] == '*') {
+		f->prec = va_arg(o->ap, int);
+		p += 2;
+	} else if (*p == '.') {
+		p = parse_number(p + 1, &f->prec);
 	}
-	if (*p == '.') {
-		p = parse_number(p + 1, a, &f->prec);
-	}
-	for (f->bytes = 4; *p == 'l' || *p == 'z'; p++) {
-		f->bytes = 8;
+	for (; *p == 'l' || *p == 'z'; p++) {
+		f->wide = true;
 	}
 	return p;
 }
 
-static bool convert(struct out *o, struct spec *f, char conv, struct args *a)
+static bool convert(struct out *o, const struct spec *f, char conv)
 {
+	const char *s;
+	int64_t i;
+	uint64_t v;
 	char c;
 
 	switch (conv) {
 	case 'd':
-	case 'i': {
-		int64_t v = f->bytes == 8 ? va_arg(a->ap, int64_t) : va_arg(a->ap, int);
-
-		put_number(o, f, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, v < 0 ? "-" : "");
+		i = f->wide ? va_arg(o->ap, int64_t) : va_arg(o->ap, int);
+		put_number(o, f, i < 0 ? 0 - (uint64_t)i : (uint64_t)i, 10, i < 0 ? "-" : "");
 		return true;
-	}
 	case 'u':
-		put_number(o, f, arg_unsigned(a, f->bytes), 10, "");
-		return true;
 	case 'x':
-	case 'X': {
-		uint64_t v = arg_unsigned(a, f->bytes);
-
-		f->upper = conv == 'X';
-		put_number(o, f, v, 16, !f->alt || v == 0 ? "" : f->upper ? "0X" : "0x");
+		v = f->wide ? va_arg(o->ap, uint64_t) : va_arg(o->ap, unsigned);
+		put_number(o, f, v, conv == 'u' ? 10 : 16, f->alt && v != 0 ? "0x" : "");
 		return true;
-	}
 	case 'p':
-		put_number(o, f, (uintptr_t)va_arg(a->ap, void *), 16, "0x");
+		put_number(o, f, (uintptr_t)va_arg(o->ap, void *), 16, "0x");
 		return true;
-	case 's': {
-		const char *s = va_arg(a->ap, const char *);
-
+	case 's':
+		s = va_arg(o->ap, const char *);
 		s = s != NULL ? s : "(null)";
-		put_text(o, f, s, f->prec < 0 ? strlen(s) : strnlen(s, (size_t)f->prec));
+		put_field(o, f, "", 0, s,
+		          (int)strnlen(s, f->prec < 0 ? SIZE_MAX : (size_t)f->prec));
 		return true;
-	}
 	case 'c':
-		c = (char)va_arg(a->ap, int);
-		put_text(o, f, &c, 1);
-		return true;
 	case '%':
-		put(o, '%');
+		c = conv == 'c' ? (char)va_arg(o->ap, int) : '%';
+		put_field(o, f, "", 0, &c, 1);
 		return true;
-	default:
-		return false;
 	}
+	return false;
 }
 
 int vsnprintf(char *buf, size_t n, const char *fmt, va_list ap)
 {
-	struct out o = {.buf = buf, .size = n, .len = 0};
-	struct args a;
+	struct out o = {.buf = buf, .size = n};
 
-	va_copy(a.ap, ap);
+	va_copy(o.ap, ap);
 	while (*fmt != '\0') {
 		struct spec f = {.prec = -1};
-		const char *p;
+		const char *p = *fmt == '%' ? parse_spec(fmt + 1, &o, &f) : fmt;
 
-		if (*fmt != '%') {
-			put(&o, *fmt++);
-			continue;
-		}
-		p = parse_spec(fmt + 1, &a, &f);
-		if (*p != '\0' && convert(&o, &f, *p, &a)) {
+		if (p != fmt && convert(&o, &f, *p)) {
 			fmt = p + 1;
 		} else {
 			put(&o, *fmt++);
 		}
 	}
-	va_end(a.ap);
+	va_end(o.ap);
 	if (n != 0) {
-		buf[o.len < n ? o.len : n - 1] = '\0';
+		buf[MIN(o.len, n - 1)] = '\0';
 	}
 	return (int)o.len;
 }
@@ -215,13 +168,7 @@ void str_append(char *buf, size_t n, size_t *len, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (*len + 1 >= n) {
-		return;
-	}
 	va_start(ap, fmt);
-	*len += (size_t)vsnprintf(buf + *len, n - *len, fmt, ap);
+	*len = MIN(*len + (size_t)vsnprintf(buf + *len, n - *len, fmt, ap), n - 1);
 	va_end(ap);
-	if (*len >= n) {
-		*len = n - 1;
-	}
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Formatted output into a buffer: %d %i %u %x %X %p %s %c %% with l, ll, z, width and precision
- * (also
- * *), and the flags 0 - #. What it does not know is copied as it stands.
+ * Formatted output into a buffer: %d %u %x %p %s %c %% with l, ll, z, width, precision (also .*)
+ * and the flags 0 - #. What it does not know is copied as it stands.
  */
 #pragma once
 

@@ -52,51 +52,50 @@ bool str_to_u64(const char *s, uint64_t *out)
 {
 	const char *end;
 	uint64_t v;
+	bool good = str_number(s, 0, &end, &v) && end != s && *end == '\0';
 
-	if (!str_number(s, 0, &end, &v) || end == s || *end != '\0') {
-		return false;
-	}
-	*out = v;
-	return true;
+	*out = good ? v : *out;
+	return good;
+}
+
+static bool blank(char c)
+{
+	return c == ' ' || c == '\t';
 }
 
 char *str_word(char **s)
 {
-	char *p = *s, *word;
+	char *word = *s, *p;
 
-	while (*p == ' ' || *p == '\t') {
-		p++;
+	while (blank(*word)) {
+		word++;
 	}
-	word = p;
-	while (*p != '\0' && *p != ' ' && *p != '\t') {
-		p++;
+	for (p = word; *p != '\0' && !blank(*p); p++) {
 	}
 	if (p == word) {
 		return NULL;
 	}
-	if (*p != '\0') {
-		*p++ = '\0';
-	}
-	*s = p;
+	*s = *p != '\0' ? p + 1 : p;
+	*p = '\0';
 	return word;
 }
 
 bool str_arg(const char *args, const char *word, char *buf, size_t n)
 {
-	size_t len = strlen(word), end;
+	size_t len = strlen(word);
 	bool found = false;
 
-	while (*args) {
-		end = strchr(args, ' ') ? (size_t)(strchr(args, ' ') - args) : strlen(args);
-		if (end > len && strncmp(args, word, len) == 0 && args[len] == '=') {
-			size_t size = end - len - 1 < n ? end - len - 1 : n - 1;
+	for (; args != NULL; args = strchr(args, ' ')) {
+		args += *args == ' ';
+		if (strncmp(args, word, len) == 0 && args[len] == '=') {
+			const char *value = args + len + 1, *end = strchr(value, ' ');
+			size_t size = end != NULL ? (size_t)(end - value) : strlen(value);
 
-			memcpy(buf, args + len + 1, size);
-			buf[size] = 0;
+			size = size < n ? size : n - 1;
+			memcpy(buf, value, size);
+			buf[size] = '\0';
 			found = true;
 		}
-		args += end;
-		args += *args != 0;
 	}
 	return found;
 }

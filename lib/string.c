@@ -20,16 +20,6 @@ static void copy_up(uint8_t *d, const uint8_t *s, size_t n)
 		for (; n != 0 && MISALIGNED(d) != 0; n--) {
 			*d++ = *s++;
 		}
-		for (; n >= 4 * WORD; n -= 4 * WORD, d += 4 * WORD, s += 4 * WORD) {
-			const uint64_t *ws = (const void *)s;
-			uint64_t *wd = (void *)d;
-			uint64_t a = ws[0], b = ws[1], c = ws[2], e = ws[3];
-
-			wd[0] = a;
-			wd[1] = b;
-			wd[2] = c;
-			wd[3] = e;
-		}
 		for (; n >= WORD; n -= WORD, d += WORD, s += WORD) {
 			*(uint64_t *)(void *)d = *(const uint64_t *)(const void *)s;
 		}
@@ -55,8 +45,7 @@ void *memmove(void *dst, const void *src, size_t n)
 		copy_up(d, s, n);
 		return dst;
 	}
-	while (n != 0) {
-		n--;
+	while (n-- != 0) {
 		d[n] = s[n];
 	}
 	return dst;
@@ -64,17 +53,16 @@ void *memmove(void *dst, const void *src, size_t n)
 
 void *memset(void *dst, int c, size_t n)
 {
-	uint8_t *d = dst, b = (uint8_t)c;
-	uint64_t w = b * UINT64_C(0x0101010101010101);
+	uint8_t *d = dst, *const end = d + n;
+	uint64_t w = (uint8_t)c * UINT64_C(0x0101010101010101);
 
-	for (; n != 0 && MISALIGNED(d) != 0; n--) {
-		*d++ = b;
-	}
-	for (; n >= WORD; n -= WORD, d += WORD) {
-		*(uint64_t *)(void *)d = w;
-	}
-	for (; n != 0; n--) {
-		*d++ = b;
+	while (d < end) {
+		if (MISALIGNED(d) == 0 && (size_t)(end - d) >= WORD) {
+			*(uint64_t *)(void *)d = w;
+			d += WORD;
+		} else {
+			*d++ = (uint8_t)c;
+		}
 	}
 	return dst;
 }
@@ -103,33 +91,16 @@ void *memchr(const void *s, int c, size_t n)
 	return NULL;
 }
 
-size_t strlen(const char *s)
-{
-	size_t n = 0;
-
-	while (s[n] != '\0') {
-		n++;
-	}
-	return n;
-}
-
 size_t strnlen(const char *s, size_t max)
 {
-	size_t n = 0;
+	const char *end = memchr(s, '\0', max);
 
-	while (n < max && s[n] != '\0') {
-		n++;
-	}
-	return n;
+	return end != NULL ? (size_t)(end - s) : max;
 }
 
-int strcmp(const char *a, const char *b)
+size_t strlen(const char *s)
 {
-	while (*a != '\0' && *a == *b) {
-		a++;
-		b++;
-	}
-	return (uint8_t)*a - (uint8_t)*b;
+	return strnlen(s, SIZE_MAX);
 }
 
 int strncmp(const char *a, const char *b, size_t n)
@@ -142,40 +113,34 @@ int strncmp(const char *a, const char *b, size_t n)
 	return 0;
 }
 
+int strcmp(const char *a, const char *b)
+{
+	return strncmp(a, b, SIZE_MAX);
+}
+
 char *strchr(const char *s, int c)
 {
-	for (; *s != (char)c; s++) {
-		if (*s == '\0') {
-			return NULL;
-		}
-	}
-	return (char *)(uintptr_t)s;
+	return memchr(s, c, strlen(s) + 1);
 }
 
 char *strrchr(const char *s, int c)
 {
-	const char *last = NULL;
-
-	for (;; s++) {
-		if (*s == (char)c) {
-			last = s;
-		}
-		if (*s == '\0') {
-			return (char *)(uintptr_t)last;
+	for (size_t n = strlen(s) + 1; n-- != 0;) {
+		if (s[n] == (char)c) {
+			return (char *)(uintptr_t)(s + n);
 		}
 	}
+	return NULL;
 }
 
 unsigned long strtoul(const char *s, char **end, int base)
 {
 	const char *rest;
 	uint64_t v;
+	bool fits = str_number(s, (unsigned)base, &rest, &v);
 
-	if (!str_number(s, (unsigned)base, &rest, &v)) {
-		v = ULONG_MAX;
-	}
 	if (end != NULL) {
 		*end = (char *)(uintptr_t)rest;
 	}
-	return v;
+	return fits ? v : ULONG_MAX;
 }

@@ -43,7 +43,7 @@ static void test_integers(void **state)
 		for (unsigned b = 0; b < 4; b++) {
 			for (unsigned c = 0; c < 5; c++) {
 				for (unsigned v = 0; v < 10; v++) {
-					for (const char *conv = "dixXu"; *conv != '\0'; conv++) {
+					for (const char *conv = "dxu"; *conv != '\0'; conv++) {
 						int n = __builtin_snprintf(
 						    f, sizeof(f), "<%%%s%s%s%c>", flags[a],
 						    widths[b], precs[c], *conv);
@@ -68,8 +68,8 @@ static void test_integers(void **state)
 		}
 	}
 	SAME("%zu %zx", sizeof(f), (size_t)SIZE_MAX);
-	SAME("%*d|%-*d|%*d|%.*d", 7, 1, 7, 2, -7, 3, 5, 4);
-	assert_true(checks > 1000);
+	SAME("%.*d", 5, 4);
+	assert_true(checks > 2000);
 }
 
 static void test_text(void **state)
