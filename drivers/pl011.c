@@ -13,7 +13,6 @@
 #define LCR_H 0x2c
 #define CR 0x30
 #define IMSC 0x38
-#define ICR 0x44
 
 #define FR_BUSY BIT32(3)
 #define FR_RXFE BIT32(4)
@@ -65,18 +64,10 @@ static bool pl011_rx(uint64_t base, uint8_t *c)
 	return true;
 }
 
-static void pl011_rx_irq_enable(uint64_t base)
-{
-	io_write32(base + ICR, INT_RX | INT_RT);
-	io_write32(base + IMSC, io_read32(base + IMSC) | INT_RX | INT_RT);
-}
-
 /* RIS.TX is set when the FIFO drains through its mark, whatever the mask is: nothing is missed. */
-static void pl011_tx_irq(uint64_t base, bool on)
+static void pl011_irqs(uint64_t base, bool tx)
 {
-	uint32_t imsc = io_read32(base + IMSC) & ~INT_TX;
-
-	io_write32(base + IMSC, imsc | (on ? INT_TX : 0));
+	io_write32(base + IMSC, INT_RX | INT_RT | (tx ? INT_TX : 0));
 }
 
 const struct uart_ops uart_pl011_ops = {
@@ -85,6 +76,5 @@ const struct uart_ops uart_pl011_ops = {
     .tx = pl011_tx,
     .tx_idle = pl011_tx_idle,
     .rx = pl011_rx,
-    .rx_irq_enable = pl011_rx_irq_enable,
-    .tx_irq = pl011_tx_irq,
+    .irqs = pl011_irqs,
 };

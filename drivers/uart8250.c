@@ -67,16 +67,9 @@ static bool u8250_rx(uint64_t base, uint8_t *c)
 	return true;
 }
 
-static void u8250_rx_irq_enable(uint64_t base)
+static void u8250_irqs(uint64_t base, bool tx)
 {
-	reg_write(base, IER, reg_read(base, IER) | IER_RDI);
-}
-
-static void u8250_tx_irq(uint64_t base, bool on)
-{
-	uint32_t ier = reg_read(base, IER) & ~IER_THRI;
-
-	reg_write(base, IER, ier | (on ? IER_THRI : 0));
+	reg_write(base, IER, IER_RDI | (tx ? IER_THRI : 0));
 }
 
 const struct uart_ops uart_8250_ops = {
@@ -85,6 +78,5 @@ const struct uart_ops uart_8250_ops = {
     .tx = u8250_tx,
     .tx_idle = u8250_tx_idle,
     .rx = u8250_rx,
-    .rx_irq_enable = u8250_rx_irq_enable,
-    .tx_irq = u8250_tx_irq,
+    .irqs = u8250_irqs,
 };

@@ -87,7 +87,7 @@ static void send(uint32_t flags, uint32_t max, uint64_t now) REQUIRES(con.lock)
 	}
 	if (con.async && more != con.tx_irq) {
 		con.tx_irq = more;
-		con.ops->tx_irq(con.base, more);
+		con.ops->irqs(con.base, more);
 	}
 }
 
@@ -199,7 +199,7 @@ void console_set_up(const struct console_up *up)
 	con.up = up;
 	con.async = con.has_irq;
 	if (con.has_irq) {
-		con.ops->rx_irq_enable(con.base);
+		con.ops->irqs(con.base, false);
 	}
 }
 

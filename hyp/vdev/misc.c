@@ -5,44 +5,33 @@
 #include <hyp/vdev.h>
 
 #include <arch/barrier.h>
+#include <hyp/atomic.h>
 #include <hyp/vgic.h>
 #include <hyp/vm.h>
 
 #define VIRTIO_STRIDE 0x200u
-/* Virtio 1.1, 4.2.2: the registers that an empty slot has; the rest read as 0. */
-#define VIRTIO_MAGIC 0x00
-#define VIRTIO_VERSION 0x04
-#define VIRTIO_VENDOR 0x0c
-
-void vdev_line_sync(struct vm *vm, spinlock_t *lock, struct vdev_line *line, const uint32_t *ris,
-                    const uint32_t *imsc)
+void vdev_line_sync(struct vdev_line *line)
 {
-	spin_lock(lock);
+	spin_lock(line->lock);
 	/* A further round takes another vCPU's trap in the meantime: not a bound the guest sets. */
-	while (!line->updating && line->level != ((*ris & *imsc) != 0)) {
+	while (!line->updating && line->level != ((*line->ris & *line->imsc) != 0)) {
 		bool level = !line->level;
 
 		line->updating = true;
 		line->level = level;
-		spin_unlock(lock);
-		vgic_set_line(vm, NULL, line->intid, level);
-		spin_lock(lock);
+		spin_unlock(line->lock);
+		vgic_set_line(line->vm, NULL, line->intid, level);
+		spin_lock(line->lock);
 		line->updating = false;
 	}
-	spin_unlock(lock);
+	spin_unlock(line->lock);
 }
 
-void vdev_line_stop(spinlock_t *lock, struct vdev_line *line, uint32_t *imsc)
+void vdev_line_wait(struct vdev_line *line)
 {
-	spin_lock(lock);
-	*imsc = 0;
-	while (line->updating) {
-		spin_unlock(lock);
+	while (load_acquire(&line->updating)) {
 		cpu_relax();
-		spin_lock(lock);
 	}
-	line->level = false;
-	spin_unlock(lock);
 }
 
 uint32_t vdev_primecell_id(uint32_t part, uint32_t off)
@@ -85,15 +74,14 @@ const struct mmio_ops vflash_ops = {
 static enum mmio_result virtio_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                     uint64_t *val)
 {
-	uint32_t reg = off % VIRTIO_STRIDE;
+	/* Virtio 1.1, 4.2.2: "virt", version, no device, vendor "QEMU"; the rest reads as 0. */
+	static const uint32_t regs[] = {0x74726976, 2, 0, 0x554d4551};
+	uint32_t reg = off % VIRTIO_STRIDE / 4;
 
 	(void)v;
 	(void)dev;
-	*val = size != 4               ? 0
-	       : reg == VIRTIO_MAGIC   ? 0x74726976 /* "virt" */
-	       : reg == VIRTIO_VERSION ? 2
-	       : reg == VIRTIO_VENDOR  ? 0x554d4551 /* "QEMU" */
-	                               : 0;
+	*val = size == 4 && reg < ARRAY_SIZE(regs) ? regs[array_index_nospec(reg, ARRAY_SIZE(regs))]
+	                                           : 0;
 	return MMIO_OK;
 }
 

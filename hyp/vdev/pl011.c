@@ -88,11 +88,6 @@ static void rx_refill(struct vpl011 *u) REQUIRES(u->lock)
 	}
 }
 
-static void sync_line(struct vpl011 *u) EXCLUDES(u->lock)
-{
-	vdev_line_sync(u->vm, &u->lock, &u->line, &u->reg[RIS / 4], &u->reg[IMSC / 4]);
-}
-
 static uint32_t read_dr(struct vpl011 *u)
 {
 	uint32_t c;
@@ -107,7 +102,7 @@ static uint32_t read_dr(struct vpl011 *u)
 	}
 	rx_refill(u);
 	spin_unlock(&u->lock);
-	sync_line(u);
+	vdev_line_sync(&u->line);
 	return c;
 }
 
@@ -130,7 +125,7 @@ static enum mmio_result write_dr(struct vpl011 *u, struct vcpu *v, uint8_t c)
 			rx_put(u, c);
 		}
 		spin_unlock(&u->lock);
-		sync_line(u);
+		vdev_line_sync(&u->line);
 	}
 	return MMIO_OK;
 }
@@ -192,7 +187,7 @@ static enum mmio_result vpl011_write(struct vcpu *v, void *dev, uint32_t off, un
 	spin_lock(&u->lock);
 	write_reg(u, off, (uint32_t)val);
 	spin_unlock(&u->lock);
-	sync_line(u);
+	vdev_line_sync(&u->line);
 	return MMIO_OK;
 }
 
@@ -209,7 +204,11 @@ enum hyp_err vpl011_create(struct vm *vm)
 
 	TRY(mmio_add(&vm->mmio, ipa(vm->machine->pl011), PAGE_SIZE, &vpl011_ops, u));
 	*u = (struct vpl011){.lock = SPINLOCK_INIT(LOCK_VDEV), .vm = vm};
-	u->line.intid = vm->machine->pl011_intid;
+	u->line = (struct vdev_line){.vm = vm,
+	                             .intid = vm->machine->pl011_intid,
+	                             .lock = &u->lock,
+	                             .ris = &u->reg[RIS / 4],
+	                             .imsc = &u->reg[IMSC / 4]};
 	vm->pl011 = u;
 	vpl011_reset(vm);
 	console_port_add(&vm->port, vm, vm->name, vm->slot);
@@ -234,7 +233,7 @@ void vpl011_reset(struct vm *vm)
 	u->reg[CR / 4] = CR_RESET;
 	u->reg[IFLS / 4] = IFLS_RESET;
 	spin_unlock(&u->lock);
-	sync_line(u);
+	vdev_line_sync(&u->line);
 }
 
 void vpl011_input(struct vm *vm)
@@ -244,7 +243,7 @@ void vpl011_input(struct vm *vm)
 	spin_lock(&u->lock);
 	rx_refill(u);
 	spin_unlock(&u->lock);
-	sync_line(u);
+	vdev_line_sync(&u->line);
 }
 
 void vpl011_room(struct vm *vm)

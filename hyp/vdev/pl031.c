@@ -5,18 +5,15 @@
  */
 #include <hyp/vdev.h>
 
+#include <arch/barrier.h>
 #include <arch/timer.h>
 #include <hyp/vgic.h>
 #include <hyp/vm.h>
 
-/* Registers, DDI 0224C table 3-1. */
-#define DR 0x00
+/* Registers that are written, DDI 0224C table 3-1. */
 #define MR 0x04
 #define LR 0x08
-#define CR 0x0c
 #define IMSC 0x10
-#define RIS 0x14
-#define MIS 0x18
 #define ICR 0x1c
 
 /* By VM slot. Never freed, so that a late deadline finds memory of the right type. */
@@ -36,25 +33,16 @@ static uint64_t match_time(const struct vpl031 *r, uint64_t now)
 }
 
 /* Sets or raises the alarm after a change of match or time, as QEMU does: equal counts at once. */
-static void set_alarm(struct vpl031 *r) EXCLUDES(r->lock)
+static uint64_t set_alarm(struct vpl031 *r) REQUIRES(r->lock)
 {
-	uint64_t now = arch_counter(), when;
+	uint64_t now = arch_counter();
 
-	spin_lock(&r->lock);
+	r->when = match_time(r, now);
 	if (seconds(r, now) == r->match) {
 		r->ris = 1;
 		r->when = TIMER_NEVER;
-	} else {
-		r->when = match_time(r, now);
 	}
-	when = r->when;
-	spin_unlock(&r->lock);
-	deadline_set(&r->alarm, when);
-}
-
-static void sync_line(struct vpl031 *r) EXCLUDES(r->lock)
-{
-	vdev_line_sync(r->vm, &r->lock, &r->line, &r->ris, &r->imsc);
+	return r->when;
 }
 
 static void alarm_fire(struct deadline *d, uint64_t now)
@@ -68,45 +56,32 @@ static void alarm_fire(struct deadline *d, uint64_t now)
 		r->ris = 1;
 	}
 	spin_unlock(&r->lock);
-	sync_line(r);
+	vdev_line_sync(&r->line);
 }
 
 static const struct deadline_ops alarm_ops = {.fire = alarm_fire};
+
+static uint32_t read_reg(const struct vpl031 *r, uint32_t off) REQUIRES(r->lock)
+{
+	/* From DR to MIS; CR: always enabled. */
+	const uint32_t regs[] = {
+	    seconds(r, arch_counter()), r->match, r->load, 1, r->imsc, r->ris, r->ris & r->imsc,
+	};
+
+	return off % 4 == 0 && off / 4 < ARRAY_SIZE(regs)
+	           ? regs[array_index_nospec(off / 4, ARRAY_SIZE(regs))]
+	           : vdev_primecell_id(0x1031, off);
+}
 
 static enum mmio_result vpl031_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                     uint64_t *val)
 {
 	struct vpl031 *r = dev;
-	uint64_t now = arch_counter();
 
 	(void)v;
 	(void)size;
 	spin_lock(&r->lock);
-	switch (off) {
-	case DR:
-		*val = seconds(r, now);
-		break;
-	case MR:
-		*val = r->match;
-		break;
-	case LR:
-		*val = r->load;
-		break;
-	case CR:
-		*val = 1; /* always enabled */
-		break;
-	case IMSC:
-		*val = r->imsc;
-		break;
-	case RIS:
-		*val = r->ris;
-		break;
-	case MIS:
-		*val = r->ris & r->imsc;
-		break;
-	default:
-		*val = vdev_primecell_id(0x1031, off);
-	}
+	*val = read_reg(r, off);
 	spin_unlock(&r->lock);
 	return MMIO_OK;
 }
@@ -116,30 +91,25 @@ static enum mmio_result vpl031_write(struct vcpu *v, void *dev, uint32_t off, un
 {
 	struct vpl031 *r = dev;
 	uint32_t x = (uint32_t)val;
+	uint64_t when;
 
 	(void)v;
 	(void)size;
 	spin_lock(&r->lock);
-	switch (off) {
-	case MR:
+	if (off == MR) {
 		r->match = x;
-		break;
-	case LR:
+	} else if (off == LR) {
 		r->load = x;
 		r->base = arch_counter() - x * arch_counter_hz();
-		break;
-	case IMSC:
+	} else if (off == IMSC) {
 		r->imsc = x & 1;
-		break;
-	case ICR:
+	} else if (off == ICR) {
 		r->ris = 0; /* whatever is written (DDI 0287B; QEMU) */
-		break;
 	}
+	when = off == MR || off == LR ? set_alarm(r) : r->when;
 	spin_unlock(&r->lock);
-	if (off == MR || off == LR) {
-		set_alarm(r);
-	}
-	sync_line(r);
+	deadline_set(&r->alarm, when);
+	vdev_line_sync(&r->line);
 	return MMIO_OK;
 }
 
@@ -155,29 +125,16 @@ enum hyp_err vpl031_create(struct vm *vm)
 	struct vpl031 *r = &pl031s[vm->slot];
 
 	TRY(mmio_add(&vm->mmio, ipa(vm->machine->pl031), PAGE_SIZE, &vpl031_ops, r));
-	*r = (struct vpl031){.lock = SPINLOCK_INIT(LOCK_VDEV), .vm = vm};
+	*r = (struct vpl031){.lock = SPINLOCK_INIT(LOCK_VDEV), .when = TIMER_NEVER};
+	r->line = (struct vdev_line){.vm = vm,
+	                             .intid = vm->machine->pl031_intid,
+	                             .lock = &r->lock,
+	                             .ris = &r->ris,
+	                             .imsc = &r->imsc};
 	r->base = arch_counter() - (uint32_t)vm->cfg->rtc_base * arch_counter_hz();
-	r->line.intid = vm->machine->pl031_intid;
-	r->when = TIMER_NEVER;
 	deadline_init(&r->alarm, &alarm_ops);
 	vm->pl031 = r;
 	return HYP_OK;
-}
-
-void vpl031_destroy(struct vm *vm)
-{
-	struct vpl031 *r = vm->pl031;
-
-	if (r != NULL) {
-		spin_lock(&r->lock);
-		r->when = TIMER_NEVER;
-		spin_unlock(&r->lock);
-		deadline_cancel(&r->alarm);
-		/* An alarm that fires on another CPU at this moment is done with the VM afterwards.
-		 */
-		vdev_line_stop(&r->lock, &r->line, &r->imsc);
-		vm->pl031 = NULL;
-	}
 }
 
 /* The time goes on, as with a battery. */
@@ -190,5 +147,15 @@ void vpl031_reset(struct vm *vm)
 	r->when = TIMER_NEVER;
 	spin_unlock(&r->lock);
 	deadline_cancel(&r->alarm);
-	sync_line(r);
+	vdev_line_sync(&r->line);
+}
+
+void vpl031_destroy(struct vm *vm)
+{
+	if (vm->pl031 != NULL) {
+		vpl031_reset(vm);
+		/* An alarm that fires on another CPU at this moment is then done with the VM. */
+		vdev_line_wait(&vm->pl031->line);
+		vm->pl031 = NULL;
+	}
 }

@@ -14,9 +14,8 @@ struct uart_ops {
 	void (*tx)(uint64_t base, uint8_t c);
 	bool (*tx_idle)(uint64_t base);        /* the last bit has left */
 	bool (*rx)(uint64_t base, uint8_t *c); /* false: nothing there */
-	void (*rx_irq_enable)(uint64_t base);
-	/* Interrupt while there is room for more; it must come if room appears after tx_ready said
-	 * no. */
-	void (*tx_irq)(uint64_t base, bool on);
+	/* Interrupts from now on: when something was received; tx: also while there is room for
+	 * more, which must come if room appears after tx_ready said no. */
+	void (*irqs)(uint64_t base, bool tx);
 };
 extern const struct uart_ops uart_pl011_ops, uart_8250_ops;

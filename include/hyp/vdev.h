@@ -20,9 +20,12 @@ struct vm;
  * lock while the vGIC's (which comes before it) is taken.
  */
 struct vdev_line {
+	struct vm *vm;
 	uint32_t intid;
-	bool level;    /* what the vGIC was told last */
-	bool updating; /* a CPU is telling it: it will look again */
+	spinlock_t *lock;           /* the device's; its registers: */
+	const uint32_t *ris, *imsc; /* the level is *ris & *imsc */
+	bool level;                 /* what the vGIC was told last */
+	bool updating;              /* a CPU is telling it: it will look again */
 };
 
 #define VPL011_FIFO 16u
@@ -48,7 +51,6 @@ void vpl011_room(struct vm *vm);
 
 struct vpl031 {
 	spinlock_t lock;
-	struct vm *vm;
 	uint64_t base; /* counter value at which RTCDR was 0 (may have wrapped) */
 	uint32_t match, load, imsc, ris;
 	uint64_t when; /* the match interrupt is to come then; TIMER_NEVER: not */
@@ -62,11 +64,9 @@ void vpl031_reset(struct vm *vm);
 /* The rest of the absent flash (0, ignored); a row of empty virtio-mmio transports, 0x200 each. */
 extern const struct mmio_ops vflash_ops, vvirtio_empty_ops;
 
-/* For devices. Tells the vGIC that the level is ris & imsc, which are read under *lock (not held).
- */
-void vdev_line_sync(struct vm *vm, spinlock_t *lock, struct vdev_line *line, const uint32_t *ris,
-                    const uint32_t *imsc) EXCLUDES(*lock);
-/* The line is low and the vGIC is not told of it any more: the VM goes away. */
-void vdev_line_stop(spinlock_t *lock, struct vdev_line *line, uint32_t *imsc) EXCLUDES(*lock);
+/* For devices, their lock not held. Tells the vGIC a changed level. */
+void vdev_line_sync(struct vdev_line *line);
+/* No CPU is telling it any more: for a VM that goes away, whose registers change no more. */
+void vdev_line_wait(struct vdev_line *line);
 /* Byte n of the PrimeCell identification at 0xfe0: part is bytes 0 and 1 (DDI 0183G 3.3.16). */
 uint32_t vdev_primecell_id(uint32_t part, uint32_t off);

@@ -91,12 +91,7 @@ static bool fake_rx(uint64_t base, uint8_t *c)
 	return true;
 }
 
-static void fake_rx_irq_enable(uint64_t base)
-{
-	(void)base;
-}
-
-static void fake_tx_irq(uint64_t base, bool on)
+static void fake_irqs(uint64_t base, bool on)
 {
 	(void)base;
 	uart.irq = on;
@@ -104,8 +99,7 @@ static void fake_tx_irq(uint64_t base, bool on)
 
 #define OPS                                                                                        \
 	{                                                                                          \
-		fake_init, fake_tx_ready, fake_tx, fake_tx_idle, fake_rx, fake_rx_irq_enable,      \
-		    fake_tx_irq                                                                    \
+		fake_init, fake_tx_ready, fake_tx, fake_tx_idle, fake_rx, fake_irqs                \
 	}
 const struct uart_ops uart_pl011_ops = OPS, uart_8250_ops = OPS;
 
