@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+# The guest test programs: build/guests/t-NAME.elf from tests/guest/NAME.c and what they share.
+
+TG_DIR := tests/guest
+TG_PROGRAMS := timers gic
+TG_SHARED := $(TG_DIR)/tg.c $(TG_DIR)/tg_gic.c
+$(foreach p,$(TG_PROGRAMS),$(eval $(call unikernel,t-$(p),$(TG_DIR)/$(p).c $(TG_SHARED))))
