@@ -5,10 +5,10 @@
  */
 #include <asm/trap.h>
 
-/* C6.2.164 LDP: x 0101 00 mode L imm7 Rt2 Rn Rt; opc 00 = 32, 10 = 64 bit, 01 with L = LDPSW. */
+/* C6.2.164 LDP: opc 101 V=0 0 mode L imm7 Rt2 Rn Rt; opc 00 = 32, 10 = 64 bit, 01 with L = LDPSW. */
 #define PAIR_MASK 0x3e000000u
 #define PAIR_BITS 0x28000000u
-/* C6.2.166 LDR (immediate), pre and post index: size 111 0 00 opc 0 imm9 x1 Rn Rt. */
+/* C6.2.166 LDR (immediate), pre and post index: size 111 V=0 00 opc 0 imm9 x1 Rn Rt. */
 #define WB_MASK 0x3f200400u
 #define WB_BITS 0x38000400u
 
@@ -20,11 +20,10 @@ static uint32_t bits(uint32_t insn, unsigned hi, unsigned lo)
 static bool decode_pair(uint32_t insn, struct ldst *d)
 {
 	uint32_t opc = bits(insn, 31, 30), mode = bits(insn, 24, 23);
-	bool v = bits(insn, 26, 26) != 0;
 
 	d->load = bits(insn, 22, 22) != 0;
-	if (v || opc == 3 || (opc == 1 && (!d->load || mode == 0))) {
-		return false; /* SIMD, unallocated, STGP */
+	if (opc == 3 || (opc == 1 && (!d->load || mode == 0))) {
+		return false; /* unallocated, STGP */
 	}
 	d->pair = true;
 	d->sign = opc == 1;

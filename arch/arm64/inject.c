@@ -46,9 +46,10 @@ static void enter_el1(uint64_t esr)
 	sysreg_write(SPSR_EL2, next);
 }
 
-void inject_undef(uint64_t esr)
+void inject_undef(void)
 {
-	enter_el1(FIELD_PREP(ESR_EC, EC_UNKNOWN) | (esr & ESR_IL));
+	/* IL is 1 for this class, whatever the size of the instruction (D19.2.40). */
+	enter_el1(FIELD_PREP(ESR_EC, EC_UNKNOWN) | ESR_IL);
 }
 
 void inject_abort(uint64_t esr, uint64_t va, bool walk)
@@ -69,6 +70,5 @@ void inject_abort(uint64_t esr, uint64_t va, bool walk)
 
 void inject_serror(struct vcpu *v)
 {
-	v->arch.hcr |= HCR_VSE;
-	hcr_write(v->arch.hcr);
+	vcpu_hcr_change(v, 0, HCR_VSE);
 }

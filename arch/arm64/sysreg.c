@@ -163,8 +163,7 @@ static enum trap_result setway_write(struct vcpu *v, row_t row, uint64_t val)
 	if (!setway_flushed(v)) {
 		return TRAP_RESCHED;
 	}
-	v->arch.hcr |= HCR_TVM;
-	hcr_write(v->arch.hcr);
+	vcpu_hcr_change(v, 0, HCR_TVM);
 	return TRAP_ADVANCE;
 }
 

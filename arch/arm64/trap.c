@@ -70,7 +70,7 @@ bool trap_cond_fails(uint64_t esr, uint64_t pstate)
 /* PC past the trapped instruction; in AArch32 the IT block advances with it (G1.11, F1.2.1). */
 static void advance_pc(uint64_t esr)
 {
-	uint64_t pstate = sysreg_read(SPSR_EL2);
+	uint64_t old = sysreg_read(SPSR_EL2), pstate = old & ~PSR_SS;
 
 	if (pstate & PSR_AARCH32) {
 		uint64_t it = FIELD_GET(PSR_IT_HI, pstate) << 2 | FIELD_GET(PSR_IT_LO, pstate);
@@ -78,9 +78,11 @@ static void advance_pc(uint64_t esr)
 		it = (it & 7) ? (it & 0xe0) | ((it << 1) & 0x1f) : 0;
 		pstate = (pstate & ~(PSR_IT_HI | PSR_IT_LO)) | FIELD_PREP(PSR_IT_HI, it >> 2) |
 			 FIELD_PREP(PSR_IT_LO, it & 3);
+	} else {
+		pstate &= ~PSR_BTYPE; /* as any instruction that is not a branch leaves it */
 	}
-	if (pstate & (PSR_AARCH32 | PSR_SS)) {
-		sysreg_write(SPSR_EL2, pstate & ~PSR_SS);
+	if (pstate != old) {
+		sysreg_write(SPSR_EL2, pstate);
 	}
 	sysreg_write(ELR_EL2, sysreg_read(ELR_EL2) + ((esr & ESR_IL) ? 4 : 2));
 }
@@ -96,7 +98,7 @@ static enum trap_result trap_wfx(struct vcpu *v, uint64_t esr)
 		return TRAP_ADVANCE;
 	}
 	v->stats.nr_wfi++;
-	if (!vgic_pending(v) && !(v->arch.hcr & HCR_VSE)) {
+	if (!vgic_pending(v) && !(sysreg_read(HCR_EL2) & HCR_VSE)) {
 		sched_block(v);
 	}
 	return TRAP_ADVANCE;
@@ -139,11 +141,10 @@ static const trap_fn trap_table[64] = {
  */
 static void update_twe(struct vcpu *v)
 {
-	uint64_t hcr = (v->arch.hcr & ~HCR_TWE) | (sched_contended() ? HCR_TWE : 0);
+	uint64_t twe = sched_contended() ? HCR_TWE : 0;
 
-	if (hcr != v->arch.hcr) {
-		v->arch.hcr = hcr;
-		hcr_write(hcr);
+	if ((v->arch.hcr & HCR_TWE) != twe) {
+		vcpu_hcr_change(v, HCR_TWE, twe);
 	}
 }
 
@@ -205,7 +206,7 @@ static struct vcpu *trap_exit(struct vcpu *v, enum trap_result r, uint64_t esr)
 		advance_pc(esr);
 		break;
 	case TRAP_UNDEF:
-		inject_undef(esr);
+		inject_undef();
 		break;
 	case TRAP_ABORT:
 		inject_abort(esr, sysreg_read(FAR_EL2), false);

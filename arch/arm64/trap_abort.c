@@ -10,6 +10,7 @@
 #include <hyp/vm.h>
 #include <arch/barrier.h>
 
+#include <asm/at.h>
 #include <asm/sysreg.h>
 #include <asm/trap.h>
 
@@ -20,9 +21,9 @@ static bool guest_va_to_ipa(uint64_t va, bool el0, uint64_t *out)
 	uint64_t par;
 
 	if (el0) {
-		__asm__ volatile("at s1e0r, %0" ::"r"(va) : "memory");
+		at(s1e0r, va);
 	} else {
-		__asm__ volatile("at s1e1r, %0" ::"r"(va) : "memory");
+		at(s1e1r, va);
 	}
 	isb(); /* AT completes before PAR_EL1 is read (D8.10) */
 	par = sysreg_read(PAR_EL1);
@@ -159,6 +160,19 @@ static enum trap_result mmio_syndrome(struct vcpu *v, uint64_t esr, uint64_t fip
 }
 
 /*
+ * A translation fault in RAM: stage 2 was between break and make. What is mapped by now is
+ * simply accessed again. Nothing but RAM and the GICV pages is ever mapped for data.
+ */
+static bool mapped_meanwhile(struct vcpu *v, uint64_t esr, uint64_t fipa)
+{
+	struct s2_walk w;
+
+	return fipa - v->vm->machine->ram_base < v->vm->cfg->memory &&
+	       (FIELD_GET(ESR_FSC, esr) & FSC_TYPE) == FSC_TRANSLATION &&
+	       s2_lookup(&v->vm->s2, ipa(fipa), &w) == HYP_OK;
+}
+
+/*
  * The common head of both ladders. TRAP_RESUME here means: go on, *fipa is the address; the
  * others are final.
  */
@@ -166,10 +180,11 @@ static enum trap_result abort_head(struct vcpu *v, uint64_t esr, uint64_t far, u
 {
 	uint64_t fsc = FIELD_GET(ESR_FSC, esr), type = fsc & FSC_TYPE;
 
-	if (fsc == FSC_EXTERNAL || type == FSC_EXTERNAL_WALK) {
-		/* The host's bus said no to this guest: an SError, as it may be imprecise. */
+	if ((fsc & FSC_EXTERNAL_MASK) == FSC_EXTERNAL) {
+		/* The host's bus said no to this guest. The access did not happen: PC stays. */
+		log_guest(v->vm, LOG_WARN, "external abort, ESR %#llx", (unsigned long long)esr);
 		inject_serror(v);
-		return TRAP_ADVANCE;
+		return TRAP_KILL;
 	}
 	if (type != FSC_TRANSLATION && type != FSC_PERMISSION && type != FSC_ACCESS &&
 	    type != FSC_ADDR_SIZE) {
@@ -181,23 +196,12 @@ static enum trap_result abort_head(struct vcpu *v, uint64_t esr, uint64_t far, u
 	}
 	if (esr & ESR_S1PTW) {
 		/* Stage-1 tables in MMIO or outside RAM. */
-		inject_abort(esr, far, true);
+		if (!mapped_meanwhile(v, esr, *fipa)) {
+			inject_abort(esr, far, true);
+		}
 		return TRAP_KILL;
 	}
 	return TRAP_RESUME;
-}
-
-/*
- * A translation fault in RAM: stage 2 was between break and make. What is mapped by now is
- * simply accessed again. Nothing but RAM and the GICV pages is ever mapped for data.
- */
-static bool mapped_meanwhile(struct vcpu *v, uint64_t esr, uint64_t fipa)
-{
-	struct s2_walk w;
-
-	return fipa - v->vm->machine->ram_base < v->vm->cfg->memory &&
-	       (FIELD_GET(ESR_FSC, esr) & FSC_TYPE) == FSC_TRANSLATION &&
-	       s2_lookup(&v->vm->s2, ipa(fipa), &w) == HYP_OK;
 }
 
 enum trap_result trap_dabt(struct vcpu *v, uint64_t esr)
@@ -226,8 +230,12 @@ enum trap_result trap_dabt(struct vcpu *v, uint64_t esr)
 enum trap_result trap_iabt(struct vcpu *v, uint64_t esr)
 {
 	uint64_t far = sysreg_read(FAR_EL2), fipa = 0;
-	enum trap_result r = abort_head(v, esr, far, &fipa);
+	enum trap_result r;
 
+	if ((FIELD_GET(ESR_FSC, esr) & FSC_TYPE) == FSC_PERMISSION && !(esr & ESR_S1PTW)) {
+		return TRAP_ABORT; /* AT, a read, cannot tell the IPA of an execute-only page */
+	}
+	r = abort_head(v, esr, far, &fipa);
 	if (r == TRAP_RESUME) {
 		return mapped_meanwhile(v, esr, fipa) ? TRAP_RESUME : TRAP_ABORT;
 	}

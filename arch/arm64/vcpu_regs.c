@@ -58,6 +58,9 @@ void trap_cpu_init(void)
 	sysreg_write(CPTR_EL2, vcpu_cptr);
 	sysreg_write(HSTR_EL2, 0); /* AArch32 is only at EL0: its traps are those of AArch64 */
 	sysreg_write(VPIDR_EL2, sysreg_read(MIDR_EL1));
+	if (FIELD_GET(GENMASK(31, 28), sysreg_read(ID_AA64PFR0_EL1)) != 0) {
+		sysreg_write(S3_4_C5_C2_3, 0); /* VSESR_EL2: what virtual SErrors say (FEAT_RAS) */
+	}
 	sysreg_write(VTCR_EL2, s2_vtcr());
 	sysreg_write(OSLAR_EL1, 0); /* a set OS lock would mask guests' debug exceptions */
 	arch_vttbr_write(s2_vttbr_empty());
@@ -66,6 +69,15 @@ void trap_cpu_init(void)
 void hcr_write(uint64_t hcr)
 {
 	sysreg_write(HCR_EL2, hcr);
+}
+
+void vcpu_hcr_change(struct vcpu *v, uint64_t clear, uint64_t set)
+{
+	/* A virtual SError that was taken has cleared VSE in the register alone (D19.2.48). */
+	uint64_t vse = sysreg_read(HCR_EL2) & HCR_VSE;
+
+	v->arch.hcr = (v->arch.hcr & ~(HCR_VSE | clear)) | vse | set;
+	hcr_write(v->arch.hcr);
 }
 
 /* In reset order of the enum; what is not named resets to 0. */

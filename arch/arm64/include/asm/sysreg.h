@@ -49,6 +49,7 @@
 #define FSC_PERMISSION 0x0cu
 #define FSC_EXTERNAL 0x10u
 #define FSC_EXTERNAL_WALK 0x14u
+#define FSC_EXTERNAL_MASK 0x30u /* 0x10 to 0x1f: external, parity or ECC, on a walk or not */
 #define FSC_ALIGNMENT 0x21u
 /* ISS of MSR, MRS and SYS. */
 #define ESR_SYS_READ BIT(0)
@@ -100,6 +101,7 @@ enum esr_ec {
 #define PSR_AARCH32 BIT(4)
 #define PSR_T32 BIT(5)
 #define PSR_DAIF GENMASK(9, 6)
+#define PSR_BTYPE GENMASK(11, 10) /* AArch64 */
 #define PSR_IL BIT(20)
 #define PSR_SS BIT(21)
 #define PSR_PAN BIT(22)

@@ -23,7 +23,7 @@ enum trap_result trap_iabt(struct vcpu *v, uint64_t esr);
 bool trap_cond_fails(uint64_t esr, uint64_t pstate);
 
 /* Exception entry into the loaded vCPU's EL1; PC and PSTATE change. */
-void inject_undef(uint64_t esr);
+void inject_undef(void);
 /* Synchronous external abort at va; walk: on a translation table walk. */
 void inject_abort(uint64_t esr, uint64_t va, bool walk);
 /* Pends a virtual SError (HCR_EL2.VSE). */

@@ -13,6 +13,8 @@ uint64_t vcpu_cnthctl(const struct vcpu *v);
 uint64_t vcpu_mdcr(const struct vcpu *v);
 /* The one writer of HCR_EL2 while guests run; the caller sees to the ISB (or the ERET). */
 void hcr_write(uint64_t hcr);
+/* Changes bits of v, which is loaded here, in memory and in the register. */
+void vcpu_hcr_change(struct vcpu *v, uint64_t clear, uint64_t set);
 
 /* switch.c: all of v's state between memory and this CPU. v->loaded_on is the caller's. */
 void vcpu_ctx_save(struct vcpu *v);
