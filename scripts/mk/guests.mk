@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Guests, all into build/guests. The fragments guests/unikernel/unikernel.mk and tests/guest/guest.mk add what they build to
+# Guests, all into build/guests. The fragments guests/unikernel/unikernel.mk, tests/guest/guest.mk and tests/qemu/progs/progs.mk add to
 # GUESTS; they may use the variables here and those of third_party.mk.
 
 GUEST_BUILD := build/guests
@@ -11,6 +11,7 @@ GUESTS :=
 
 -include guests/unikernel/unikernel.mk
 -include tests/guest/guest.mk
+-include tests/qemu/progs/progs.mk
 
 # Debian's U-Boot for QEMU's arm64 virt, unmodified: a guest like any other.
 GUESTS += $(GUEST_BUILD)/u-boot.bin

@@ -86,6 +86,19 @@ def vm_output(text, name):
     return ''.join(re.findall(rf'^\[{re.escape(name)}\] (.*)$', text, re.M))
 
 
+def stray_lines(text):
+    """Lines after the start that are neither a VM's, nor the log's, nor the console's own: there must be none."""
+    after = text.replace('\r', '').partition('\nready in ')[2].split('\n')[1:]
+    known = re.compile(r'\[[A-Za-z][\w-]*\] |\[\d+\.\d{6} cpu\d+\] |-- |atoll: \d+ VMs stopped, \d+ crashed$|$')
+    return [line for line in after if not known.match(line)]
+
+
+def act_lines(n, pad=0):
+    """What the guest act.elf prints for `pad=PAD lines=N`, without line ends."""
+    return ''.join(f'line {i:05} of {n:05} ' + ''.join(chr(97 + (i + k) % 26) for k in range(pad)) + ' end'
+                   for i in range(1, n + 1))
+
+
 def mkbundle(directory, manifest, files=None, lint=True, when_idle='poweroff', ram='1G', guests=GUESTS, name='bundle.img'):
     """Run scripts/mkbundle in DIRECTORY: (CompletedProcess, path of the bundle). files: {name: bytes or path} beside it."""
     directory = pathlib.Path(directory)
@@ -137,12 +150,12 @@ class Serial(pexpect.spawn):
 class Machine:
     """QEMU with Atoll: expect() and send() on its serial line, finish() for its end. Killed by close() at the latest."""
 
-    def __init__(self, command, log, limit, raw=False):
+    def __init__(self, command, log, limit, raw=False, serial=('-serial', 'stdio', '-monitor', 'none')):
         LOGS.mkdir(parents=True, exist_ok=True)
         self.command = command
         self.log = pathlib.Path(log)
         self.deadline = time.monotonic() + limit * SCALE
-        self.serial = Serial(command + ['-serial', 'stdio', '-monitor', 'none'], log, raw)
+        self.serial = Serial(command + list(serial), log, raw)
 
     @property
     def text(self):
@@ -178,12 +191,16 @@ class Machine:
         """Type on the serial line (a control character as itself: '\\x1d' is Ctrl-])."""
         self.serial.send(text)
 
-    def finish(self, timeout=90, crashed=0):
-        """Wait until Atoll has ended by itself; check QEMU's status and the number of crashed VMs (None: any)."""
+    def wait_end(self, timeout=90):
+        """Wait until the program has ended by itself: its exit status (negative: the signal)."""
         if self.serial.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=self.left(timeout)):
             self.fail(f'did not end within {timeout} s')
         self.serial.wait()
-        status = self.serial.exitstatus if self.serial.signalstatus is None else -self.serial.signalstatus
+        return self.serial.exitstatus if self.serial.signalstatus is None else -self.serial.signalstatus
+
+    def finish(self, timeout=90, crashed=0):
+        """Wait until Atoll has ended by itself; check QEMU's status and the number of crashed VMs (None: any)."""
+        status = self.wait_end(timeout)
         end = run_qemu.verdict(self.text)
         if end is None or status != 0:
             self.fail(f'no proper end (QEMU status {status}, the last line must be "atoll: N VMs stopped, N crashed")')
