@@ -21,25 +21,12 @@ static uint32_t be32(const void *p)
 	return fdt32_to_cpu(*(const fdt32_t *)p);
 }
 
-/* A property at offset: its name lies in the strings block and ends there. */
-static bool prop_sound(const void *blob, int offset)
-{
-	const struct fdt_property *p = fdt_offset_ptr(blob, offset, (unsigned)sizeof(*p));
-	uint32_t strings = fdt_size_dt_strings(blob), name;
-
-	if (!p) {
-		return false;
-	}
-	name = fdt32_to_cpu(p->nameoff);
-	return name < strings && memchr((const char *)blob + fdt_off_dt_strings(blob) + name, 0,
-	                                strings - name) != NULL;
-}
-
 /* Every tag up to FDT_END: fdt_next_tag() bounds each of them by the structure block. */
 static const char *walk(const void *blob)
 {
 	int offset = 0, next = 0, depth = 0;
 	bool root = false;
+	const char *name;
 
 	for (;; offset = next) {
 		uint32_t tag = fdt_next_tag(blob, offset, &next);
@@ -64,7 +51,8 @@ static const char *walk(const void *blob)
 			}
 			break;
 		case FDT_PROP:
-			if (depth == 0 || !prop_sound(blob, offset)) {
+			/* The name: inside the strings block, and ended there. */
+			if (depth == 0 || !fdt_getprop_by_offset(blob, offset, &name, NULL)) {
 				return "has a property with a broken name";
 			}
 			break;

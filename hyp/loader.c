@@ -7,10 +7,7 @@
 
 #include <hyp/loader.h>
 
-#define TYPE(id, text)
 #define PROP(...)
-#define RULE(id, text)
-#define LOAD(id, text) static const char load_##id[] = text;
 #include <hyp/manifest_schema.def>
 
 /* Linux Documentation/arch/arm64/booting.rst, section 4. */
@@ -81,7 +78,7 @@ static const char *place_linux(struct placing *p, const struct fit_image *image)
 	uint64_t offset, size, base = p->ram;
 
 	if (loader_detect(image) != FORMAT_LINUX) {
-		return load_NOT_IMAGE;
+		return LOAD_NOT_IMAGE;
 	}
 	memcpy(&offset, image->data + IMAGE_TEXT_OFFSET, 8);
 	memcpy(&size, image->data + IMAGE_SIZE, 8);
@@ -89,14 +86,14 @@ static const char *place_linux(struct placing *p, const struct fit_image *image)
 		offset = IMAGE_OLD_OFFSET;
 	}
 	if (!IS_ALIGNED(offset, 4)) {
-		return load_IMAGE_OFFSET;
+		return LOAD_IMAGE_OFFSET;
 	}
 	if (offset < PAGE_SIZE) {
 		base = gap_base(p);
 	}
 	size = MAX(size, image->size);
 	if (offset > p->end - base || size > p->end - base - offset) {
-		return load_IMAGE_RAM;
+		return LOAD_IMAGE_RAM;
 	}
 	p->low = base + offset;
 	p->high = p->low + size;
@@ -112,21 +109,21 @@ static const char *elf_segments(const struct fit_image *image, struct elf_header
 	struct elf_phdr h;
 
 	if (loader_detect(image) != FORMAT_ELF) {
-		return load_NOT_ELF;
+		return LOAD_NOT_ELF;
 	}
 	if (image->size < sizeof(*eh)) {
-		return load_ELF_KIND;
+		return LOAD_ELF_KIND;
 	}
 	memcpy(eh, image->data, sizeof(*eh));
 	if (memcmp(eh->ident + 4, ELF_IDENT, 3) != 0 || eh->machine != EM_AARCH64) {
-		return load_ELF_KIND;
+		return LOAD_ELF_KIND;
 	}
 	if (eh->type != ET_EXEC && eh->type != ET_DYN) {
-		return load_ELF_TYPE;
+		return LOAD_ELF_TYPE;
 	}
 	if (eh->phentsize != sizeof(h) || eh->phoff > image->size ||
 	    eh->phnum * sizeof(h) > image->size - eh->phoff) {
-		return load_ELF_TABLE;
+		return LOAD_ELF_TABLE;
 	}
 	*n = 0;
 	for (unsigned i = 0; i < eh->phnum; i++) {
@@ -135,11 +132,11 @@ static const char *elf_segments(const struct fit_image *image, struct elf_header
 			continue;
 		}
 		if (*n == ELF_MAX_SEGMENTS) {
-			return load_ELF_MANY;
+			return LOAD_ELF_MANY;
 		}
 		ph[(*n)++] = h;
 	}
-	return *n == 0 ? load_ELF_NONE : NULL;
+	return *n == 0 ? LOAD_ELF_NONE : NULL;
 }
 
 /* One segment against the file, RAM and those before it. */
@@ -149,17 +146,17 @@ static const char *elf_check(const struct placing *p, const struct fit_image *im
 	const struct elf_phdr *h = &ph[i];
 
 	if (h->offset > image->size || h->filesz > image->size - h->offset) {
-		return load_ELF_FILE;
+		return LOAD_ELF_FILE;
 	}
 	if (h->filesz > h->memsz) {
-		return load_ELF_SIZES;
+		return LOAD_ELF_SIZES;
 	}
 	if (h->paddr < p->ram || h->paddr > p->end || h->memsz > p->end - h->paddr) {
-		return load_ELF_RAM;
+		return LOAD_ELF_RAM;
 	}
 	while (i-- > 0) {
 		if (h->paddr < ph[i].paddr + ph[i].memsz && ph[i].paddr < h->paddr + h->memsz) {
-			return load_ELF_OVERLAP;
+			return LOAD_ELF_OVERLAP;
 		}
 	}
 	return NULL;
@@ -201,7 +198,7 @@ static const char *place_elf(struct placing *p, const struct fit_image *image)
 		p->high = MAX(p->high, ph[i].paddr + ph[i].memsz);
 		add_segment(p->plan, ph[i].paddr, image->data + ph[i].offset, ph[i].filesz);
 	}
-	return entered ? NULL : load_ELF_ENTRY;
+	return entered ? NULL : LOAD_ELF_ENTRY;
 }
 
 static const char *place_raw(struct placing *p, const struct vm_config *cfg,
@@ -211,10 +208,10 @@ static const char *place_raw(struct placing *p, const struct vm_config *cfg,
 	uint64_t entry = cfg->entry ? cfg->entry : load;
 
 	if (load < p->ram || load > p->end || image->size > p->end - load) {
-		return load_RAW_RAM;
+		return LOAD_RAW_RAM;
 	}
 	if (entry < load || entry - load >= image->size) {
-		return load_RAW_ENTRY;
+		return LOAD_RAW_ENTRY;
 	}
 	p->low = load;
 	p->high = load + image->size;
@@ -250,7 +247,7 @@ static const char *place_rest(struct placing *p, const struct fit_image *ramdisk
 		p->plan->fdt_at_base = p->low - p->ram >= fdt_size;
 		return NULL;
 	}
-	return load_NO_ROOM;
+	return LOAD_NO_ROOM;
 }
 
 enum hyp_err loader_plan(const struct vm_config *cfg, uint64_t ram_base,

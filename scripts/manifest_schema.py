@@ -16,9 +16,9 @@ class Schema:
         self.types, self.rules, self.loads, self.props = {}, {}, {}, []
         with open(path, encoding='utf-8') as f:
             for number, line in enumerate(f, 1):
-                match = re.match(r'(TYPE|PROP|RULE|LOAD)\((.*)\)$', line.strip())
+                match = re.match(r'(PROP)\((.*)\)$|#define (TYPE|RULE|LOAD)_(\w+) (".*")$', line.strip())
                 if match:
-                    self._line(match[1], match[2], f'{path}:{number}')
+                    self._line(match[1] or match[3], match[2] or f'{match[4]}, {match[5]}', f'{path}:{number}')
 
     def _line(self, macro, args, where):
         # Identifiers outside strings become strings; what is left is a Python tuple.
