@@ -98,11 +98,6 @@ void deadline_cancel(struct deadline *d)
 	unqueue(d, true);
 }
 
-bool deadline_pending(const struct deadline *d)
-{
-	return load_acquire(&d->cpu) >= 0;
-}
-
 void deadline_irq(void)
 {
 	struct pcpu *p = this_pcpu();

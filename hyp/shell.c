@@ -120,7 +120,6 @@ static void verb_list(char *args)
 
 static void verb_info(char *args)
 {
-	static const char *const states[] = {"off", "ready", "running", "blocked"};
 	const struct vm *vm = vm_arg(&args);
 	const struct vm_config *c;
 
@@ -148,7 +147,7 @@ static void verb_info(char *args)
 		const struct vcpu *v = vm->vcpus[i];
 
 		out("  vCPU %-2u  %-7s on CPU %u of mask %#llx, ran %llu ms\n", i,
-		    states[v->state & 3], v->cpu, (ull)v->affinity, ms(sched_run_ticks(v)));
+		    vcpu_state_name(v), v->cpu, (ull)v->affinity, ms(sched_run_ticks(v)));
 	}
 	out("  console  %u bytes queued, %u typed and not read, %u typed and dropped\n",
 	    vm->port.head - vm->port.tail, vm->port.rx_head - vm->port.rx_tail,
@@ -203,7 +202,22 @@ static void verb_stats(char *args)
 static void verb_sched(char *args)
 {
 	(void)args;
-	out_text(sched_describe(sh.text, sizeof(sh.text)), "no vCPUs");
+	out("%-20s %3s %3s %-8s %-9s %10s %10s %8s %8s\n", "VM", "id", "cpu", "state", "class",
+	    "run ms", "steal ms", "wake us", "max us");
+	for (unsigned i = 0; i < MAX_VMS; i++) {
+		for (unsigned j = 0; vms[i] != NULL && j < vms[i]->nr_vcpus; j++) {
+			const struct vcpu *v = vms[i]->vcpus[j];
+			const struct vcpu_stats *s = &v->stats;
+			bool fixed = v->se.cls == SCHED_FIXED;
+
+			out("%-20s %3u %3u %-8s %-5s%4u %10llu %10llu %8llu %8llu\n", vms[i]->name,
+			    j, v->cpu, vcpu_state_name(v), fixed ? "fixed" : "fair",
+			    fixed ? v->se.priority : v->se.weight, ms(sched_run_ticks(v)),
+			    ms(s->steal_ticks),
+			    us(s->wake_ticks_sum / MAX(s->nr_wakes, UINT64_C(1))),
+			    us(s->wake_ticks_max));
+		}
+	}
 }
 
 static void verb_irq(char *args)

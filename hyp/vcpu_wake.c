@@ -9,6 +9,13 @@
 #include <hyp/pcpu.h>
 #include <hyp/vcpu.h>
 
+void vcpu_set_home(struct vcpu *v, unsigned cpu)
+{
+	atomic_fetch_add_full(&pcpus[v->cpu].nr_vcpus, UINT32_MAX);
+	atomic_fetch_add_full(&pcpus[cpu].nr_vcpus, 1u);
+	store_relaxed(&v->cpu, cpu);
+}
+
 /* Where a woken vCPU goes: home; or, if that is busy and v is saved, to an idle CPU. */
 static struct pcpu *wake_cpu(struct vcpu *v)
 {
@@ -20,9 +27,7 @@ static struct pcpu *wake_cpu(struct vcpu *v)
 	}
 	for (unsigned i = 0; i < nr_pcpus; i++) {
 		if (load_relaxed(&pcpus[i].idle) && (v->affinity & BIT(i)) != 0) {
-			atomic_fetch_add_full(&home->nr_vcpus, UINT32_MAX);
-			atomic_fetch_add_full(&pcpus[i].nr_vcpus, 1u);
-			store_relaxed(&v->cpu, i);
+			vcpu_set_home(v, i);
 			return &pcpus[i];
 		}
 	}

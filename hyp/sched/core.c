@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The scheduler's core: what runs next on this CPU, when it must look again, accounting, idling,
- * and pulling work from busier CPUs. Policies: fair.c, fixed.c. Wake-ups: hyp/vcpu_wake.c.
+ * and pulling work from busier CPUs. Policies: policy.c. Wake-ups: hyp/vcpu_wake.c.
  */
 #include <arch/barrier.h>
 #include <arch/cpu.h>
@@ -17,21 +17,6 @@
 #define JOB_STARVED_US 20000u
 
 struct rq rqs[MAX_PCPUS];
-
-static const struct sched_class *const classes[NR_CLASSES] = {
-	[SCHED_FAIR] = &sched_fair,
-	[SCHED_FIXED] = &sched_fixed,
-};
-
-static struct rq *this_rq(void)
-{
-	return &rqs[this_pcpu()->id];
-}
-
-static struct sched_ent *head_of(const struct list_node *q)
-{
-	return list_empty(q) ? NULL : list_entry(q->next, struct sched_ent, node);
-}
 
 /* The first to run of those that wait, or NULL. */
 static struct sched_ent *first_locked(const struct rq *rq)
@@ -70,36 +55,25 @@ void sched_init(void)
 
 void sched_cpu_init(void)
 {
-	this_rq()->stamp = arch_counter();
+	rqs[this_pcpu()->id].stamp = arch_counter();
 }
 
 void rq_account(struct rq *rq, uint64_t now)
 {
-	struct pcpu *p = this_pcpu();
 	struct sched_ent *e = rq->cur;
 	uint64_t ticks = now - rq->stamp;
 
 	rq->stamp = now;
 	if (!e) {
-		p->idle_ticks += ticks;
+		this_pcpu()->idle_ticks += ticks;
 		return;
 	}
-	if (e->job) {
-		struct job *j = ent_job(e);
-
-		j->run_ticks += ticks;
-		p->job_ticks += ticks;
-		if (j->vm) {
-			atomic_fetch_add_full(&j->vm->job_ticks, ticks);
-		}
-	} else {
-		ent_vcpu(e)->stats.run_ticks += ticks;
-	}
-	classes[e->cls]->charge(rq, e, ticks, now);
+	*(e->job ? &ent_job(e)->run_ticks : &ent_vcpu(e)->stats.run_ticks) += ticks;
+	policy_charge(rq, e, ticks, now);
 }
 
-/* v, of this CPU and in no list, is OFF; if it is also saved, it is out and may be gone. */
-static void turn_off(struct vcpu *v)
+/* If v is also saved, it is out and may be gone. */
+void turn_off(struct vcpu *v)
 {
 	store_relaxed(&v->state, (uint32_t)VCPU_OFF);
 	atomic_fetch_add_full(&this_pcpu()->nr_vcpus, UINT32_MAX);
@@ -117,8 +91,8 @@ void rq_enqueue_locked(struct rq *rq, struct sched_ent *e, enum enqueue how, uin
 {
 	if (told_to_stop(e)) {
 		turn_off(ent_vcpu(e));
-	} else if (classes[e->cls]->enqueue(rq, e, how, now)) {
-		store_relaxed(&rq->nr, rq->nr + 1);
+	} else {
+		policy_enqueue(rq, e, how, now);
 	}
 }
 
@@ -131,24 +105,16 @@ static void dequeue_locked(struct rq *rq, struct sched_ent *e) REQUIRES(rq->lock
 /* PCPU_WORK_STOP: some of those that wait here are to leave. */
 static void stop_scan_locked(struct rq *rq) REQUIRES(rq->lock)
 {
-	for (unsigned c = 0; c < NR_CLASSES; c++) {
-		list_for_each_safe(n, tmp, &rq->queue[c])
-		{
-			struct sched_ent *e = list_entry(n, struct sched_ent, node);
+	struct list_node *const lists[] = {&rq->queue[SCHED_FAIR], &rq->queue[SCHED_FIXED],
+	                                   &rq->throttled};
 
-			if (told_to_stop(e)) {
-				dequeue_locked(rq, e);
-				turn_off(ent_vcpu(e));
+	for (unsigned i = 0; i < ARRAY_SIZE(lists); i++) {
+		list_for_each_safe (n, tmp, lists[i]) {
+			if (told_to_stop(node_ent(n))) {
+				list_del(n);
+				store_relaxed(&rq->nr, rq->nr - (lists[i] != &rq->throttled));
+				turn_off(ent_vcpu(node_ent(n)));
 			}
-		}
-	}
-	list_for_each_safe(n, tmp, &rq->throttled)
-	{
-		struct sched_ent *e = list_entry(n, struct sched_ent, node);
-
-		if (told_to_stop(e)) {
-			list_del(n);
-			turn_off(ent_vcpu(e));
 		}
 	}
 }
@@ -156,45 +122,34 @@ static void stop_scan_locked(struct rq *rq) REQUIRES(rq->lock)
 /* A wake list is a stack: its oldest entry goes first. */
 static void wake_drain_locked(struct rq *rq, struct vcpu *list, uint64_t now) REQUIRES(rq->lock)
 {
-	struct vcpu *fifo = NULL;
+	struct vcpu *fifo = NULL, *next;
 
-	while (list) {
-		struct vcpu *next = list->wake_next;
-
+	for (; list; list = next) {
+		next = list->wake_next;
 		list->wake_next = fifo;
 		fifo = list;
-		list = next;
 	}
-	while (fifo) {
-		struct vcpu *next = fifo->wake_next;
-
+	for (; fifo; fifo = next) {
+		next = fifo->wake_next;
 		rq_enqueue_locked(rq, &fifo->se, ENQ_WAKE, now);
-		fifo = next;
 	}
 }
 
-/* Those whose new period has begun may run again. */
-static void unthrottle_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
+/* Those whose new period has begun may run again; returns when the next one's begins. */
+static uint64_t unthrottle_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 {
-	list_for_each_safe(n, tmp, &rq->throttled)
-	{
-		struct sched_ent *e = list_entry(n, struct sched_ent, node);
+	uint64_t when = TIMER_NEVER;
+
+	list_for_each_safe (n, tmp, &rq->throttled) {
+		struct sched_ent *e = node_ent(n);
 
 		if (now >= e->refill_at) {
 			list_del(n);
 			e->ready_at = now;
 			rq_enqueue_locked(rq, e, ENQ_MOVED, now);
+		} else {
+			when = MIN(when, e->refill_at);
 		}
-	}
-}
-
-static uint64_t next_refill_locked(const struct rq *rq) REQUIRES(rq->lock)
-{
-	uint64_t when = TIMER_NEVER;
-
-	list_for_each(n, &rq->throttled)
-	{
-		when = MIN(when, list_entry(n, struct sched_ent, node)->refill_at);
 	}
 	return when;
 }
@@ -202,13 +157,11 @@ static uint64_t next_refill_locked(const struct rq *rq) REQUIRES(rq->lock)
 /* A job that waits behind fixed vCPUs, and in *when the time at which it gets a step anyway. */
 static struct sched_ent *starved_job_locked(const struct rq *rq, uint64_t *when) REQUIRES(rq->lock)
 {
-	list_for_each(n, &rq->queue[SCHED_FAIR])
-	{
-		struct sched_ent *e = list_entry(n, struct sched_ent, node);
-
-		if (e->job) {
-			*when = MAX(rq->job_at, e->ready_at) + arch_us_to_ticks(JOB_STARVED_US);
-			return e;
+	list_for_each (n, &rq->queue[SCHED_FAIR]) {
+		if (node_ent(n)->job) {
+			*when = MAX(rq->job_at, node_ent(n)->ready_at) +
+			        arch_us_to_ticks(JOB_STARVED_US);
+			return node_ent(n);
 		}
 	}
 	*when = TIMER_NEVER;
@@ -250,31 +203,16 @@ static void set_cur(struct rq *rq, struct sched_ent *e, uint64_t now)
 	}
 }
 
-static bool must_yield(const struct rq *rq, const struct sched_ent *best, uint64_t now)
-{
-	const struct sched_ent *cur = rq->cur;
-
-	if (cur->budget != 0 && cur->budget_left == 0) {
-		return true;
-	}
-	if (!best || best->cls != cur->cls) {
-		return best && best->cls > cur->cls;
-	}
-	return classes[cur->cls]->preempts(rq, best, cur, now);
-}
-
 /* Chooses rq->cur anew among it and those that wait, and sets the deadline of the next look. */
 static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 {
 	uint64_t when = TIMER_NEVER, job_when;
 	struct sched_ent *best, *next, *job;
 
-	unthrottle_locked(rq, now);
+	(void)unthrottle_locked(rq, now);
 	best = first_locked(rq);
-	if (rq->cur && rq->yield) {
-		put_cur_locked(rq, ENQ_YIELD, now);
-	} else if (rq->cur && must_yield(rq, best, now)) {
-		put_cur_locked(rq, ENQ_PREEMPTED, now);
+	if (rq->cur && (rq->yield || policy_preempts(rq, best, now))) {
+		put_cur_locked(rq, rq->yield ? ENQ_YIELD : ENQ_PREEMPTED, now);
 	} else if (rq->cur && now >= rq->slice_end) {
 		rq->slice_end = now + rq->cur->slice;
 	}
@@ -283,13 +221,13 @@ static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 	next = rq->cur ? rq->cur : best;
 	if (next && next->cls != SCHED_FAIR) {
 		job = starved_job_locked(rq, &job_when);
-		if (job && now >= job_when) {
+		if (!job || now < job_when) {
+			when = job_when;
+		} else {
+			best = job;
 			if (rq->cur) {
 				put_cur_locked(rq, ENQ_PREEMPTED, now);
 			}
-			best = job;
-		} else {
-			when = job_when;
 		}
 	}
 	if (!rq->cur && best) {
@@ -298,28 +236,22 @@ static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 		best = first_locked(rq);
 	}
 	if (rq->cur && !rq->cur->job) {
-		const struct sched_ent *cur = rq->cur;
-		uint64_t t = classes[cur->cls]->until(
-		    rq, cur, best && best->cls == cur->cls ? best : NULL, now);
-
-		when = MIN(when, t);
+		when = MIN(when, policy_until(rq, best, now));
 	}
-	when = MIN(when, next_refill_locked(rq));
+	when = MIN(when, unthrottle_locked(rq, now));
 	if (when != rq->dl_when) {
 		rq->dl_when = when;
 		deadline_set(&rq->dl, when);
 	}
 }
 
-/* CPUs that could take the first of those that wait. */
-static uint64_t spare_locked(const struct rq *rq) REQUIRES(rq->lock)
+/* CPUs that may take e off its queue. Acquire: what its last CPU saved (rule 23). */
+static uint64_t takers(struct sched_ent *e)
 {
-	struct sched_ent *e = first_locked(rq);
-
-	if (!e || e->job) {
-		return e ? UINT64_MAX : 0;
+	if (e->job) {
+		return UINT64_MAX;
 	}
-	return load_relaxed(&ent_vcpu(e)->loaded_on) == -1 ? ent_vcpu(e)->affinity : 0;
+	return load_acquire(&ent_vcpu(e)->loaded_on) == -1 ? ent_vcpu(e)->affinity : 0;
 }
 
 void rq_offer(uint64_t mask)
@@ -341,15 +273,9 @@ static struct sched_ent *take(struct rq *src, unsigned to)
 
 	spin_lock(&src->lock);
 	for (unsigned c = NR_CLASSES; !found && c-- > 0;) {
-		list_for_each(n, &src->queue[c])
-		{
-			struct sched_ent *e = list_entry(n, struct sched_ent, node);
-			struct vcpu *v = ent_vcpu(e);
-
-			/* Acquire: what its last CPU saved (rule 23). */
-			if (e->job || ((v->affinity & BIT(to)) != 0 &&
-				       load_acquire(&v->loaded_on) == -1)) {
-				found = e;
+		list_for_each (n, &src->queue[c]) {
+			if ((takers(node_ent(n)) & BIT(to)) != 0) {
+				found = node_ent(n);
 				break;
 			}
 		}
@@ -357,7 +283,7 @@ static struct sched_ent *take(struct rq *src, unsigned to)
 	if (found) {
 		dequeue_locked(src, found);
 		if (!found->job) {
-			store_relaxed(&ent_vcpu(found)->cpu, to);
+			vcpu_set_home(ent_vcpu(found), to);
 		}
 	}
 	spin_unlock(&src->lock);
@@ -367,11 +293,11 @@ static struct sched_ent *take(struct rq *src, unsigned to)
 /* An idle CPU takes something from the longest queue that has something for it. */
 static bool pull(struct pcpu *p, struct rq *rq)
 {
-	uint64_t tried = BIT(p->id);
 	struct sched_ent *e = NULL;
+	unsigned from = p->id;
 
-	while (!e) {
-		unsigned longest = 0, from = MAX_PCPUS;
+	for (uint64_t tried = BIT(p->id); !e; tried |= BIT(from)) {
+		unsigned longest = 0;
 
 		for (unsigned i = 0; i < nr_pcpus; i++) {
 			unsigned nr = load_relaxed(&rqs[i].nr);
@@ -381,15 +307,10 @@ static bool pull(struct pcpu *p, struct rq *rq)
 				from = i;
 			}
 		}
-		if (from == MAX_PCPUS) {
+		if (longest == 0) {
 			return false;
 		}
-		tried |= BIT(from);
 		e = take(&rqs[from], p->id);
-		if (e && !e->job) {
-			atomic_fetch_add_full(&pcpus[from].nr_vcpus, UINT32_MAX);
-			atomic_fetch_add_full(&p->nr_vcpus, 1u);
-		}
 	}
 	/* cpu before work: vcpu_stop() has them the other way. */
 	smp_mb();
@@ -453,8 +374,8 @@ struct vcpu *sched_next(void)
 		uint32_t work = atomic_exchange_full(&p->work, 0u);
 		struct vcpu *woken =
 		    load_relaxed(&p->wake_list) ? atomic_exchange_full(&p->wake_list, NULL) : NULL;
-		uint64_t now = arch_counter();
-		uint64_t spare;
+		uint64_t now = arch_counter(), spare;
+		struct sched_ent *first;
 
 		rq_account(rq, now);
 		spin_lock(&rq->lock);
@@ -472,7 +393,8 @@ struct vcpu *sched_next(void)
 		wake_drain_locked(rq, woken, now);
 		jobs_drain_locked(rq, now);
 		choose_locked(rq, now);
-		spare = spare_locked(rq);
+		first = first_locked(rq);
+		spare = first ? takers(first) : 0;
 		spin_unlock(&rq->lock);
 
 		p->cur = rq->cur && !rq->cur->job ? ent_vcpu(rq->cur) : NULL;
@@ -489,10 +411,9 @@ struct vcpu *sched_next(void)
 			job_run(rq);
 			irq_handle();
 		} else {
-			struct vcpu *v = go_idle(p, rq);
-
-			if (v) {
-				return v;
+			woken = go_idle(p, rq);
+			if (woken) {
+				return woken;
 			}
 		}
 	}

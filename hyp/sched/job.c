@@ -18,14 +18,8 @@ enum job_state {
 void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight)
 {
 	*j = (struct job){.ops = ops, .vm = vm, .state = JOB_IDLE};
-	list_init(&j->se.node);
 	fair_init(&j->se, weight);
 	j->se.job = true;
-}
-
-bool job_idle(const struct job *j)
-{
-	return load_acquire(&j->state) == JOB_IDLE;
 }
 
 void job_start(struct job *j)
@@ -34,7 +28,8 @@ void job_start(struct job *j)
 	uint32_t state = JOB_IDLE;
 
 	while (!atomic_cas_full(&j->state, &state, (uint32_t)JOB_ACTIVE)) {
-		/* Also AGAIN -> AGAIN: the store is what publishes the caller's to the next step. */
+		/* Also AGAIN -> AGAIN: the store is what publishes the caller's to the next step.
+		 */
 		if (atomic_cas_full(&j->state, &state, (uint32_t)JOB_AGAIN)) {
 			return;
 		}
@@ -55,14 +50,13 @@ void job_start(struct job *j)
 void jobs_drain_locked(struct rq *rq, uint64_t now)
 {
 	struct pcpu *p = this_pcpu();
-	struct job *j = load_relaxed(&p->job_list) ? atomic_exchange_full(&p->job_list, NULL) : NULL;
+	struct job *j =
+	    load_relaxed(&p->job_list) ? atomic_exchange_full(&p->job_list, NULL) : NULL;
 
-	while (j) {
-		struct job *next = j->next;
-
+	for (struct job *next; j; j = next) {
+		next = j->next;
 		j->se.ready_at = now;
 		rq_enqueue_locked(rq, &j->se, ENQ_WAKE, now);
-		j = next;
 	}
 }
 
@@ -81,10 +75,11 @@ void job_run(struct rq *rq)
 		return;
 	}
 	rq_account(rq, rq->job_at);
-	rq->cur = NULL;
-	if (!atomic_cas_full(&j->state, &state, (uint32_t)JOB_IDLE)) {
-		rq->cur = &j->se; /* JOB_AGAIN */
-	} else if (ops->done) {
-		ops->done(j);
+	/* Not in JOB_AGAIN. */
+	if (atomic_cas_full(&j->state, &state, (uint32_t)JOB_IDLE)) {
+		rq->cur = NULL;
+		if (ops->done) {
+			ops->done(j);
+		}
 	}
 }

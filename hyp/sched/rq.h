@@ -9,6 +9,7 @@
 #include <hyp/job.h>
 #include <hyp/pcpu.h>
 #include <hyp/vcpu.h>
+#include <arch/timer.h>
 
 #define NR_CLASSES 2u /* SCHED_FAIR, SCHED_FIXED */
 
@@ -33,21 +34,34 @@ extern struct rq rqs[MAX_PCPUS];
 
 enum enqueue { ENQ_WAKE, ENQ_PREEMPTED, ENQ_YIELD, ENQ_MOVED };
 
-/* A policy. All with rq->lock held except charge. */
-struct sched_class {
-	/* Sorts e into its list: true; or into rq->throttled: false. */
-	bool (*enqueue)(struct rq *rq, struct sched_ent *e, enum enqueue how, uint64_t now);
-	/* e ran for the last `ticks` before now. Own CPU, no lock. */
-	void (*charge)(struct rq *rq, struct sched_ent *e, uint64_t ticks, uint64_t now);
-	/* best, of the same class and first in its list, takes the CPU from cur. */
-	bool (*preempts)(const struct rq *rq, const struct sched_ent *best,
-			 const struct sched_ent *cur, uint64_t now);
-	/* When cur has to be looked at again while best (or nothing, NULL) of its class waits. */
-	uint64_t (*until)(const struct rq *rq, const struct sched_ent *cur,
-			  const struct sched_ent *best, uint64_t now);
-};
+/* policy.c. The lock of rq is held except by charge, which is for its own CPU. */
+/* Fair parameters of e, otherwise empty; also for jobs. */
+void fair_init(struct sched_ent *e, uint32_t weight);
+/* Sorts e into its list, or into rq->throttled. */
+void policy_enqueue(struct rq *rq, struct sched_ent *e, enum enqueue how, uint64_t now)
+    REQUIRES(rq->lock);
+/* e ran for the last `ticks` before now. */
+void policy_charge(struct rq *rq, struct sched_ent *e, uint64_t ticks, uint64_t now);
+/* best, the first of those that wait (NULL: nobody), takes the CPU from cur. */
+bool policy_preempts(const struct rq *rq, const struct sched_ent *best, uint64_t now);
+/* When cur has to be looked at again while best (or nobody) waits. */
+uint64_t policy_until(const struct rq *rq, const struct sched_ent *best, uint64_t now);
 
-extern const struct sched_class sched_fair, sched_fixed;
+static inline struct sched_ent *node_ent(const struct list_node *n)
+{
+	return list_entry(n, struct sched_ent, node);
+}
+
+/* The first of a list, or NULL. */
+static inline struct sched_ent *head_of(const struct list_node *q)
+{
+	return list_empty(q) ? NULL : node_ent(q->next);
+}
+
+static inline uint64_t us_to_ticks(uint64_t us)
+{
+	return MAX(arch_us_to_ticks(us), UINT64_C(1));
+}
 
 static inline struct vcpu *ent_vcpu(struct sched_ent *e)
 {
@@ -75,13 +89,11 @@ static inline void fair_place(const struct rq *rq, struct sched_ent *e)
 	}
 }
 
-/* Fair parameters of e; also for jobs. */
-void fair_init(struct sched_ent *e, uint32_t weight);
-/* Fixed: a new period has begun; budget_left follows. */
-void fixed_replenish(struct sched_ent *e, uint64_t now);
 /* core.c: queues e on rq, whose lock is held. */
 void rq_enqueue_locked(struct rq *rq, struct sched_ent *e, enum enqueue how, uint64_t now)
-	REQUIRES(rq->lock);
+    REQUIRES(rq->lock);
+/* core.c: v, of this CPU and in no list, is OFF. */
+void turn_off(struct vcpu *v);
 /* core.c: charges rq->cur for the time up to now. */
 void rq_account(struct rq *rq, uint64_t now);
 /* core.c: some idle CPU of mask, if there is one, is to come and pull. No lock. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The scheduler as the rest of the hypervisor sees a vCPU: parameters, start, block, off, saved,
- * and what the shell shows.
+ * The scheduler as the rest of the hypervisor sees a vCPU: parameters, start, block, off, saved.
  */
 #include <arch/barrier.h>
 #include <arch/cpu.h>
@@ -10,30 +9,20 @@
 #include <hyp/check.h>
 #include <hyp/sched.h>
 #include <hyp/vm.h>
-#include <lib/printf.h>
 #include "rq.h"
-
-static uint64_t us_to_ticks_min1(uint64_t us)
-{
-	uint64_t ticks = arch_us_to_ticks(us);
-
-	return ticks != 0 ? ticks : 1;
-}
 
 void sched_vcpu_init(struct vcpu *v, const struct vm_config *cfg)
 {
 	uint64_t all = BIT(nr_pcpus) - 1;
 
-	v->se = (struct sched_ent){0};
-	list_init(&v->se.node);
 	fair_init(&v->se, cfg->weight);
 	if (cfg->sched == SCHED_FIXED) {
 		v->se.cls = SCHED_FIXED;
 		v->se.priority = (uint8_t)MIN(cfg->priority, 31u);
-		v->se.slice = us_to_ticks_min1(SCHED_SLICE_US);
+		v->se.slice = us_to_ticks(SCHED_SLICE_US);
 		if (cfg->budget_us != 0 && cfg->period_us != 0) {
-			v->se.budget = us_to_ticks_min1(cfg->budget_us);
-			v->se.period = us_to_ticks_min1(cfg->period_us);
+			v->se.budget = us_to_ticks(cfg->budget_us);
+			v->se.period = us_to_ticks(cfg->period_us);
 		}
 	}
 	v->affinity = (cfg->affinity & all) != 0 ? cfg->affinity & all : all;
@@ -111,8 +100,7 @@ void sched_block(struct vcpu *v)
 void sched_off(struct vcpu *v)
 {
 	leave_cpu(v);
-	store_relaxed(&v->state, (uint32_t)VCPU_OFF);
-	atomic_fetch_add_full(&this_pcpu()->nr_vcpus, UINT32_MAX);
+	turn_off(v);
 }
 
 void sched_yield(struct vcpu *v)
@@ -153,38 +141,9 @@ uint64_t sched_run_ticks(const struct vcpu *v)
 	return ticks;
 }
 
-static unsigned long long ticks_to_us(uint64_t ticks)
+const char *vcpu_state_name(const struct vcpu *v)
 {
-	uint64_t hz = arch_counter_hz();
+	static const char *const names[] = {"off", "ready", "running", "blocked"};
 
-	return ticks / hz * 1000000 + ticks % hz * 1000000 / hz;
-}
-
-static const char *const state_names[] = {"off", "ready", "running", "blocked"};
-
-size_t sched_describe(char *buf, size_t n)
-{
-	size_t len = 0;
-
-	str_append(buf, n, &len, "%-20s %3s %3s %-8s %-9s %10s %10s %8s %8s\n", "VM", "id", "cpu",
-		   "state", "class", "run ms", "steal ms", "wake us", "max us");
-	for (unsigned i = 0; i < MAX_VMS; i++) {
-		for (unsigned j = 0; vms[i] && j < vms[i]->nr_vcpus; j++) {
-			const struct vcpu *v = vms[i]->vcpus[j];
-			const struct vcpu_stats *s = &v->stats;
-			bool fixed = v->se.cls == SCHED_FIXED;
-
-			str_append(buf, n, &len,
-				   "%-20s %3u %3u %-8s %-5s%4u %10llu %10llu %8llu %8llu\n",
-				   vms[i]->name, v->id, v->cpu,
-				   state_names[load_relaxed(&v->state) & 3],
-				   fixed ? "fixed" : "fair",
-				   fixed ? v->se.priority : v->se.weight,
-				   ticks_to_us(sched_run_ticks(v)) / 1000,
-				   ticks_to_us(s->steal_ticks) / 1000,
-				   s->nr_wakes ? ticks_to_us(s->wake_ticks_sum / s->nr_wakes) : 0,
-				   ticks_to_us(s->wake_ticks_max));
-		}
-	}
-	return len;
+	return names[load_relaxed(&v->state) & 3];
 }

@@ -31,7 +31,6 @@ void deadline_init(struct deadline *d, const struct deadline_ops *ops);
 void deadline_set(struct deadline *d, uint64_t when);
 /* Not queued afterwards; may still be firing on another CPU. */
 void deadline_cancel(struct deadline *d);
-bool deadline_pending(const struct deadline *d);
 /* The CNTHP interrupt of this CPU: fires everything due (at most 64 a call), rearms. */
 void deadline_irq(void);
 void deadline_cpu_init(void);

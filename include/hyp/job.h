@@ -23,7 +23,7 @@ struct job_ops {
 
 struct job {
 	const struct job_ops *ops;
-	struct vm *vm; /* who pays; NULL: the host */
+	struct vm *vm;    /* who pays; NULL: the host */
 	struct job *next; /* pcpu->job_list */
 	struct sched_ent se;
 	uint64_t run_ticks;
@@ -37,5 +37,3 @@ void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t 
  * will be one more step. Either way a step begins after this call. Lock-free, any context.
  */
 void job_start(struct job *j);
-/* Neither queued nor in a step. */
-bool job_idle(const struct job *j);

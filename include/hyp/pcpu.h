@@ -39,7 +39,7 @@ struct pcpu {
 	uint64_t dl_armed;        /* what CNTHP is set to; own CPU */
 
 	/* Idle accounting in ticks, own CPU; readers may see slightly old values. */
-	uint64_t idle_ticks, job_ticks;
+	uint64_t idle_ticks;
 	uint64_t nr_traps, nr_irqs, nr_switches;
 } __attribute__((aligned(64))); /* a cache line of its own */
 

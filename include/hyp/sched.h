@@ -40,5 +40,5 @@ struct vcpu *sched_next(void);
 void sched_saved(struct vcpu *v);
 /* Run time of v including the slice it is in. */
 uint64_t sched_run_ticks(const struct vcpu *v);
-/* For the shell: a line for each vCPU. The caller keeps vms[] as it is. */
-size_t sched_describe(char *buf, size_t n);
+/* A word for the shell. */
+const char *vcpu_state_name(const struct vcpu *v);

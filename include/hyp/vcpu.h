@@ -30,7 +30,7 @@ enum vcpu_state {
 };
 
 struct vcpu_stats {
-	uint64_t run_ticks, steal_ticks, wake_ticks_max, wake_ticks_sum, nr_wakes, nr_switches;
+	uint64_t run_ticks, steal_ticks, wake_ticks_max, wake_ticks_sum, nr_wakes;
 	uint64_t nr_exits, nr_mmio, nr_sysreg, nr_hvc, nr_wfi, nr_irq;
 };
 
@@ -75,6 +75,8 @@ void vcpu_kick(struct vcpu *v, uint32_t work);
  * the caller. Lock-free, any context.
  */
 void vcpu_stop(struct vcpu *v);
+/* Another CPU becomes its home: by the one that owns v while it is in no queue and on no list. */
+void vcpu_set_home(struct vcpu *v, unsigned cpu);
 /* OFF, saved, in no queue: its state may be reset, v may be freed. Acquire. */
 bool vcpu_is_out(const struct vcpu *v);
 

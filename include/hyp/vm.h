@@ -84,11 +84,9 @@ struct vm {
 	struct vpl031 *pl031;
 	struct console_port port;
 
-	uint64_t job_ticks; /* of its jobs; shared, atomic add */
-
 	/* Rate limit of log_guest. */
 	uint64_t log_refill;
-	uint32_t log_tokens, log_dropped;
+	uint32_t log_dropped;
 
 	struct vm_life *life; /* load, stop and restart in progress: hyp/lifecycle.c */
 };

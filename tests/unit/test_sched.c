@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The scheduler on a simulated machine: shares, priorities, budgets, latency, placement, leaving.
- * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/fair.c hyp/sched/fixed.c hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c tests/unit/sched_sim.c tests/fake_arch/fake.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
+ * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/policy.c hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c tests/unit/sched_sim.c tests/fake_arch/fake.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
  * cflags: -Dsched_yield=hyp_sched_yield
  */
 #include <setjmp.h>
@@ -534,27 +534,6 @@ static void test_yield(void **state)
 	}
 }
 
-/* The shell's table names what there is. */
-static void test_describe(void **state)
-{
-	struct sim_guest *g;
-	char buf[1024], tiny[40];
-	size_t len;
-
-	(void)state;
-	sim_start(1);
-	g = sim_fair(250, 0);
-	sim_fixed(12, 0, 0, 0);
-	sim_boot(g, SIM_FOREVER, 0);
-	sim_for(1234 * SIM_MS);
-	len = sched_describe(buf, sizeof(buf));
-	assert_int_equal(len, strlen(buf));
-	assert_non_null(strstr(buf, "guest0                 0   0 running  fair  250       1234"));
-	assert_non_null(strstr(buf, "guest1                 0   0 off      fixed  12          0"));
-	assert_true(sched_describe(tiny, sizeof(tiny)) < sizeof(tiny));
-	sim_end();
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -576,7 +555,6 @@ int main(void)
 		cmocka_unit_test(test_clocks),
 		cmocka_unit_test(test_off_on),
 		cmocka_unit_test(test_yield),
-		cmocka_unit_test(test_describe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
