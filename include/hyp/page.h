@@ -16,11 +16,11 @@
 
 /* Owner of a frame: a VM slot (1 .. MAX_VMS), or one of these. */
 enum page_owner {
-	OWNER_NONE = 0,     /* free (or not RAM) */
-	OWNER_HYP = 0xff00, /* EL2's own */
-	OWNER_DIRTY,        /* freed, waiting for the scrub */
-	OWNER_RESERVED,     /* firmware, image, initrd, never handed out */
-	OWNER_SHARED,       /* several VMs, by reference count */
+	OWNER_NONE = 0,       /* free (or not RAM) */
+	OWNER_DIRTY = 0xff00, /* freed, waiting for the scrub */
+	OWNER_HYP,            /* EL2's own */
+	OWNER_RESERVED,       /* firmware, image, initrd, never handed out */
+	OWNER_SHARED,         /* several VMs, by reference count */
 };
 
 struct page_stats {
@@ -45,8 +45,8 @@ enum hyp_err page_init(const struct host *h, pa_t image_start, pa_t image_end) _
 enum hyp_err page_alloc(unsigned order, uint16_t owner, pa_t *out) __must_check;
 /*
  * For a VM's RAM, of any size: the largest block there is of at most pages_wanted pages. It may be
- * dirty: until page_scrub_block() has returned false for it, page_owner_of() says OWNER_DIRTY (so
- * that stage 2 refuses it), and it can only be scrubbed or freed, whole.
+ * dirty: until page_scrub_block() has returned false for it, page_owned_by() is false (so that stage 2
+ * refuses it), and it can only be scrubbed or freed, whole.
  */
 enum hyp_err page_alloc_best(uint64_t pages_wanted, uint16_t owner, pa_t *out, unsigned *order)
     __must_check;
@@ -60,16 +60,10 @@ void page_free(pa_t base, unsigned order);
 void *page_alloc_hyp(uint64_t size);
 void page_free_hyp(void *p, uint64_t size);
 
-uint16_t page_owner_of(pa_t p); /* OWNER_RESERVED for what is not RAM */
 /* All of [p, p + size) has that owner (and is clean): for a stage-2 may_map(). */
 bool page_owned_by(pa_t p, uint64_t size, uint16_t owner);
 enum hyp_err page_ref(pa_t p) __must_check; /* ENOENT if free or dirty, EFULL at the maximum */
-uint16_t page_refcount(pa_t p);
 
 /* Scrubs at most 64 KiB of free dirty memory; true while there is more. The scrub job's step. */
 bool page_scrub_step(void);
 void page_get_stats(struct page_stats *st);
-/* Pages owned by `owner`: walks the table; for tests and the debug command. */
-uint64_t page_count_owned(uint16_t owner);
-/* Checks every invariant of the table and the free lists; logs the first violation. */
-bool page_check(void);

@@ -2,7 +2,7 @@
 /*
  * Frame table and buddy allocator: boot with awkward banks and reservations, every invariant by
  * page_check() and by an independent model, in random runs until memory is gone.
- * links: hyp/page.c tests/fake_arch/fake.c
+ * links: tests/fake_arch/fake.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 #include <arch/mm.h>
 #include <hyp/page.h>
 #include "tests/fake_arch/fake.h"
+#include "tests/unit/page_env.h"
 
 static struct host h;
 
