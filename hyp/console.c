@@ -24,6 +24,9 @@
 
 #define PUMP_WAIT BIT32(8) /* wait for the UART instead of leaving the rest to its interrupt */
 
+static uint8_t log_ring[KiB(16)], shell_ring[KiB(32)];
+static char shell_again[CONSOLE_AGAIN_SIZE];
+
 static struct {
 	spinlock_t lock;
 	const struct uart_ops *ops;
@@ -35,13 +38,15 @@ static struct {
 	struct deadline silence;
 	bool ready, async, tx_irq, timed, escape;
 	bool has_irq; /* the UART's; with it and up-calls output is async: the rest by interrupt */
-} con = {.lock = SPINLOCK_INIT(LOCK_CONSOLE)};
+} con = {
+    .lock = SPINLOCK_INIT(LOCK_CONSOLE),
+    .mux = {.ports = &con.log},
+    .log = {.tx = log_ring, .tx_size = sizeof(log_ring), .next = &con.shell},
+    .shell = {.tx = shell_ring, .tx_size = sizeof(shell_ring), .again = shell_again},
+};
 
-static uint8_t log_ring[KiB(16)], shell_ring[KiB(32)];
-static char shell_again[CONSOLE_AGAIN_SIZE];
-
-/* Without a UART all output is taken and forgotten; the log's ring still has EL2's part. */
-static bool uart_wait_ready(uint32_t patience)
+/* False: the UART takes nothing. Without one all is taken and forgotten: the log's ring has it. */
+static bool uart_put(char c, uint32_t patience)
 {
 	if (con.ops == NULL) {
 		return true;
@@ -52,21 +57,9 @@ static bool uart_wait_ready(uint32_t patience)
 		}
 		cpu_relax();
 	}
+	con.ops->tx(con.base, (uint8_t)c);
 	return true;
 }
-
-static void uart_tx(uint8_t c)
-{
-	if (con.ops != NULL) {
-		con.ops->tx(con.base, c);
-	}
-}
-
-/* What is to be done after a pump, when the lock is released. */
-struct after {
-	bool room;      /* for guests whose ring was full */
-	uint64_t clock; /* set the clock for unfinished lines; TIMER_NEVER: no need */
-};
 
 /* Sends what may be sent now; the UART's interrupt stays on as long as there is more. */
 static void send(uint32_t flags, uint32_t max, uint64_t now) REQUIRES(con.lock)
@@ -77,10 +70,9 @@ static void send(uint32_t flags, uint32_t max, uint64_t now) REQUIRES(con.lock)
 		flags |= PUMP_WAIT;
 		max = UINT32_MAX;
 	}
-	while ((more = mux_fill(&con.mux, now, flags)) && max != 0 &&
-	       uart_wait_ready((flags & PUMP_WAIT) != 0 ? UART_PATIENCE : 0)) {
-		uart_tx((uint8_t)con.mux.stage[con.mux.pos++]);
-		max--;
+	while ((more = mux_fill(&con.mux, now, flags)) && max-- != 0 &&
+	       uart_put(con.mux.stage[con.mux.pos], (flags & PUMP_WAIT) != 0 ? UART_PATIENCE : 0)) {
+		con.mux.pos++;
 	}
 	if ((flags & MUX_OWN) != 0) {
 		more = mux_fill(&con.mux, now, flags & ~MUX_OWN);
@@ -91,67 +83,49 @@ static void send(uint32_t flags, uint32_t max, uint64_t now) REQUIRES(con.lock)
 	}
 }
 
-static bool has_room(const struct console_port *p)
+/* A guest that waits and has room now, for an up-call; NULL: there is none. */
+static struct console_port *take_room(void) REQUIRES(con.lock)
 {
-	return p->waiting && mux_used(p) <= p->tx_size / 2;
+	struct console_port *p = con.mux.ports;
+
+	while (p != NULL && !(p->waiting && mux_used(p) <= p->tx_size / 2)) {
+		p = p->next;
+	}
+	if (p != NULL) {
+		p->waiting = false;
+		p->busy++;
+	}
+	return p;
 }
 
-static struct after pump(void) REQUIRES(con.lock)
+/* Sends, and does what follows from it. full: its ring refused a byte; NULL: none did. */
+static void pump(struct console_port *full) EXCLUDES(con.lock)
 {
-	uint64_t now = arch_counter();
-	struct after a = {.room = false, .clock = TIMER_NEVER};
+	uint64_t now, clock = TIMER_NEVER;
+	struct console_port *p;
 
+	spin_lock(&con.lock);
+	now = arch_counter();
+	if (full != NULL) {
+		full->waiting = true;
+	}
 	send(0, PUMP_MAX, now);
-	for (const struct console_port *p = con.mux.ports; p != NULL; p = p->next) {
-		a.room = a.room || has_room(p);
-	}
 	if (!con.timed) {
-		a.clock = mux_next_time(&con.mux, now);
-		store_relaxed(&con.timed, a.clock != TIMER_NEVER);
+		clock = mux_next_time(&con.mux, now);
+		store_relaxed(&con.timed, clock != TIMER_NEVER);
 	}
-	return a;
-}
-
-static void put_busy(struct console_port *p)
-{
-	spin_lock(&con.lock);
-	p->busy--;
+	p = take_room();
 	spin_unlock(&con.lock);
-}
-
-static void after_pump(struct after a) EXCLUDES(con.lock)
-{
-	if (a.clock != TIMER_NEVER) {
-		deadline_set(&con.silence, a.clock);
+	if (clock != TIMER_NEVER) {
+		deadline_set(&con.silence, clock);
 	}
-	for (uint32_t i = 0; a.room && i < MAX_VMS; i++) {
-		struct console_port *p;
-
-		spin_lock(&con.lock);
-		for (p = con.mux.ports; p != NULL && !has_room(p); p = p->next) {
-		}
-		if (p != NULL) {
-			p->waiting = false;
-			p->busy++;
-		}
-		spin_unlock(&con.lock);
-		if (p == NULL) {
-			break;
-		}
+	for (unsigned i = 0; p != NULL; i++) {
 		con.up->room(p);
-		put_busy(p);
+		spin_lock(&con.lock);
+		p->busy--;
+		p = i < MAX_VMS ? take_room() : NULL;
+		spin_unlock(&con.lock);
 	}
-}
-
-/* Pumps and does what follows from it. */
-static void run(void) EXCLUDES(con.lock)
-{
-	struct after a;
-
-	spin_lock(&con.lock);
-	a = pump();
-	spin_unlock(&con.lock);
-	after_pump(a);
 }
 
 static void silence_fire(struct deadline *d, uint64_t now)
@@ -161,7 +135,7 @@ static void silence_fire(struct deadline *d, uint64_t now)
 	store_relaxed(&con.timed, false);
 	/* "No clock" before the look at the rings; console_port_putc() has the other half. */
 	smp_mb();
-	run();
+	pump(NULL);
 }
 
 static const struct deadline_ops silence_ops = {.fire = silence_fire};
@@ -183,13 +157,6 @@ void console_init(const struct host_uart *u)
 	if (con.ops != NULL) {
 		con.ops->init(con.base, u->clock_hz, u->reg_shift);
 	}
-	con.log.tx = log_ring;
-	con.log.tx_size = sizeof(log_ring);
-	con.shell.tx = shell_ring;
-	con.shell.tx_size = sizeof(shell_ring);
-	con.shell.again = shell_again;
-	mux_add(&con.mux, &con.log);
-	mux_add(&con.mux, &con.shell);
 	deadline_init(&con.silence, &silence_ops);
 	con.ready = true;
 }
@@ -251,43 +218,37 @@ void console_shell_write(const char *s, size_t n)
 	spin_unlock(&con.lock);
 }
 
-static void sync_putc(uint8_t c, bool *dead)
+/* A line's end gets its CR. Who took nothing once is not waited for again. */
+static void sync_put(const char *s, size_t n, uint32_t *patience)
 {
-	*dead = *dead || !uart_wait_ready(UART_PATIENCE);
-	if (!*dead) {
-		uart_tx(c);
+	for (size_t i = 0; i < n; i++) {
+		bool cr = s[i] == '\n' && (i == 0 || s[i - 1] != '\r');
+
+		if ((cr && !uart_put('\r', *patience)) || !uart_put(s[i], *patience)) {
+			*patience = 0;
+		}
 	}
 }
 
 /* Takes no lock on purpose: this CPU or a stopped one may hold it. */
 void console_write_sync(const char *s, size_t n) NO_TSA
 {
+	uint32_t patience = UART_PATIENCE;
 	struct mux *m = &con.mux;
-	bool dead = false;
 
-	while (m->pos < m->len && m->len <= sizeof(m->stage)) {
-		sync_putc((uint8_t)m->stage[m->pos++], &dead);
+	if (m->pos < m->len && m->len <= sizeof(m->stage)) {
+		sync_put(m->stage + m->pos, m->len - m->pos, &patience);
+		m->pos = m->len;
 	}
 	if (m->cur != NULL) {
 		m->cur = NULL;
-		sync_putc('\r', &dead);
-		sync_putc('\n', &dead);
+		sync_put("\n", 1, &patience);
 	}
-	for (uint32_t left = con.log.tx_size; left != 0 && mux_used(&con.log) != 0; left--) {
-		uint8_t c = con.log.tx[con.log.tail++ & (con.log.tx_size - 1)];
-
-		if (c == '\n') {
-			sync_putc('\r', &dead);
-		}
-		sync_putc(c, &dead);
+	for (size_t left = sizeof(log_ring); left != 0 && mux_used(&con.log) != 0; left--) {
+		sync_put((const char *)&log_ring[con.log.tail++ % sizeof(log_ring)], 1, &patience);
 	}
 	con.log.lines_out = con.log.lines_in;
-	for (size_t i = 0; i < n; i++) {
-		if (s[i] == '\n') {
-			sync_putc('\r', &dead);
-		}
-		sync_putc((uint8_t)s[i], &dead);
-	}
+	sync_put(s, n, &patience);
 }
 
 void console_flush(void)
@@ -318,7 +279,6 @@ void console_port_remove(struct console_port *p)
 	bool busy;
 
 	spin_lock(&con.lock);
-	con.mux.raw = NULL;
 	for (uint32_t i = 0; i < CONSOLE_TX_SIZE && (mux_used(p) != 0 || p->midline); i++) {
 		if (p->midline) {
 			(void)mux_give(p, '\n', arch_counter());
@@ -328,7 +288,7 @@ void console_port_remove(struct console_port *p)
 	mux_remove(&con.mux, p);
 	con.focus = con.focus == p ? NULL : con.focus;
 	spin_unlock(&con.lock);
-	run();
+	pump(NULL);
 	do {
 		/* An up-call for p on another CPU: short, and it holds no lock that we hold. */
 		cpu_relax();
@@ -340,7 +300,6 @@ void console_port_remove(struct console_port *p)
 
 bool console_port_putc(struct console_port *p, uint8_t c)
 {
-	struct after a;
 	bool given;
 
 	spin_lock(&p->tx_lock);
@@ -349,15 +308,9 @@ bool console_port_putc(struct console_port *p, uint8_t c)
 	/* The byte before the look at the clock: silence_fire() does it the other way round, so
 	 * that at least one of the two sees what the other did. */
 	smp_mb();
-	if (given && c != '\n' && load_relaxed(&con.timed) && load_relaxed(&con.mux.cur) != p &&
-	    load_relaxed(&con.mux.raw) != p) {
-		return true; /* it waits for its line's end or for silence */
-	}
-	spin_lock(&con.lock);
-	p->waiting = p->waiting || !given;
-	a = pump();
-	spin_unlock(&con.lock);
-	after_pump(a);
+	if (!given || c == '\n' || !load_relaxed(&con.timed) || load_relaxed(&con.mux.cur) == p) {
+		pump(given ? NULL : p);
+	} /* else it waits for its line's end or for silence */
 	return given;
 }
 
@@ -389,9 +342,6 @@ static void set_focus(struct console_port *p) REQUIRES(con.lock)
 	char buf[80];
 
 	con.focus = p;
-	if (con.mux.raw != NULL) {
-		con.mux.raw = p;
-	}
 	snprintf(buf, sizeof(buf), "-- console: %s (Ctrl-] ? for help)\n",
 	         p != NULL ? p->name : "shell");
 	say(buf);
@@ -404,61 +354,45 @@ void console_focus(struct console_port *p)
 	spin_unlock(&con.lock);
 }
 
-/* The guest's port after (or before) the one in focus, or the one with that number; NULL: none. */
-static struct console_port *find_port(uint8_t c)
+/* The guest after ('n') or before ('p') the one in focus, or the one with that digit; or NULL. */
+static struct console_port *find_port(uint8_t c) REQUIRES(con.lock)
 {
-	struct console_port *found = NULL, *prev = NULL;
+	uint32_t from = con.focus != NULL ? con.focus->index : c == 'n' ? UINT8_MAX : 0;
+	uint32_t nearest = UINT8_MAX + 1;
+	struct console_port *found = NULL;
 
 	for (struct console_port *p = con.mux.ports; p != NULL; p = p->next) {
-		if (p->vm == NULL) {
-			continue;
+		/* How far it is from there, round the end. */
+		uint32_t far = c == 'n'   ? (p->index - from - 1) & UINT8_MAX
+		               : c == 'p' ? (from - p->index - 1) & UINT8_MAX
+		                          : nearest;
+
+		if (p->vm != NULL && (far < nearest || (c <= '9' && c == '0' + p->index))) {
+			found = p;
+			nearest = far;
 		}
-		if (c >= '0' && c <= '9') {
-			found = p->index == c - '0' ? p : found;
-		} else if (c == 'n') {
-			found = found == NULL || (prev != NULL && prev == con.focus) ? p : found;
-		} else if (c == 'p') {
-			if (p == con.focus && prev != NULL) {
-				return prev;
-			}
-			found = p; /* before the first one comes the last */
-		}
-		prev = p;
 	}
 	return found;
 }
 
-/* The byte after Ctrl-]. True: it is a byte for the focus after all. */
-static bool escape_key(uint8_t c) REQUIRES(con.lock)
+/* The byte after Ctrl-]. */
+static void command(uint8_t c) REQUIRES(con.lock)
 {
-	struct console_port *p;
+	struct console_port *p = find_port(c);
 
-	con.escape = false;
-	if (c == ESCAPE) {
-		return true;
-	}
-	if (c == 'h') {
-		con.mux.raw = NULL;
-		set_focus(NULL);
-	} else if (c == 'r' && con.focus != NULL) {
-		con.mux.raw = con.mux.raw == NULL ? con.focus : NULL;
-		say(con.mux.raw != NULL ? "-- raw: the output of other VMs waits\n"
-		                        : "-- not raw\n");
-	} else if ((p = find_port(c)) != NULL) {
+	if (p != NULL || c == 'h') {
 		set_focus(p);
 	} else {
-		say("-- Ctrl-] then: n next VM, p previous VM, 0-9 VM by number, h shell, r raw "
-		    "on/off, "
+		say("-- Ctrl-] then: n next VM, p previous VM, 0-9 VM by number, h shell, "
 		    "Ctrl-] itself, ? this help\n");
 	}
-	return false;
 }
 
 /* One byte of the keyboard; false: there was none. */
 static bool key(void)
 {
+	bool plain, shell = false;
 	struct console_port *p = NULL;
-	bool pass = false, shell;
 	uint8_t c;
 
 	spin_lock(&con.lock);
@@ -466,16 +400,14 @@ static bool key(void)
 		spin_unlock(&con.lock);
 		return false;
 	}
-	if (con.escape) {
-		pass = escape_key(c);
-		shell = con.focus == NULL && (pass || c == 'h');
-		c = pass ? c : 0;
-	} else {
-		con.escape = c == ESCAPE;
-		pass = !con.escape;
-		shell = con.focus == NULL && pass;
+	plain = con.escape == (c == ESCAPE);
+	if (con.escape && !plain) {
+		command(c);
+		shell = c == 'h';
+		c = 0;
 	}
-	if (con.focus != NULL && pass) {
+	con.escape = !con.escape && !plain;
+	if (plain && con.focus != NULL) {
 		p = con.focus;
 		if (p->rx_head - p->rx_tail < CONSOLE_RX_SIZE) {
 			p->rx[p->rx_head % CONSOLE_RX_SIZE] = c;
@@ -488,8 +420,10 @@ static bool key(void)
 	spin_unlock(&con.lock);
 	if (p != NULL) {
 		con.up->input(p);
-		put_busy(p);
-	} else if (shell) {
+		spin_lock(&con.lock);
+		p->busy--;
+		spin_unlock(&con.lock);
+	} else if (plain || shell) {
 		con.up->shell(c);
 	}
 	return true;
@@ -499,5 +433,5 @@ void console_rx_irq(void)
 {
 	for (uint32_t i = 0; i < RX_MAX && key(); i++) {
 	}
-	run();
+	pump(NULL);
 }

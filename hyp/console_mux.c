@@ -31,7 +31,6 @@ void mux_remove(struct mux *m, struct console_port *p)
 		*at = p->next;
 	}
 	m->cur = m->cur == p ? NULL : m->cur;
-	m->raw = m->raw == p ? NULL : m->raw;
 }
 
 bool mux_give(struct console_port *p, uint8_t c, uint64_t now)
@@ -69,7 +68,7 @@ static bool silent(const struct console_port *p, uint64_t now, uint32_t us)
 }
 
 /* Something of p can start (or continue) a line on the terminal. */
-static bool ready(const struct mux *m, const struct console_port *p, uint64_t now, uint32_t flags)
+static bool ready(const struct console_port *p, uint64_t now, uint32_t flags)
 {
 	/* The lines first: those seen are in the ring then. */
 	bool line = load_acquire(&p->lines_in) != p->lines_out;
@@ -80,9 +79,6 @@ static bool ready(const struct mux *m, const struct console_port *p, uint64_t no
 	}
 	if ((flags & MUX_ALL) != 0) {
 		return true;
-	}
-	if (m->raw != NULL && p->vm != NULL) {
-		return p == m->raw;
 	}
 	return line || used == p->tx_size || silent(p, now, MUX_SILENCE_US);
 }
@@ -97,7 +93,7 @@ static struct console_port *find_ready(const struct mux *m, const struct console
 	struct console_port *first = NULL;
 
 	for (struct console_port *p = m->ports; p != NULL; p = p->next) {
-		if (p != but && ready(m, p, now, flags) &&
+		if (p != but && ready(p, now, flags) &&
 		    (first == NULL || load_relaxed(&p->last_tx) < load_relaxed(&first->last_tx))) {
 			first = p;
 		}
@@ -125,34 +121,19 @@ static struct console_port *choose(const struct mux *m, uint64_t now, uint32_t f
 	return NULL;
 }
 
-static void stage_text(struct mux *m, const char *s)
-{
-	while (*s != '\0' && m->len < sizeof(m->stage)) {
-		m->stage[m->len++] = *s++;
-	}
-}
-
 static void stage_prefix(struct mux *m, struct console_port *p)
 {
 	static const uint8_t color[] = {36, 33, 32, 35, 34, 96};
-	char buf[64];
 
 	p->cr = false;
-	if (m->raw == p) {
-		return;
-	}
 	if (p->name == NULL) {
-		stage_text(m, m->color ? "\033[0m" : "");
-		for (uint32_t i = 0; i < p->again_len; i++) {
-			m->stage[m->len++] = p->again[i];
-		}
+		str_append(m->stage, sizeof(m->stage), &m->len, "%s%.*s", m->color ? "\033[0m" : "",
+		           (int)p->again_len, p->again);
 	} else if (m->color) {
-		snprintf(buf, sizeof(buf), "\033[%um[%.32s]\033[0m ",
-		         color[p->index % ARRAY_SIZE(color)], p->name);
-		stage_text(m, buf);
+		str_append(m->stage, sizeof(m->stage), &m->len, "\033[%um[%.32s]\033[0m ",
+		           color[p->index % ARRAY_SIZE(color)], p->name);
 	} else {
-		snprintf(buf, sizeof(buf), "[%.32s] ", p->name);
-		stage_text(m, buf);
+		str_append(m->stage, sizeof(m->stage), &m->len, "[%.32s] ", p->name);
 	}
 }
 
@@ -165,11 +146,10 @@ static void stage_line(struct mux *m, struct console_port *p)
 
 		store_release(&p->tail, p->tail + 1);
 		if (c == '\n') {
-			stage_text(m, p->cr || m->raw == p ? "\n" : "\r\n");
+			str_append(m->stage, sizeof(m->stage), &m->len, p->cr ? "\n" : "\r\n");
 			p->lines_out++;
 			p->again_len = 0;
 			p->cr = false;
-			p->line_open = false;
 			m->cur = NULL;
 			return;
 		}
@@ -181,7 +161,6 @@ static void stage_line(struct mux *m, struct console_port *p)
 			p->again[p->again_len++] = (char)c;
 		}
 		p->cr = c == '\r';
-		p->line_open = true;
 	}
 }
 
@@ -199,7 +178,7 @@ bool mux_fill(struct mux *m, uint64_t now, uint32_t flags)
 	m->pos = 0;
 	m->len = 0;
 	if (p != m->cur) {
-		stage_text(m, m->cur != NULL ? "\r\n" : "");
+		str_append(m->stage, sizeof(m->stage), &m->len, m->cur != NULL ? "\r\n" : "");
 		stage_prefix(m, p);
 		m->cur = p;
 		m->cur_since = now;

@@ -17,10 +17,9 @@
 struct mux {
 	struct console_port *ports; /* in order of their addition; EL2's first */
 	struct console_port *cur;   /* whose unfinished line the cursor stands in */
-	struct console_port *raw;   /* the only guest shown, without prefix; NULL: all */
 	uint64_t cur_since;
 	bool color;
-	uint32_t pos, len; /* bytes of stage sent, present */
+	size_t pos, len; /* bytes of stage sent, present */
 	char stage[256];
 };
 

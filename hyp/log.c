@@ -49,55 +49,31 @@ static void ring_put(const char *s, size_t n)
 	spin_unlock(&log_lock);
 }
 
-/* buf holds len bytes of a line and has room for 8 more. */
-static void show(enum log_level level, char *buf, size_t len)
-{
-	const char *color = console_color() ? levels[level].color : "";
-
-	buf[len] = '\n';
-	if (console_ready()) {
-		ring_put(buf, len + 1);
-	}
-	if (*color == '\0') {
-		console_write(buf, len + 1);
-	} else {
-		char out[LOG_LINE + 24];
-
-		console_write(out, (size_t)snprintf(out, sizeof(out), "%s%.*s\033[0m\n", color,
-		                                    (int)len, buf));
-	}
-}
-
-static size_t stamp(enum log_level level, char *buf, size_t n)
-{
-	uint64_t hz = arch_counter_hz(), now = arch_counter();
-	const struct pcpu *p = this_pcpu();
-	size_t len = 0;
-
-	if (hz == 0) {
-		hz = 1000000; /* before the timer's rate is known: any rate will do */
-	}
-	str_append(buf, n, &len, "[%lu.%06lu cpu%u] %s", (unsigned long)(now / hz),
-	           (unsigned long)(now % hz * 1000000 / hz), p != NULL ? p->id : 0,
-	           levels[level].word);
-	return len;
-}
-
 void log_vwrite(enum log_level level, const char *who, const char *fmt, va_list ap)
 {
+	const char *color = console_color() ? levels[level].color : "";
+	/* Before the timer's rate is known any rate will do. */
+	uint64_t hz = arch_counter_hz() != 0 ? arch_counter_hz() : 1000000, now = arch_counter();
+	const struct pcpu *p = this_pcpu();
 	char buf[LOG_LINE];
-	const size_t n = sizeof(buf) - 8;
-	size_t len = stamp(level, buf, n), body;
+	const size_t n = sizeof(buf) - 8,
+	             start = strlen(color); /* room for the end of the colour */
+	size_t len = 0;
 
-	if (who != NULL) {
-		str_append(buf, n, &len, "%s: ", who);
+	str_append(buf, n, &len, "%s[%lu.%06lu cpu%u] %s%s%s", color, (unsigned long)(now / hz),
+	           (unsigned long)(now % hz * 1000000 / hz), p != NULL ? p->id : 0,
+	           levels[level].word, who != NULL ? who : "", who != NULL ? ": " : "");
+	len += (size_t)vsnprintf(buf + len, n - len, fmt, ap);
+	if (len >= n) {
+		len = n - 1;
+		memcpy(buf + len - 3, "...", 3);
 	}
-	body = (size_t)vsnprintf(buf + len, n - len, fmt, ap);
-	if (len + body >= n) {
-		memcpy(buf + n - 4, "...", 3);
-		body = n - 1 - len;
+	buf[len] = '\n';
+	if (console_ready()) {
+		ring_put(buf + start, len - start + 1);
 	}
-	show(level, buf, len + body);
+	len += (size_t)snprintf(buf + len, sizeof(buf) - len, "%s\n", start != 0 ? "\033[0m" : "");
+	console_write(buf, len);
 }
 
 void log_write(enum log_level level, const char *fmt, ...)

@@ -55,7 +55,6 @@ struct console_port {
 	uint64_t last_tx;         /* tx_lock, shared: counter value, for the 20 ms of silence */
 	bool midline;             /* tx_lock, shared: the last byte given did not end a line */
 	uint32_t tail, lines_out; /* these and all below: console lock */
-	bool line_open;           /* the part of a line shown so far was not ended */
 	bool cr;       /* the last byte shown was a CR: the cursor stands on the prefix */
 	bool waiting;  /* a vCPU is held until there is room */
 	uint8_t index; /* console number of the VM: the digit after Ctrl-] */

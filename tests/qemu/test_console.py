@@ -164,20 +164,3 @@ def test_flood_does_not_hold_up_the_shell(cfg, boot):
     machine.expect(r'^(atoll> .*)?Atoll \S+ on ', timeout=20)
     machine.send('poweroff\r')
     assert machine.wait_end(30) == 0
-
-
-def test_raw(cfg, boot):
-    """Ctrl-] r: the VM in focus alone, without prefixes; what others print meanwhile waits and is not lost."""
-    machine = boot(vm('a', 'shell.elf', bootargs='a') + vm('b', 'act.elf', bootargs='lines=3 sleep=4000 lines=5 sleep=2000'),
-                   append='', when_idle='wait', limit=120)
-    machine.wait_quiet(1)
-    assert 'a: type help' in machine.text and 'line 00003 of 00003' in machine.text
-    machine.send(ESC + 'r')
-    machine.expect(r'-- raw: the output of other VMs waits\n')
-    machine.send('echo naked\r')
-    machine.expect(r'^naked\n')
-    machine.expect_not(r'of 00005', 6)
-    machine.send(ESC + 'r')
-    machine.expect(r'-- not raw\n')
-    machine.expect(r'line 00005 of 00005')
-    assert harness.vm_output(machine.text, 'b').startswith(act_lines(3) + act_lines(5))

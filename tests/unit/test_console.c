@@ -586,24 +586,6 @@ static void test_shell(void **state)
 	assert_int_equal(shell_len, 4);
 }
 
-static void test_raw(void **state)
-{
-	(void)state;
-	type("\035r", 2);
-	forget();
-	put(2, "edit\033[5;1H");
-	assert_string_equal(uart.out, "edit\033[5;1H");
-	put(0, "later\n");
-	pass(30000);
-	assert_string_equal(uart.out, "edit\033[5;1H");
-	put(2, "\n~\n");
-	assert_string_equal(uart.out, "edit\033[5;1H\n~\n");
-	forget();
-	type("\035r", 2);
-	pass(100000);
-	assert_non_null(strstr(uart.out, "[a] later\r\n"));
-}
-
 static void test_remove_shows_the_rest(void **state)
 {
 	struct console_port *p = &ports[3];
@@ -841,7 +823,6 @@ int main(void)
 	    T(test_keyboard),
 	    T(test_typed_ahead),
 	    T(test_shell),
-	    T(test_raw),
 	    T(test_remove_shows_the_rest),
 	    T(test_flush_shows_unfinished),
 	    T(test_panic),
