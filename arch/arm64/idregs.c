@@ -62,10 +62,13 @@ static uint64_t aa64isar1(void)
 static uint64_t aa64mmfr0(void)
 {
 	uint64_t r = sysreg_read(ID_AA64MMFR0_EL1);
-	uint64_t parange = r & 0xf;
+	uint64_t tgran4 = (r & F(28)) == F(28) ? F(28) : 0;
 
-	/* PARange: what stage 2 can take in (40 bits, code 2), or the CPU's if smaller. */
-	return (parange > 2 ? 2 : parange) | (r & (F(4) | F(8) | F(16) | F(20) | F(24) | F(28)));
+	/*
+	 * PARange: what stage 2 can take in (40 bits, code 2), or the CPU's if smaller. Granules
+	 * without 52-bit addresses (LPA2 is 1 more; 4 KiB: 0xf means absent).
+	 */
+	return cap(r, 0, 2) | (r & (F(4) | F(8) | F(16) | F(24))) | cap(r, 20, 1) | tgran4;
 }
 
 static uint64_t aa64mmfr1(void)
@@ -100,7 +103,9 @@ void idregs_init(void)
 	idregs[6][1] = aa64isar1();
 	idregs[7][0] = aa64mmfr0();
 	idregs[7][1] = aa64mmfr1();
-	/* ID_AA64MMFR2_EL1 and the rest of the space: 0, the Armv8.0 value. */
+	/* CCIDX: CCSIDR_EL1 is native, and this is its format. */
+	idregs[7][2] = sysreg_read(ID_AA64MMFR2_EL1) & F(20);
+	/* The rest of the space: 0, the Armv8.0 value. */
 }
 
 uint64_t idreg_read(unsigned crm, unsigned op2)

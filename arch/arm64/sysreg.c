@@ -167,14 +167,19 @@ static enum trap_result setway_write(struct vcpu *v, row_t row, uint64_t val)
 	return TRAP_ADVANCE;
 }
 
+static bool caches_on(uint64_t sctlr)
+{
+	return (sctlr & (SCTLR_M | SCTLR_C)) == (SCTLR_M | SCTLR_C);
+}
+
 /* EL1 translation controls while HCR.TVM is set, i.e. after set/way maintenance. arg: enum vcpu_sr. */
 static enum trap_result tvm_write(struct vcpu *v, row_t row, uint64_t val)
 {
-	switch (row->arg) {
-	case SR_SCTLR_EL1: {
-		bool was = (sysreg_read(SCTLR_EL1) & (SCTLR_M | SCTLR_C)) == (SCTLR_M | SCTLR_C);
-		bool now = (val & (SCTLR_M | SCTLR_C)) == (SCTLR_M | SCTLR_C);
+	bool was = caches_on(sysreg_read(SCTLR_EL1)), now = was;
 
+	switch (row->arg) {
+	case SR_SCTLR_EL1:
+		now = caches_on(val);
 		/*
 		 * Lines that EL2's cacheable alias brought in since the last flush must not be hit
 		 * by the guest once its caches are on, nor its dirty ones be lost when they go off.
@@ -183,12 +188,7 @@ static enum trap_result tvm_write(struct vcpu *v, row_t row, uint64_t val)
 			return TRAP_RESCHED;
 		}
 		sysreg_write(SCTLR_EL1, val);
-		if (now) {
-			v->arch.hcr &= ~HCR_TVM;
-			hcr_write(v->arch.hcr);
-		}
 		break;
-	}
 	case SR_TTBR0_EL1:
 		sysreg_write(TTBR0_EL1, val);
 		break;
@@ -220,6 +220,9 @@ static enum trap_result tvm_write(struct vcpu *v, row_t row, uint64_t val)
 		sysreg_write(CONTEXTIDR_EL1, val);
 		break;
 	}
+	if (now) {
+		vcpu_hcr_change(v, HCR_TVM, 0); /* else each of its context switches would trap */
+	}
 	return TRAP_ADVANCE;
 }
 
@@ -240,6 +243,12 @@ static const struct sysreg_row rows[] = {
 	DBG_ROWS(0), DBG_ROWS(1), DBG_ROWS(2), DBG_ROWS(3), DBG_ROWS(4), DBG_ROWS(5),
 	DBG_ROWS(6), DBG_ROWS(7), DBG_ROWS(8), DBG_ROWS(9), DBG_ROWS(10), DBG_ROWS(11),
 	DBG_ROWS(12), DBG_ROWS(13), DBG_ROWS(14), DBG_ROWS(15),
+	/* The debug communications channel: nobody at the other end. */
+	ROW(2, 0, 0, 0, 2, "OSDTRRX_EL1", raz, wi, 0),
+	ROW(2, 0, 0, 3, 2, "OSDTRTX_EL1", raz, wi, 0),
+	ROW(2, 3, 0, 4, 0, "DBGDTR_EL0", raz, wi, 0),
+	ROW(2, 3, 0, 5, 0, "DBGDTRRX_EL0", raz, wi, 0), /* write: DBGDTRTX_EL0 */
+	ROW(2, 0, 0, 6, 2, "OSECCR_EL1", raz, wi, 0),
 	ROW(2, 0, 0, 2, 0, "MDCCINT_EL1", raz, wi, 0),
 	ROW(2, 0, 0, 2, 2, "MDSCR_EL1", debug_read, debug_write, 0),
 	ROW(2, 0, 1, 0, 0, "MDRAR_EL1", raz, NULL, 0),
@@ -344,7 +353,8 @@ enum trap_result trap_sysreg(struct vcpu *v, uint64_t esr)
 
 /*
  * AArch32 at EL0: of CP15 only the physical timer can trap here and exist (CNTP_TVAL and CNTP_CTL
- * by MCR/MRC c14 c2, CNTP_CVAL by MCRR/MRRC c14 opc1 2); the rest is undefined.
+ * by MCR/MRC c14 c2, CNTP_CVAL by MCRR/MRRC c14 opc1 2, CNTPCT by MRRC c14 opc1 0); the rest is
+ * undefined.
  */
 enum trap_result trap_cp15(struct vcpu *v, uint64_t esr)
 {
@@ -361,10 +371,10 @@ enum trap_result trap_cp15(struct vcpu *v, uint64_t esr)
 	if (FIELD_GET(ESR_EC, esr) == EC_CP15_64) {
 		unsigned opc1 = (esr >> 16) & 15;
 
-		if (crm != 14 || opc1 != 2) {
+		if (crm != 14 || (opc1 != 2 && opc1 != 0)) {
 			return TRAP_UNDEF;
 		}
-		row = find_row(SYS_ENC(3, 3, 14, 2, 2));
+		row = find_row(opc1 == 2 ? SYS_ENC(3, 3, 14, 2, 2) : SYS_ENC(3, 3, 14, 0, 1));
 		val = (vcpu_gpr_get(v, rt2) << 32) | (uint32_t)vcpu_gpr_get(v, rt);
 	} else {
 		unsigned opc1 = (esr >> 14) & 7, crn = (esr >> 10) & 15, opc2 = (esr >> 17) & 7;
@@ -377,7 +387,7 @@ enum trap_result trap_cp15(struct vcpu *v, uint64_t esr)
 	}
 	CHECK(row);
 	if (!read) {
-		return row->write(v, row, val);
+		return row->write ? row->write(v, row, val) : TRAP_UNDEF;
 	}
 	r = row->read(v, row, &val);
 	if (r == TRAP_ADVANCE) {
