@@ -201,7 +201,8 @@ class Machine:
     def finish(self, timeout=90, crashed=0):
         """Wait until Atoll has ended by itself; check QEMU's status and the number of crashed VMs (None: any)."""
         status = self.wait_end(timeout)
-        end = run_qemu.verdict(self.text)
+        # QEMU's own warnings are on the same terminal here.
+        end = run_qemu.verdict(re.sub(r'^qemu-system-aarch64: warning: .*\n?', '', self.text, flags=re.M))
         if end is None or status != 0:
             self.fail(f'no proper end (QEMU status {status}, the last line must be "atoll: N VMs stopped, N crashed")')
         if crashed is not None and end[1] != crashed:
