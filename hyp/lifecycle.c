@@ -34,6 +34,7 @@ static pa_t zero_page;
 /* VMs that keep the host on, VMs that were started and have not stopped for good; the outcome. */
 static uint32_t nr_foreground, nr_alive, nr_stopped, nr_crashed;
 static bool going_down; /* background VMs are being stopped: nothing starts any more */
+static bool told;       /* the verdict was given */
 
 /* --- stage-2 resources ------------------------------------------------------------------- */
 
@@ -296,13 +297,19 @@ static bool failed(const struct vm *vm)
 	return vm->reason == STOP_CRASH || (vm->reason == STOP_EXIT && vm->exit_status != 0);
 }
 
-/* The last words; the host goes off if it is to. Runs in the job of the last VM to stop. */
+/*
+ * The last words, once; the host goes off if it is to. Runs in the job of the last VM to stop: two
+ * may do so at once.
+ */
 static void all_stopped(void)
 {
 	char line[64];
 	int n = snprintf(line, sizeof(line), "atoll: %u VMs stopped, %u crashed\n",
 			 load_relaxed(&nr_stopped), load_relaxed(&nr_crashed));
 
+	if (atomic_exchange_full(&told, true)) {
+		return;
+	}
 	console_flush();
 	console_write(line, (size_t)n);
 	console_flush();
@@ -312,13 +319,9 @@ static void all_stopped(void)
 	}
 }
 
-/* The foreground is done: with poweroff the background is stopped as well, and then told. */
-static void foreground_done(void)
+/* The foreground is done and the host is to go off: the background is stopped as well. */
+static void stop_background(void)
 {
-	if (when_idle != IDLE_POWEROFF || load_relaxed(&nr_alive) == 0) {
-		all_stopped();
-		return;
-	}
 	store_release(&going_down, true);
 	for (unsigned i = 0; i < MAX_VMS; i++) {
 		if (vms[i]) {
@@ -330,7 +333,7 @@ static void foreground_done(void)
 
 void life_stopped_for_good(struct vm *vm)
 {
-	bool was_last_fg;
+	bool last_fg, last;
 
 	spin_lock(&vm->lock);
 	vm->state = VM_STOPPED;
@@ -339,14 +342,13 @@ void life_stopped_for_good(struct vm *vm)
 	if (failed(vm)) {
 		atomic_fetch_add_full(&nr_crashed, 1);
 	}
-	was_last_fg = !vm->cfg->background &&
-		      atomic_fetch_add_full(&nr_foreground, (uint32_t)-1) == 1;
-	if (atomic_fetch_add_full(&nr_alive, (uint32_t)-1) == 1 && !was_last_fg &&
-	    load_relaxed(&nr_foreground) == 0 && when_idle == IDLE_POWEROFF) {
+	last_fg = !vm->cfg->background &&
+		  atomic_fetch_add_full(&nr_foreground, (uint32_t)-1) == 1;
+	last = atomic_fetch_add_full(&nr_alive, (uint32_t)-1) == 1;
+	if (last || (last_fg && when_idle != IDLE_POWEROFF)) {
 		all_stopped();
-	}
-	if (was_last_fg) {
-		foreground_done();
+	} else if (last_fg) {
+		stop_background();
 	}
 }
 

@@ -10,6 +10,7 @@
 #include <hyp/lifecycle.h>
 #include <hyp/page.h>
 #include <hyp/sched.h>
+#include <hyp/setway.h>
 #include <hyp/vdev.h>
 #include <hyp/vm.h>
 #include <arch/cache.h>
@@ -65,15 +66,21 @@ static uint8_t verify_mask(const struct vm *vm)
 	return vm->cfg->verify == VERIFY_SHA256 ? 3 : 1;
 }
 
+static bool next_file(struct vm_life *l)
+{
+	l->at = 0;
+	return ++l->file < NR_FILES ? true : next_phase(l, LOAD_PLAN);
+}
+
 static bool verify_step(struct vm_life *l)
 {
 	const struct fit_image *img = &l->files[l->file];
 	uint8_t want = verify_mask(l->vm);
 	const char *why;
 
-	if (img->size == 0 || (verified[img->index % BUNDLE_MAX_IMAGES] & want) == want) {
-		l->at = 0;
-		return ++l->file < NR_FILES ? true : next_phase(l, LOAD_PLAN);
+	if (img->size == 0 ||
+	    (img->index < BUNDLE_MAX_IMAGES && (verified[img->index] & want) == want)) {
+		return next_file(l);
 	}
 	if (l->at == 0) {
 		fit_verify_init(&l->verify, img, want == 3);
@@ -85,8 +92,10 @@ static bool verify_step(struct vm_life *l)
 	if (fit_verify_done(&l->verify, &why) != HYP_OK) {
 		return fail(l, file_name(l->vm, l->file), why);
 	}
-	verified[img->index % BUNDLE_MAX_IMAGES] |= want;
-	return true;
+	if (img->index < BUNDLE_MAX_IMAGES) {
+		verified[img->index] |= want;
+	}
+	return next_file(l);
 }
 
 static bool plan_step(struct vm_life *l)
@@ -181,6 +190,12 @@ static bool start_step(struct vm_life *l)
 	/* Code was written through the data side: no CPU may run what was there before. */
 	arch_icache_inval_all();
 	spin_lock(&vm->lock);
+	if (life_going_down()) {
+		/* Too late. Were it running, whoever takes the host down would have stopped it. */
+		spin_unlock(&vm->lock);
+		return true;
+	}
+	setway_vm_reset(vm);
 	vgic_vm_reset(vm);
 	vpl011_reset(vm);
 	vpl031_reset(vm);

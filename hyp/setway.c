@@ -11,6 +11,7 @@
 #include <arch/mm.h>
 
 #define STEP KiB(64)
+#define FLUSH_FOR_NOBODY BIT32(31) /* no vCPU's bit in vm->flush_waiters */
 
 /* vm->lock held: the waiters' flush is complete. Those who came later get another one. */
 static bool finish(struct vm *vm)
@@ -61,6 +62,18 @@ void setway_vm_init(struct vm *vm)
 {
 	job_init(&vm->flush_job, &flush_ops, vm, 100);
 	vm->flush_next = vm->machine->ram_base;
+}
+
+void setway_vm_reset(struct vm *vm)
+{
+	/* A flush on its way was asked for by those who are gone: whoever asks now, gets another. */
+	if (vm->flush_waiters != 0) {
+		vm->flush_waiters = FLUSH_FOR_NOBODY;
+	}
+	vm->flush_again = 0;
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		vm->vcpus[i]->flushed = false;
+	}
 }
 
 bool setway_flushed(struct vcpu *v)

@@ -121,8 +121,8 @@ void vcpu_left(struct vcpu *v)
 	spin_unlock(&v->vm->lock);
 }
 
-/* DEN0022 5.7; lowest_level above 0 needs no support since PSCI 1.0. */
-static uint64_t affinity_info(struct vcpu *caller, uint64_t mpidr, uint64_t level)
+/* DEN0022 5.7; a lowest_level (32 bits) above 0 needs no support since PSCI 1.0. */
+static uint64_t affinity_info(struct vcpu *caller, uint64_t mpidr, uint32_t level)
 {
 	struct vcpu *v = vm_vcpu_by_mpidr(caller->vm, mpidr);
 
@@ -158,7 +158,7 @@ uint64_t vpsci_call(struct vcpu *v, uint32_t fn, uint64_t a1, uint64_t a2, uint6
 	case FN_CPU_ON:
 		return cpu_on(v, a1, a2, a3);
 	case FN_AFFINITY_INFO:
-		return affinity_info(v, a1, a2);
+		return affinity_info(v, a1, (uint32_t)a2);
 	case FN_MIGRATE_INFO_TYPE:
 		return PSCI_TOS_NOT_PRESENT;
 	case FN_SYSTEM_OFF:
