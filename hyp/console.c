@@ -196,7 +196,7 @@ static void own_write(struct console_port *p, const char *s, size_t n) REQUIRES(
 			(void)mux_give(p, (uint8_t)s[i], now);
 		}
 	}
-	/* The caller may hold locks: nothing of guests, which would need after_pump(). */
+	/* The caller may hold locks: nothing of guests, which would need up-calls. */
 	send(MUX_OWN, PUMP_MAX, now);
 }
 
@@ -332,19 +332,15 @@ bool console_port_getc(struct console_port *p, uint8_t *c)
 	return got;
 }
 
-static void say(const char *s) REQUIRES(con.lock)
-{
-	own_write(&con.log, s, strlen(s));
-}
-
 static void set_focus(struct console_port *p) REQUIRES(con.lock)
 {
 	char buf[80];
+	size_t n = 0;
 
 	con.focus = p;
-	snprintf(buf, sizeof(buf), "-- console: %s (Ctrl-] ? for help)\n",
-	         p != NULL ? p->name : "shell");
-	say(buf);
+	str_append(buf, sizeof(buf), &n, "-- console: %s (Ctrl-] ? for help)\n",
+	           p != NULL ? p->name : "shell");
+	own_write(&con.log, buf, n);
 }
 
 void console_focus(struct console_port *p)
@@ -378,13 +374,15 @@ static struct console_port *find_port(uint8_t c) REQUIRES(con.lock)
 /* The byte after Ctrl-]. */
 static void command(uint8_t c) REQUIRES(con.lock)
 {
+	static const char help[] =
+	    "-- Ctrl-] then: n next VM, p previous VM, 0-9 VM by number, h shell, Ctrl-] itself, "
+	    "? this help\n";
 	struct console_port *p = find_port(c);
 
 	if (p != NULL || c == 'h') {
 		set_focus(p);
 	} else {
-		say("-- Ctrl-] then: n next VM, p previous VM, 0-9 VM by number, h shell, "
-		    "Ctrl-] itself, ? this help\n");
+		own_write(&con.log, help, sizeof(help) - 1);
 	}
 }
 

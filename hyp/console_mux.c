@@ -9,27 +9,26 @@
 #include <hyp/console.h>
 #include <lib/printf.h>
 
-void mux_add(struct mux *m, struct console_port *p)
-{
-	struct console_port **at = &m->ports;
-
-	while (*at != NULL) {
-		at = &(*at)->next;
-	}
-	p->next = NULL;
-	*at = p;
-}
-
-void mux_remove(struct mux *m, struct console_port *p)
+/* The link to p, or to the end of the list. */
+static struct console_port **link_to(struct mux *m, const struct console_port *p)
 {
 	struct console_port **at = &m->ports;
 
 	while (*at != NULL && *at != p) {
 		at = &(*at)->next;
 	}
-	if (*at == p) {
-		*at = p->next;
-	}
+	return at;
+}
+
+void mux_add(struct mux *m, struct console_port *p)
+{
+	p->next = NULL;
+	*link_to(m, NULL) = p;
+}
+
+void mux_remove(struct mux *m, struct console_port *p)
+{
+	*link_to(m, p) = p->next;
 	m->cur = m->cur == p ? NULL : m->cur;
 }
 

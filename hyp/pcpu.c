@@ -18,3 +18,13 @@ void pcpu_kick(struct pcpu *p, uint32_t work)
 		arch_gic_send_sgi(p->id, GIC_SGI_KICK);
 	}
 }
+
+struct pcpu *pcpu_find_idle(uint64_t mask)
+{
+	for (unsigned i = 0; i < nr_pcpus; i++) {
+		if ((mask & BIT(i)) != 0 && load_relaxed(&pcpus[i].idle)) {
+			return &pcpus[i];
+		}
+	}
+	return NULL;
+}

@@ -27,7 +27,7 @@
 
 struct verb {
 	const char *name, *usage, *help;
-	void (*fn)(char *args);
+	void (*fn)(void);
 };
 extern const struct verb shell_verbs[];
 
@@ -35,6 +35,7 @@ extern const struct verb shell_verbs[];
 static struct {
 	char line[LINE_MAX], last[LINE_MAX];
 	unsigned len;
+	char *args;        /* of the verb that runs: what follows it in line */
 	uint8_t prev, esc; /* last byte; progress within an ANSI sequence */
 	char text[KiB(4)]; /* for describing functions */
 } sh;
@@ -54,23 +55,10 @@ static void out(const char *fmt, ...)
 	console_shell_write(buf, MIN((size_t)n, sizeof(buf) - 1));
 }
 
-/* Text of a describing function that wrote n bytes to sh.text. */
-static void out_text(size_t n, const char *none)
-{
-	if (n == 0) {
-		out("%s\n", none);
-		return;
-	}
-	console_shell_write(sh.text, n);
-	if (sh.text[n - 1] != '\n') {
-		out("\n");
-	}
-}
-
 /* The VM that the next word names; NULL: there is none, which was said. */
-static struct vm *vm_arg(char **args)
+static struct vm *vm_arg(void)
 {
-	const char *word = str_word(args);
+	const char *word = str_word(&sh.args);
 	struct vm *vm = word != NULL ? vm_find(word) : NULL;
 
 	if (word == NULL) {
@@ -91,36 +79,27 @@ static ull us(uint64_t ticks)
 	return ticks / MAX(arch_counter_hz() / 1000000, UINT64_C(1));
 }
 
-static uint64_t vm_run_ticks(const struct vm *vm)
+static void verb_list(void)
 {
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
-		sum += sched_run_ticks(vm->vcpus[i]);
-	}
-	return sum;
-}
-
-static void verb_list(char *args)
-{
-	(void)args;
 	out(" id name             state       vCPUs     memory   CPU time  last stop\n");
 	for (unsigned i = 0; i < MAX_VMS; i++) {
 		const struct vm *vm = vms[i];
-		ull t;
+		ull ran = 0;
 
+		for (unsigned j = 0; vm != NULL && j < vm->nr_vcpus; j++) {
+			ran += ms(sched_run_ticks(vm->vcpus[j]));
+		}
 		if (vm != NULL) {
-			t = ms(vm_run_ticks(vm));
 			out(" %2u %-16s %-11s %5u %6llu KiB %6llu.%03llu  %s\n", i, vm->name,
-			    vm_state_name(vm), vm->nr_vcpus, (ull)vm->cfg->memory >> 10, t / 1000,
-			    t % 1000, stop_reason_name(vm->reason));
+			    vm_state_name(vm), vm->nr_vcpus, (ull)vm->cfg->memory >> 10, ran / 1000,
+			    ran % 1000, stop_reason_name(vm->reason));
 		}
 	}
 }
 
-static void verb_info(char *args)
+static void verb_info(void)
 {
-	const struct vm *vm = vm_arg(&args);
+	const struct vm *vm = vm_arg();
 	const struct vm_config *c;
 
 	if (vm == NULL) {
@@ -154,40 +133,35 @@ static void verb_info(char *args)
 	    vm->port.rx_dropped);
 }
 
-static void verb_console(char *args)
+static void verb_console(void)
 {
-	struct vm *vm = vm_arg(&args);
+	struct vm *vm = vm_arg();
 
 	if (vm != NULL) {
 		console_focus(&vm->port);
 	}
 }
 
-static void vm_stats(const struct vm *vm)
-{
-	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
-		const struct vcpu_stats *s = &vm->vcpus[i]->stats;
-
-		out(" %-14s %2u %9llu %8llu %8llu %8llu %7llu %7llu %7llu %7llu %6llu\n", vm->name,
-		    i, ms(sched_run_ticks(vm->vcpus[i])), ms(s->steal_ticks), (ull)s->nr_exits,
-		    (ull)s->nr_mmio, (ull)s->nr_sysreg, (ull)s->nr_hvc, (ull)s->nr_wfi,
-		    (ull)s->nr_irq, us(s->wake_ticks_max));
-	}
-}
-
-static void verb_stats(char *args)
+static void verb_stats(void)
 {
 	const struct vm *one = NULL;
 
-	if (*args != '\0' && (one = vm_arg(&args)) == NULL) {
+	if (*sh.args != '\0' && (one = vm_arg()) == NULL) {
 		return;
 	}
 	out(" VM           vCPU    run ms steal ms    exits     MMIO  sysreg     hvc     wfi     "
-	    "irq "
-	    "wake us\n");
+	    "irq wake us\n");
 	for (unsigned i = 0; i < MAX_VMS; i++) {
-		if (vms[i] != NULL && (one == NULL || one == vms[i])) {
-			vm_stats(vms[i]);
+		bool shown = vms[i] != NULL && (one == NULL || one == vms[i]);
+
+		for (unsigned j = 0; shown && j < vms[i]->nr_vcpus; j++) {
+			const struct vcpu *v = vms[i]->vcpus[j];
+			const struct vcpu_stats *s = &v->stats;
+
+			out(" %-14s %2u %9llu %8llu %8llu %8llu %7llu %7llu %7llu %7llu %6llu\n",
+			    vms[i]->name, j, ms(sched_run_ticks(v)), ms(s->steal_ticks),
+			    (ull)s->nr_exits, (ull)s->nr_mmio, (ull)s->nr_sysreg, (ull)s->nr_hvc,
+			    (ull)s->nr_wfi, (ull)s->nr_irq, us(s->wake_ticks_max));
 		}
 	}
 	for (unsigned i = 0; one == NULL && i < nr_pcpus; i++) {
@@ -199,9 +173,8 @@ static void verb_stats(char *args)
 	}
 }
 
-static void verb_sched(char *args)
+static void verb_sched(void)
 {
-	(void)args;
 	out("%-20s %3s %3s %-8s %-9s %10s %10s %8s %8s\n", "VM", "id", "cpu", "state", "class",
 	    "run ms", "steal ms", "wake us", "max us");
 	for (unsigned i = 0; i < MAX_VMS; i++) {
@@ -220,20 +193,21 @@ static void verb_sched(char *args)
 	}
 }
 
-static void verb_irq(char *args)
+static void verb_irq(void)
 {
-	struct vm *vm = vm_arg(&args);
+	struct vm *vm = vm_arg();
+	size_t n = vm != NULL ? vgic_describe(vm, sh.text, sizeof(sh.text)) : 0;
 
-	if (vm != NULL) {
-		out_text(vgic_describe(vm, sh.text, sizeof(sh.text)), "all idle");
+	console_shell_write(sh.text, n);
+	if (vm != NULL && (n == 0 || sh.text[n - 1] != '\n')) {
+		out("%s\n", n == 0 ? "all idle" : "");
 	}
 }
 
-static void verb_mem(char *args)
+static void verb_mem(void)
 {
 	struct page_stats st;
 
-	(void)args;
 	page_get_stats(&st);
 	out("KiB: %llu in all, %llu guests, %llu hypervisor, %llu free, %llu to be scrubbed, %llu "
 	    "reserved\n",
@@ -241,29 +215,27 @@ static void verb_mem(char *args)
 	    (ull)st.dirty * 4, (ull)st.reserved * 4);
 }
 
-static void verb_log(char *args)
+static void verb_log(void)
 {
 	uint64_t pos = 0;
 	size_t n;
 
-	(void)args;
 	while ((n = log_read(&pos, sh.text, sizeof(sh.text))) != 0) {
 		console_shell_write(sh.text, n);
 	}
 }
 
-static void verb_version(char *args)
+static void verb_version(void)
 {
 	char cpu[48];
 
-	(void)args;
 	arch_cpu_name(cpu, sizeof(cpu));
 	out("Atoll %s on %s, %u CPUs (%s)\n", ATOLL_VERSION, host.model, nr_pcpus, cpu);
 }
 
-static void verb_help(char *args)
+static void verb_help(void)
 {
-	const char *word = str_word(&args);
+	const char *word = str_word(&sh.args);
 
 	for (const struct verb *v = shell_verbs; v->name != NULL; v++) {
 		if (word == NULL || strcmp(word, v->name) == 0) {
@@ -272,17 +244,15 @@ static void verb_help(char *args)
 	}
 }
 
-static void verb_reboot(char *args)
+static void verb_reboot(void)
 {
-	(void)args;
 	console_flush();
 	arch_system_reset();
 	out("this board cannot be reset by software\n");
 }
 
-static void verb_poweroff(char *args)
+static void verb_poweroff(void)
 {
-	(void)args;
 	console_flush();
 	arch_system_off();
 	out("this board cannot be switched off by software\n");
@@ -315,11 +285,12 @@ static void run(char *line)
 	while (v->name != NULL && strcmp(v->name, word) != 0) {
 		v++;
 	}
-	if (v->name != NULL) {
-		v->fn(line);
-	} else {
+	sh.args = line;
+	if (v->name == NULL) {
 		out("no such command: '%s'; `help` lists them\n", word);
+		return;
 	}
+	v->fn();
 }
 
 /* Shows an empty line again, with text (may be sh.line itself) in it. */

@@ -19,19 +19,18 @@ void vcpu_set_home(struct vcpu *v, unsigned cpu)
 /* Where a woken vCPU goes: home; or, if that is busy and v is saved, to an idle CPU. */
 static struct pcpu *wake_cpu(struct vcpu *v)
 {
-	struct pcpu *home = &pcpus[v->cpu];
+	struct pcpu *home = &pcpus[v->cpu], *p;
 
 	/* Acquire: whoever loads v there sees what was saved here (rule 23). */
 	if (load_acquire(&v->loaded_on) != -1 || load_relaxed(&home->idle)) {
 		return home;
 	}
-	for (unsigned i = 0; i < nr_pcpus; i++) {
-		if (load_relaxed(&pcpus[i].idle) && (v->affinity & BIT(i)) != 0) {
-			vcpu_set_home(v, i);
-			return &pcpus[i];
-		}
+	p = pcpu_find_idle(v->affinity);
+	if (!p) {
+		return home;
 	}
-	return home;
+	vcpu_set_home(v, p->id);
+	return p;
 }
 
 /* BLOCKED -> READY. The one whose CAS succeeds owns v until it is on the wake list. */

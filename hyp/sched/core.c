@@ -21,12 +21,9 @@ struct rq rqs[MAX_PCPUS];
 /* The first to run of those that wait, or NULL. */
 static struct sched_ent *first_locked(const struct rq *rq)
 {
-	struct sched_ent *e = NULL;
+	struct sched_ent *e = head_of(&rq->queue[SCHED_FIXED]);
 
-	for (unsigned c = NR_CLASSES; !e && c-- > 0;) {
-		e = head_of(&rq->queue[c]);
-	}
-	return e;
+	return e ? e : head_of(&rq->queue[SCHED_FAIR]);
 }
 
 static void dl_fire(struct deadline *d, uint64_t now)
@@ -256,13 +253,13 @@ static uint64_t takers(struct sched_ent *e)
 
 void rq_offer(uint64_t mask)
 {
+	struct pcpu *p;
+
 	/* What is offered was stored before; an idle CPU has `idle` before its look. */
 	smp_mb();
-	for (unsigned i = 0; i < nr_pcpus; i++) {
-		if ((mask & BIT(i)) != 0 && load_relaxed(&pcpus[i].idle)) {
-			pcpu_kick(&pcpus[i], PCPU_WORK_RESCHED);
-			return;
-		}
+	p = pcpu_find_idle(mask);
+	if (p) {
+		pcpu_kick(p, PCPU_WORK_RESCHED);
 	}
 }
 
@@ -274,17 +271,16 @@ static struct sched_ent *take(struct rq *src, unsigned to)
 	spin_lock(&src->lock);
 	for (unsigned c = NR_CLASSES; !found && c-- > 0;) {
 		list_for_each (n, &src->queue[c]) {
-			if ((takers(node_ent(n)) & BIT(to)) != 0) {
+			if (!found && (takers(node_ent(n)) & BIT(to)) != 0) {
 				found = node_ent(n);
-				break;
 			}
 		}
 	}
 	if (found) {
 		dequeue_locked(src, found);
-		if (!found->job) {
-			vcpu_set_home(ent_vcpu(found), to);
-		}
+	}
+	if (found && !found->job) {
+		vcpu_set_home(ent_vcpu(found), to);
 	}
 	spin_unlock(&src->lock);
 	return found;

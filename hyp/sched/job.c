@@ -24,7 +24,7 @@ void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t 
 
 void job_start(struct job *j)
 {
-	struct pcpu *p = this_pcpu();
+	struct pcpu *idle, *p;
 	uint32_t state = JOB_IDLE;
 
 	while (!atomic_cas_full(&j->state, &state, (uint32_t)JOB_ACTIVE)) {
@@ -35,12 +35,8 @@ void job_start(struct job *j)
 		}
 		state = JOB_IDLE;
 	}
-	for (unsigned i = 0; i < nr_pcpus; i++) {
-		if (load_relaxed(&pcpus[i].idle)) {
-			p = &pcpus[i];
-			break;
-		}
-	}
+	idle = pcpu_find_idle(UINT64_MAX);
+	p = idle ? idle : this_pcpu();
 	j->next = load_relaxed(&p->job_list);
 	while (!atomic_cas_full(&p->job_list, &j->next, j)) {
 	}

@@ -50,3 +50,5 @@ extern unsigned nr_pcpus;
 /* Sets work bits of a CPU and, if it is another one, kicks it out of its guest or WFI; work 0: only
  * the kick. Whatever was stored before is visible to the CPU when it takes the bits. */
 void pcpu_kick(struct pcpu *p, uint32_t work);
+/* A CPU of mask that has nothing to run, as far as one can see; NULL: there is none. */
+struct pcpu *pcpu_find_idle(uint64_t mask);
