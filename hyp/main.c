@@ -30,6 +30,8 @@ const void *boot_early(const void *fdt);
 noreturn void boot_wrong_el(const void *fdt, unsigned el);
 noreturn void boot_main(const void *fdt);
 
+#define NO_UART "atoll: the device tree names no UART that Atoll can use: no more is shown\n"
+
 static uint32_t released; /* shared: secondaries may go */
 
 noreturn void boot_stop(const char *fmt, ...)
@@ -101,10 +103,10 @@ static void start_console(void)
 	const struct board *b = board_find(host.compatible);
 	char mode[8];
 
-	if (host.uart.type != HOST_UART_NONE) {
-		if (arch_mm_map(host.uart.regs.base, host.uart.regs.size, MM_DEVICE) != HYP_OK) {
-			boot_stop("the console UART of the device tree lies in RAM");
-		}
+	if (host.uart.type == HOST_UART_NONE) {
+		console_write(NO_UART, sizeof(NO_UART) - 1); /* to the UART that was guessed */
+	} else if (arch_mm_map(host.uart.regs.base, host.uart.regs.size, MM_DEVICE) != HYP_OK) {
+		boot_stop("the console UART of the device tree lies in RAM");
 	}
 	console_init(&host.uart); /* without a UART as well: guests' output goes nowhere then */
 	console_set_color(!str_arg(host.bootargs, "console", mode, sizeof(mode)) ||

@@ -53,13 +53,15 @@ def boot(request, tmp_path, log_name):
 
     files={name: bytes or path} lie beside the manifest; bundle= takes a ready one (path or bytes) or None for none at all;
     lint=False packs what the linter refuses; append= goes to Atoll's command line; qemu=[...] to QEMU's.
+    image=False: Atoll itself comes by qemu as well.
     gic, smp, mem, cpu, icount, compiler, debug stand over those of cfg; limit is the seconds the machine may live.
     """
     machines = []
     cfg = request.getfixturevalue('cfg') if 'cfg' in request.fixturenames else FULL[0]
 
     def start(manifest=None, *, files=None, bundle='', lint=True, when_idle='poweroff', append='', qemu=(), gic=None, smp=None,
-              mem='1G', cpu='cortex-a72', icount=False, compiler=None, debug=None, limit=240, raw=False, virtualization=True):
+              mem='1G', cpu='cortex-a72', icount=False, compiler=None, debug=None, limit=240, raw=False, virtualization=True,
+              image=True):
         c = harness.Config(compiler or cfg.compiler, gic or cfg.gic, smp or cfg.smp, cfg.debug if debug is None else debug)
         place = tmp_path / f'run{len(machines)}'
         place.mkdir()
@@ -71,6 +73,9 @@ def boot(request, tmp_path, log_name):
             bundle = place / 'given.img'
         command = harness.run_qemu.qemu_command(harness.require(c.image), bundle, 'qemu-virt', cpu, c.gic, c.smp, mem, icount,
                                                 append, virtualization, qemu)
+        if not image:
+            at = command.index('-kernel')
+            del command[at:at + 2]
         log = harness.LOGS / (log_name + (f'.{len(machines)}' if machines else '') + '.log')
         machines.append(harness.Machine(command, log, limit, raw))
         return machines[-1]
