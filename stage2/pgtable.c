@@ -11,32 +11,28 @@
 #include "pgtable.h"
 
 #define PT_ATTR_MASK (S2_PTE_MEMATTR | S2_PTE_S2AP | S2_PTE_SH | S2_PTE_AF | S2_PTE_XN)
+#define PT_READ (S2_PTE_AF | FIELD_PREP(S2_PTE_S2AP, S2_AP_R))
+#define PT_WRITE FIELD_PREP(S2_PTE_S2AP, S2_AP_W)
+#define PT_NORMAL                                                                                  \
+	(PT_READ | FIELD_PREP(S2_PTE_MEMATTR, S2_MEMATTR_NORMAL_WB) |                              \
+	 FIELD_PREP(S2_PTE_SH, S2_SH_INNER))
+#define PT_DEVICE (PT_READ | FIELD_PREP(S2_PTE_MEMATTR, S2_MEMATTR_DEVICE_nGnRE))
 
-static uint64_t pt_attr_bits(enum s2_attr attr)
-{
-	uint64_t d = S2_PTE_AF | FIELD_PREP(S2_PTE_S2AP, S2_AP_R);
-
-	if (attr == S2_DEVICE) {
-		d |= FIELD_PREP(S2_PTE_MEMATTR, S2_MEMATTR_DEVICE_nGnRE);
-	} else {
-		d |= FIELD_PREP(S2_PTE_MEMATTR, S2_MEMATTR_NORMAL_WB) |
-		     FIELD_PREP(S2_PTE_SH, S2_SH_INNER);
-	}
-	if (attr == S2_RWX || attr == S2_DEVICE) {
-		d |= FIELD_PREP(S2_PTE_S2AP, S2_AP_W);
-	}
-	return attr == S2_RWX || attr == S2_ROX ? d : d | S2_PTE_XN;
-}
+static const uint64_t pt_attr_bits[] = {
+    [S2_RWX] = PT_NORMAL | PT_WRITE,
+    [S2_RO] = PT_NORMAL | S2_PTE_XN,
+    [S2_ROX] = PT_NORMAL,
+    [S2_DEVICE] = PT_DEVICE | PT_WRITE | S2_PTE_XN,
+};
 
 enum s2_attr pt_attr_of(uint64_t desc)
 {
-	if (FIELD_GET(S2_PTE_MEMATTR, desc) != S2_MEMATTR_NORMAL_WB) {
-		return S2_DEVICE;
+	enum s2_attr attr = S2_RWX;
+
+	while (attr < S2_DEVICE && pt_attr_bits[attr] != (desc & PT_ATTR_MASK)) {
+		attr++;
 	}
-	if ((FIELD_GET(S2_PTE_S2AP, desc) & S2_AP_W) != 0) {
-		return S2_RWX;
-	}
-	return (desc & S2_PTE_XN) != 0 ? S2_RO : S2_ROX;
+	return attr;
 }
 
 static uint64_t *pt_table(uint64_t desc)
@@ -125,38 +121,26 @@ enum pt_action { PT_SKIP, PT_SET, PT_DESCEND, PT_NEW_TABLE, PT_REFUSE };
 static enum pt_action pt_decide(const struct pt_op *op, uint64_t old, unsigned level, uint64_t a,
                                 uint64_t b, uint64_t *desc)
 {
-	bool valid = (old & PTE_VALID) != 0;
-	bool whole = b - a == pt_size(level);
+	bool valid = (old & PTE_VALID) != 0, whole = b - a == pt_size(level);
 	uint64_t to = op->pa + (a - op->start);
 
 	if (pt_is_table(old, level)) {
 		return PT_DESCEND;
 	}
-	switch (op->kind) {
-	case PT_MAP:
-		if (valid) {
-			return PT_REFUSE;
-		}
-		*desc = to | pt_attr_bits(op->attr) | PTE_VALID |
-		        (level == PT_LEAF ? PTE_TYPE_TABLE : 0);
-		whole = whole && IS_ALIGNED(to, pt_size(level));
-		break;
-	case PT_UNMAP:
-		if (!valid) {
-			return PT_SKIP;
-		}
-		*desc = 0;
-		break;
-	case PT_PROTECT:
-		if (!valid) {
-			return PT_REFUSE;
-		}
-		*desc = (old & ~PT_ATTR_MASK) | pt_attr_bits(op->attr);
-		if (*desc == old) {
-			return PT_SKIP;
-		}
-		break;
+	*desc = 0;
+	if (op->kind == PT_UNMAP) {
+		return !valid ? PT_SKIP : whole ? PT_SET : PT_NEW_TABLE;
 	}
+	if (valid == (op->kind == PT_MAP)) {
+		return PT_REFUSE;
+	}
+	*desc = op->kind == PT_MAP ? to | PTE_VALID | (level == PT_LEAF ? PTE_TYPE_TABLE : 0)
+	                           : old & ~PT_ATTR_MASK;
+	*desc |= pt_attr_bits[op->attr];
+	if (*desc == old) {
+		return PT_SKIP;
+	}
+	whole = whole && (valid || IS_ALIGNED(to, pt_size(level)));
 	return whole ? PT_SET : PT_NEW_TABLE;
 }
 
@@ -297,19 +281,14 @@ static void pt_change(struct pt_op *op, uint64_t *table, unsigned level, uint64_
 	}
 }
 
-enum hyp_err pt_prepare(struct pt_op *op)
+enum hyp_err pt_run(struct pt_op *op)
 {
-	enum hyp_err err;
+	enum hyp_err err = pt_check(op, pa_to_ptr(op->s->root), 0, PT_START, op->start, op->end);
 
-	err = pt_check(op, pa_to_ptr(op->s->root), 0, PT_START, op->start, op->end);
 	if (err != HYP_OK) {
 		pt_free_chain(op->s, op->spare);
+		return err;
 	}
-	return err;
-}
-
-void pt_apply(struct pt_op *op)
-{
 	/*
 	 * What an earlier step of this transaction took away may be cached still: a new valid entry
 	 * or table in its place would be a change without a break.
@@ -319,6 +298,7 @@ void pt_apply(struct pt_op *op)
 	}
 	pt_change(op, pa_to_ptr(op->s->root), PT_START, op->start, op->end, true);
 	CHECK(pa_raw(op->spare) == 0);
+	return HYP_OK;
 }
 
 uint64_t pt_find(const struct s2 *s, uint64_t a, unsigned *level)

@@ -34,7 +34,7 @@ static inline uint64_t pt_index(uint64_t a, unsigned level)
 
 enum pt_kind { PT_MAP, PT_UNMAP, PT_PROTECT };
 
-/* One change of [start, end): pt_prepare() may fail, pt_apply() cannot. */
+/* One change of [start, end). */
 struct pt_op {
 	struct s2 *s;
 	enum pt_kind kind;
@@ -44,9 +44,8 @@ struct pt_op {
 	pa_t spare;          /* tables for it, chained through their first word */
 };
 
-/* Checks the change against the tables and allocates what it needs. */
-enum hyp_err pt_prepare(struct pt_op *op) __must_check;
-void pt_apply(struct pt_op *op);
+/* Checks the change against the tables, allocates what it needs, then changes. */
+enum hyp_err pt_run(struct pt_op *op) __must_check;
 /* The leaf that translates a, and its level; 0: none. */
 uint64_t pt_find(const struct s2 *s, uint64_t a, unsigned *level);
 enum s2_attr pt_attr_of(uint64_t desc);

@@ -70,7 +70,6 @@ enum hyp_err s2_create(struct s2 *s, uint16_t owner, const struct s2_mem_ops *op
 	    .lock = SPINLOCK_INIT(LOCK_S2),
 	    .ops = ops,
 	    .root = root,
-	    .start_level = PT_START,
 	    .ipa_bits = (uint8_t)s2_host.ipa_bits,
 	    .root_order = s2_root_order(),
 	    .owner = owner,
@@ -122,9 +121,7 @@ static enum hyp_err s2_run(struct pt_op *op, uint64_t size)
 		return HYP_EINVAL;
 	}
 	op->end = op->start + size;
-	TRY(pt_prepare(op));
-	pt_apply(op);
-	return HYP_OK;
+	return pt_run(op);
 }
 
 enum hyp_err s2_map(struct s2 *s, ipa_t ipa, pa_t p, uint64_t size, enum s2_attr attr)
@@ -143,9 +140,7 @@ enum hyp_err s2_map(struct s2 *s, ipa_t ipa, pa_t p, uint64_t size, enum s2_attr
 
 enum hyp_err s2_unmap(struct s2 *s, ipa_t ipa, uint64_t size)
 {
-	struct pt_op op = {.s = s, .kind = PT_UNMAP, .start = ipa_raw(ipa)};
-
-	return s2_run(&op, size);
+	return s2_run(&(struct pt_op){.s = s, .kind = PT_UNMAP, .start = ipa_raw(ipa)}, size);
 }
 
 enum hyp_err s2_protect(struct s2 *s, ipa_t ipa, uint64_t size, enum s2_attr attr)
@@ -157,9 +152,8 @@ enum hyp_err s2_protect(struct s2 *s, ipa_t ipa, uint64_t size, enum s2_attr att
 
 enum hyp_err s2_lookup(struct s2 *s, ipa_t ipa, struct s2_walk *out)
 {
-	uint64_t a = ipa_raw(ipa);
-	uint64_t desc = 0, off;
-	unsigned level = 0;
+	uint64_t a = ipa_raw(ipa), desc = 0, off;
+	unsigned level = PT_START;
 
 	spin_lock(&s->lock);
 	if (a < BIT(s->ipa_bits)) {

@@ -7,6 +7,7 @@
 #include <arch/tlb.h>
 #include <hyp/atomic.h>
 #include <hyp/check.h>
+#include <string.h>
 #include "pgtable.h"
 
 /* 255 are more than there are VMs: the 16-bit form (VTCR_EL2.VS) would only cost a bigger map. */
@@ -14,47 +15,40 @@
 #define GEN_SHIFT 16u
 #define VMID_MASK (BIT(GEN_SHIFT) - 1)
 
-static struct {
+static struct vmids {
 	spinlock_t lock;
-	uint64_t generation;                    /* << GEN_SHIFT; changed under lock, read without */
-	unsigned count;                         /* numbers 0 .. count-1; 0 is the empty root's */
-	uint64_t used[BIT(VMID_MAX_BITS) / 64]; /* in this generation; lock */
+	uint64_t generation;           /* << GEN_SHIFT; changed under lock, read without */
+	unsigned count;                /* numbers 0 .. count-1; 0 is the empty root's */
+	bool used[BIT(VMID_MAX_BITS)]; /* in this generation; lock */
 	/* vmid_gen that CPU i runs with. Written by CPU i, and set to 0 by a roll-over. */
 	uint64_t active[MAX_PCPUS];
 	uint64_t reserved[MAX_PCPUS]; /* active at the last roll-over; lock */
-} vmids = {.lock = SPINLOCK_INIT(LOCK_VMID)};
+} vmids;
 
 void vmid_init(unsigned bits)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(vmids.used); i++) {
-		vmids.used[i] = 0;
-	}
-	for (unsigned i = 0; i < MAX_PCPUS; i++) {
-		vmids.active[i] = 0;
-		vmids.reserved[i] = 0;
-	}
-	vmids.count = 1u << MIN(bits, VMID_MAX_BITS);
-	vmids.generation = BIT(GEN_SHIFT);
+	vmids = (struct vmids){.lock = SPINLOCK_INIT(LOCK_VMID),
+	                       .generation = BIT(GEN_SHIFT),
+	                       .count = 1u << MIN(bits, VMID_MAX_BITS)};
 }
 
 /* Marks n; false if it was marked. */
 static bool vmid_take(uint64_t n)
 {
-	uint64_t bit = BIT(n % 64);
-	bool was_free = (vmids.used[n / 64] & bit) == 0;
+	bool was_free = !vmids.used[n];
 
-	vmids.used[n / 64] |= bit;
+	vmids.used[n] = true;
 	return was_free;
 }
 
 static uint64_t vmid_find_free(void)
 {
-	for (uint64_t n = 1; n < vmids.count; n++) {
-		if (vmid_take(n)) {
-			return n;
-		}
+	uint64_t n = 1;
+
+	while (n < vmids.count && !vmid_take(n)) {
+		n++;
 	}
-	return 0;
+	return n < vmids.count ? n : 0;
 }
 
 /*
@@ -63,9 +57,7 @@ static uint64_t vmid_find_free(void)
  */
 static void vmid_roll_over(void)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(vmids.used); i++) {
-		vmids.used[i] = 0;
-	}
+	memset(vmids.used, 0, sizeof(vmids.used));
 	store_relaxed(&vmids.generation, vmids.generation + BIT(GEN_SHIFT));
 	for (unsigned i = 0; i < MAX_PCPUS; i++) {
 		/* Fully ordered: after the new generation is there. */

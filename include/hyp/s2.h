@@ -39,11 +39,9 @@ struct s2 {
 	spinlock_t lock;
 	const struct s2_mem_ops *ops;
 	pa_t root;
-	uint8_t start_level;
-	uint8_t ipa_bits;
-	uint8_t root_order; /* concatenation: 4 KiB << order */
-	uint16_t owner;     /* frame owner whose pages may be mapped */
-	uint64_t vmid_gen;  /* generation << 16 | VMID; 0: none yet (stage2/vmid.c) */
+	uint8_t ipa_bits, root_order; /* concatenation: 4 KiB << order */
+	uint16_t owner;               /* frame owner whose pages may be mapped */
+	uint64_t vmid_gen;            /* generation << 16 | VMID; 0: none yet (stage2/vmid.c) */
 	/* The open transaction: */
 	uint64_t flush_start, flush_end; /* IPAs whose TLB entries must go at commit */
 	pa_t dead_tables;                /* list of tables to free after the flush */
