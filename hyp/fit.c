@@ -24,40 +24,38 @@ static uint32_t be32(const void *p)
 /* Every tag up to FDT_END: fdt_next_tag() bounds each of them by the structure block. */
 static const char *walk(const void *blob)
 {
-	int offset = 0, next = 0, depth = 0;
-	bool root = false;
+	int offset = 0, next = 0, depth = 0, roots = 0;
 	const char *name;
 
 	for (;; offset = next) {
 		uint32_t tag = fdt_next_tag(blob, offset, &next);
 
-		if (next <= offset && tag != FDT_END) {
+		if (tag == FDT_END) {
+			return next >= 0 && roots == 1 && depth == 0 ? NULL : "is cut off";
+		}
+		if (next <= offset) {
 			return "is cut off";
 		}
-		switch (tag) {
-		case FDT_NOP:
-			break;
-		case FDT_END:
-			return next >= 0 && root && depth == 0 ? NULL : "is cut off";
-		case FDT_BEGIN_NODE:
-			if ((depth == 0 && root) || ++depth > TREE_MAX_DEPTH) {
-				return "has too many levels or roots";
-			}
-			root = true;
-			break;
-		case FDT_END_NODE:
-			if (--depth < 0) {
-				return "ends a node that it did not begin";
-			}
-			break;
-		case FDT_PROP:
-			/* The name: inside the strings block, and ended there. */
-			if (depth == 0 || !fdt_getprop_by_offset(blob, offset, &name, NULL)) {
-				return "has a property with a broken name";
-			}
-			break;
+		roots += tag == FDT_BEGIN_NODE && depth == 0;
+		depth += (tag == FDT_BEGIN_NODE) - (tag == FDT_END_NODE);
+		if (roots > 1 || depth > TREE_MAX_DEPTH) {
+			return "has too many levels or roots";
+		}
+		if (depth < 0) {
+			return "ends a node that it did not begin";
+		}
+		/* The name: inside the strings block, and ended there. */
+		if (tag == FDT_PROP &&
+		    (depth == 0 || !fdt_getprop_by_offset(blob, offset, &name, NULL))) {
+			return "has a property with a broken name";
 		}
 	}
+}
+
+static enum hyp_err refuse(enum hyp_err err, const char *sentence, const char **why)
+{
+	*why = sentence;
+	return err;
 }
 
 enum hyp_err fit_check_tree(const void *blob, uint64_t size, const char **why)
@@ -72,103 +70,85 @@ enum hyp_err fit_check_tree(const void *blob, uint64_t size, const char **why)
 	           !IS_ALIGNED(fdt_off_dt_struct(blob), 4) ||
 	           !IS_ALIGNED(fdt_off_mem_rsvmap(blob), 8)) {
 		fault = "has a broken header";
-	} else if (fdt_totalsize(blob) > size) {
-		fault = "is cut off";
 	} else {
-		fault = walk(blob);
+		fault = fdt_totalsize(blob) > size ? "is cut off" : walk(blob);
 	}
-	if (fault) {
-		*why = fault;
-		return HYP_EINVAL;
-	}
-	return HYP_OK;
+	return fault ? refuse(HYP_EINVAL, fault, why) : HYP_OK;
 }
 
 enum hyp_err fit_open(const void *start, uint64_t size, struct fit *out, const char **why)
 {
 	const uint8_t *p = start;
 	const char *clause;
-	struct fit f;
-	uint64_t n;
+	int images;
 
 	if (!IS_ALIGNED((uintptr_t)p, 8)) {
-		*why = "the bundle is not 8-byte aligned in memory; load it at another address";
-		return HYP_EINVAL;
+		return refuse(
+		    HYP_EINVAL,
+		    "the bundle is not 8-byte aligned in memory; load it at another address", why);
 	}
 	if (size >= UIMAGE_HEADER && be32(p) == UIMAGE_MAGIC) {
-		n = be32(p + UIMAGE_SIZE_AT);
-		if (n > size - UIMAGE_HEADER) {
-			*why = "the bundle is cut off: its uImage header promises more than was "
-			       "loaded";
-			return HYP_ECORRUPT;
+		if (be32(p + UIMAGE_SIZE_AT) > size - UIMAGE_HEADER) {
+			return refuse(HYP_ECORRUPT,
+			              "the bundle is cut off: its uImage header promises more than "
+			              "was loaded",
+			              why);
 		}
+		size = be32(p + UIMAGE_SIZE_AT);
 		p += UIMAGE_HEADER;
-		size = n;
 	}
 	if (size < sizeof(struct fdt_header) || fdt_magic(p) != FDT_MAGIC) {
-		*why = "the initrd is no bundle; make one with scripts/mkbundle";
-		return HYP_EINVAL;
+		return refuse(HYP_EINVAL, "the initrd is no bundle; make one with scripts/mkbundle",
+		              why);
 	}
 	if (fit_check_tree(p, size, &clause) != HYP_OK) {
-		*why = "the bundle's tree is broken; load it again, or make it again with "
-		       "scripts/mkbundle";
-		return HYP_ECORRUPT;
+		return refuse(HYP_ECORRUPT,
+		              "the bundle's tree is broken; load it again, or make it again with "
+		              "scripts/mkbundle",
+		              why);
 	}
-	f = (struct fit){.base = p, .size = size, .images = fdt_path_offset(p, "/images")};
-	if (f.images < 0) {
-		*why = "the bundle has no /images; make it with scripts/mkbundle";
-		return HYP_EINVAL;
+	images = fdt_path_offset(p, "/images");
+	if (images < 0) {
+		return refuse(HYP_EINVAL,
+		              "the bundle has no /images; make it with scripts/mkbundle", why);
 	}
-	*out = f;
+	*out = (struct fit){.base = p, .size = size, .images = images};
 	return HYP_OK;
-}
-
-static bool read_u32(const void *fdt, int node, const char *name, uint32_t *out)
-{
-	int len;
-	const void *p = fdt_getprop(fdt, node, name, &len);
-
-	if (!p || len != 4) {
-		return false;
-	}
-	*out = be32(p);
-	return true;
 }
 
 static bool prop_is(const void *fdt, int node, const char *name, const char *value)
 {
 	int len;
 	const char *p = fdt_getprop(fdt, node, name, &len);
-	size_t n = strlen(value) + 1;
 
-	return p && (size_t)len == n && memcmp(p, value, n) == 0;
+	return p && (size_t)len == strlen(value) + 1 && memcmp(p, value, (size_t)len) == 0;
 }
 
 /* External data: offsets count from the end of the tree rounded up to 4. */
 static enum hyp_err read_image(const struct fit *f, int node, struct fit_image *out)
 {
-	uint64_t data = ALIGN_UP((uint64_t)fdt_totalsize(f->base), 4);
-	uint32_t offset, size;
-	const uint8_t *value;
-	int hash, len;
+	uint64_t at = ALIGN_UP((uint64_t)fdt_totalsize(f->base), 4);
+	int hash, len1, len2;
+	const void *offset = fdt_getprop(f->base, node, "data-offset", &len1);
+	const void *size = fdt_getprop(f->base, node, "data-size", &len2);
 
-	if (!read_u32(f->base, node, "data-offset", &offset) ||
-	    !read_u32(f->base, node, "data-size", &size)) {
+	if (!offset || len1 != 4 || !size || len2 != 4) {
 		return HYP_ECORRUPT;
 	}
-	data += offset;
-	if (data > f->size || size > f->size - data) {
+	at += be32(offset);
+	if (at > f->size || be32(size) > f->size - at) {
 		return HYP_ECORRUPT;
 	}
-	out->data = f->base + data;
-	out->size = size;
+	out->data = f->base + at;
+	out->size = be32(size);
 	fdt_for_each_subnode (hash, f->base, node) {
-		value = fdt_getprop(f->base, hash, "value", &len);
-		if (value && len == 4 && prop_is(f->base, hash, "algo", "crc32")) {
+		const void *value = fdt_getprop(f->base, hash, "value", &len1);
+
+		if (value && len1 == 4 && prop_is(f->base, hash, "algo", "crc32")) {
 			out->crc32 = be32(value);
 			out->has_crc32 = true;
-		} else if (value && len == SHA256_SIZE &&
-		           prop_is(f->base, hash, "algo", "sha256")) {
+		}
+		if (value && len1 == SHA256_SIZE && prop_is(f->base, hash, "algo", "sha256")) {
 			memcpy(out->sha256, value, SHA256_SIZE);
 			out->has_sha256 = true;
 		}
@@ -194,10 +174,7 @@ enum hyp_err fit_find(const struct fit *f, const char *name, struct fit_image *o
 
 void fit_verify_init(struct fit_verify *v, const struct fit_image *image, bool sha)
 {
-	v->image = image;
-	v->at = 0;
-	v->sha = sha;
-	v->crc32 = 0;
+	*v = (struct fit_verify){.image = image, .sha = sha};
 	sha256_init(&v->sha256);
 }
 
@@ -219,15 +196,17 @@ enum hyp_err fit_verify_done(struct fit_verify *v, const char **why)
 	uint8_t sum[SHA256_SIZE];
 
 	if (!v->image->has_crc32 || (v->sha && !v->image->has_sha256)) {
-		*why = "the bundle lacks its hash; make it again with scripts/mkbundle";
-		return HYP_ECORRUPT;
+		return refuse(HYP_ECORRUPT,
+		              "the bundle lacks its hash; make it again with scripts/mkbundle",
+		              why);
 	}
 	sha256_final(&v->sha256, sum);
 	if (v->crc32 != v->image->crc32 ||
 	    (v->sha && memcmp(sum, v->image->sha256, sizeof(sum)) != 0)) {
-		*why =
-		    "its content does not match its hash; load the bundle again, or make it again";
-		return HYP_ECORRUPT;
+		return refuse(
+		    HYP_ECORRUPT,
+		    "its content does not match its hash; load the bundle again, or make it again",
+		    why);
 	}
 	return HYP_OK;
 }

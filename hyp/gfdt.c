@@ -21,12 +21,6 @@
 #define IRQ_PPI 1u
 #define IRQ_LEVEL_HIGH 4u
 #define SPI_BASE 32u /* SPI n is INTID 32 + n */
-/* PPIs of the generic timer: secure, non-secure, virtual, hypervisor. */
-#define TIMER_PPIS                                                                                 \
-	{                                                                                          \
-		13, 14, 11, 10                                                                     \
-	}
-
 #define MPIDR_AFFINITY 0xff00ffffffull
 
 /* First error sticks; libfdt refuses everything after one anyway. */
@@ -59,26 +53,21 @@ static void end(struct gfdt *g)
 	step(g, fdt_end_node(g->fdt));
 }
 
+static void prop(struct gfdt *g, const char *name, const void *value, size_t n)
+{
+	step(g, fdt_property(g->fdt, name, value, (int)n));
+}
+
 static void flag(struct gfdt *g, const char *name)
 {
-	step(g, fdt_property(g->fdt, name, "", 0));
+	prop(g, name, "", 0);
 }
 
-static void u32(struct gfdt *g, const char *name, uint32_t value)
-{
-	step(g, fdt_property_u32(g->fdt, name, value));
-}
-
-static void text(struct gfdt *g, const char *name, const char *value)
-{
-	step(g, fdt_property(g->fdt, name, value, (int)strlen(value) + 1));
-}
-
-/* A list of strings, given as a literal with \0 between them. */
-#define strings(g, name, list) step((g), fdt_property((g)->fdt, (name), (list), sizeof(list)))
+/* A literal: one string, or a list with \0 between them. */
+#define text(g, name, list) prop((g), (name), (list), sizeof(list))
 
 /* n <= 12: the timer's interrupts. */
-static void cells(struct gfdt *g, const char *name, const uint32_t *values, size_t n)
+static void cell_list(struct gfdt *g, const char *name, const uint32_t *values, size_t n)
 {
 	fdt32_t be[12];
 
@@ -86,46 +75,26 @@ static void cells(struct gfdt *g, const char *name, const uint32_t *values, size
 	for (size_t i = 0; i < n; i++) {
 		be[i] = cpu_to_fdt32(values[i]);
 	}
-	step(g, fdt_property(g->fdt, name, be, (int)(n * sizeof(be[0]))));
+	prop(g, name, be, n * sizeof(be[0]));
 }
 
-#define cells_of(g, name, ...)                                                                     \
-	cells((g), (name), (const uint32_t[]){__VA_ARGS__},                                        \
-	      sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
-#define HI(x) (uint32_t)((x) >> 32)
-#define LO(x) (uint32_t)(x)
-#define REG(base, size) HI(base), LO(base), HI(size), LO(size)
-
-static void psci(struct gfdt *g)
-{
-	begin(g, "psci");
-	u32(g, "cpu_on", 0xc4000003);
-	u32(g, "cpu_off", 0x84000002);
-	u32(g, "cpu_suspend", 0xc4000001);
-	text(g, "method", "hvc");
-	strings(g, "compatible", "arm,psci-1.0\0arm,psci-0.2");
-	end(g);
-}
-
-static void memory(struct gfdt *g, uint64_t base, uint64_t size)
-{
-	begin_at(g, "memory", base);
-	cells_of(g, "reg", REG(base, size));
-	text(g, "device_type", "memory");
-	end(g);
-}
+#define cells(g, name, ...)                                                                        \
+	cell_list((g), (name), (const uint32_t[]){__VA_ARGS__},                                    \
+	          ARRAY_SIZE(((const uint32_t[]){__VA_ARGS__})))
+#define HI_LO(x) (uint32_t)((uint64_t)(x) >> 32), (uint32_t)(x)
+#define REG(base, size) HI_LO(base), HI_LO(size)
 
 static void cpus(struct gfdt *g, const struct vm_config *cfg)
 {
 	uint64_t mpidr;
 
 	begin(g, "cpus");
-	u32(g, "#size-cells", 0);
-	u32(g, "#address-cells", 1);
+	cells(g, "#size-cells", 0);
+	cells(g, "#address-cells", 1);
 	for (unsigned i = 0; i < cfg->cpus; i++) {
 		mpidr = vm_vcpu_mpidr(cfg->gic, i) & MPIDR_AFFINITY;
 		begin_at(g, "cpu", mpidr);
-		u32(g, "reg", LO(mpidr));
+		cells(g, "reg", (uint32_t)mpidr);
 		text(g, "enable-method", "psci");
 		text(g, "compatible", "arm,armv8");
 		text(g, "device_type", "cpu");
@@ -137,26 +106,27 @@ static void cpus(struct gfdt *g, const struct vm_config *cfg)
 static void gic(struct gfdt *g, const struct vm_config *cfg, const struct machine *m)
 {
 	begin_at(g, "intc", m->gicd);
-	u32(g, "phandle", PHANDLE_GIC);
+	cells(g, "phandle", PHANDLE_GIC);
 	if (cfg->gic == 3) {
-		cells_of(g, "reg", REG(m->gicd, KiB(64)), REG(m->gicr, KiB(128) * cfg->cpus));
-		u32(g, "#redistributor-regions", 1);
+		cells(g, "reg", REG(m->gicd, KiB(64)), REG(m->gicr, KiB(128) * cfg->cpus));
+		cells(g, "#redistributor-regions", 1);
 		text(g, "compatible", "arm,gic-v3");
 	} else {
-		cells_of(g, "reg", REG(m->gicd, KiB(64)), REG(m->gicc, KiB(64)));
+		cells(g, "reg", REG(m->gicd, KiB(64)), REG(m->gicc, KiB(64)));
 		text(g, "compatible", "arm,cortex-a15-gic");
 	}
 	flag(g, "ranges");
-	u32(g, "#size-cells", 2);
-	u32(g, "#address-cells", 2);
+	cells(g, "#size-cells", 2);
+	cells(g, "#address-cells", 2);
 	flag(g, "interrupt-controller");
-	u32(g, "#interrupt-cells", 3);
+	cells(g, "#interrupt-cells", 3);
 	end(g);
 }
 
 static void timer(struct gfdt *g, const struct vm_config *cfg)
 {
-	static const uint32_t ppis[] = TIMER_PPIS;
+	/* PPIs of the generic timer: secure, non-secure, virtual, hypervisor. */
+	static const uint32_t ppis[] = {13, 14, 11, 10};
 	/* GICv2: the CPUs that a PPI is wired to, one bit each. */
 	uint32_t flags = IRQ_LEVEL_HIGH | (cfg->gic == 2 ? (BIT32(cfg->cpus) - 1) << 8 : 0);
 	uint32_t irqs[12];
@@ -167,36 +137,42 @@ static void timer(struct gfdt *g, const struct vm_config *cfg)
 		irqs[3 * i + 2] = flags;
 	}
 	begin(g, "timer");
-	cells(g, "interrupts", irqs, ARRAY_SIZE(irqs));
+	cell_list(g, "interrupts", irqs, ARRAY_SIZE(irqs));
 	flag(g, "always-on");
-	strings(g, "compatible", "arm,armv8-timer\0arm,armv7-timer");
+	text(g, "compatible", "arm,armv8-timer\0arm,armv7-timer");
 	end(g);
+}
+
+/* A PrimeCell with a list of that many clocks. */
+static void device(struct gfdt *g, uint64_t at, uint32_t intid, size_t clocks)
+{
+	static const uint32_t clock[] = {PHANDLE_CLOCK, PHANDLE_CLOCK};
+
+	cell_list(g, "clocks", clock, clocks);
+	cells(g, "interrupts", IRQ_SPI, intid - SPI_BASE, IRQ_LEVEL_HIGH);
+	cells(g, "reg", REG(at, KiB(4)));
 }
 
 static void devices(struct gfdt *g, const struct machine *m)
 {
 	begin(g, "apb-pclk");
-	u32(g, "phandle", PHANDLE_CLOCK);
+	cells(g, "phandle", PHANDLE_CLOCK);
 	text(g, "clock-output-names", "clk24mhz");
-	u32(g, "clock-frequency", CLOCK_HZ);
-	u32(g, "#clock-cells", 0);
+	cells(g, "clock-frequency", CLOCK_HZ);
+	cells(g, "#clock-cells", 0);
 	text(g, "compatible", "fixed-clock");
 	end(g);
 
 	begin_at(g, "pl011", m->pl011);
-	strings(g, "clock-names", "uartclk\0apb_pclk");
-	cells_of(g, "clocks", PHANDLE_CLOCK, PHANDLE_CLOCK);
-	cells_of(g, "interrupts", IRQ_SPI, m->pl011_intid - SPI_BASE, IRQ_LEVEL_HIGH);
-	cells_of(g, "reg", REG(m->pl011, KiB(4)));
-	strings(g, "compatible", "arm,pl011\0arm,primecell");
+	text(g, "clock-names", "uartclk\0apb_pclk");
+	device(g, m->pl011, m->pl011_intid, 2);
+	text(g, "compatible", "arm,pl011\0arm,primecell");
 	end(g);
 
 	begin_at(g, "pl031", m->pl031);
 	text(g, "clock-names", "apb_pclk");
-	u32(g, "clocks", PHANDLE_CLOCK);
-	cells_of(g, "interrupts", IRQ_SPI, m->pl031_intid - SPI_BASE, IRQ_LEVEL_HIGH);
-	cells_of(g, "reg", REG(m->pl031, KiB(4)));
-	strings(g, "compatible", "arm,pl031\0arm,primecell");
+	device(g, m->pl031, m->pl031_intid, 1);
+	text(g, "compatible", "arm,pl031\0arm,primecell");
 	end(g);
 }
 
@@ -206,35 +182,44 @@ static void chosen(struct gfdt *g, const struct gfdt_input *in)
 
 	snprintf(uart, sizeof(uart), "/pl011@%lx", (unsigned long)in->machine->pl011);
 	begin(g, "chosen");
-	text(g, "stdout-path", uart);
+	prop(g, "stdout-path", uart, strlen(uart) + 1);
 	if (in->cfg->bootargs[0]) {
-		text(g, "bootargs", in->cfg->bootargs);
+		prop(g, "bootargs", in->cfg->bootargs, strlen(in->cfg->bootargs) + 1);
 	}
 	if (in->initrd_end > in->initrd_start) {
-		step(g, fdt_property_u64(g->fdt, "linux,initrd-start", in->initrd_start));
-		step(g, fdt_property_u64(g->fdt, "linux,initrd-end", in->initrd_end));
+		cells(g, "linux,initrd-start", HI_LO(in->initrd_start));
+		cells(g, "linux,initrd-end", HI_LO(in->initrd_end));
 	}
 	if (in->seed) {
-		step(g, fdt_property_u64(g->fdt, "kaslr-seed", in->seed));
-		step(g, fdt_property_u64(g->fdt, "rng-seed", in->seed));
+		cells(g, "kaslr-seed", HI_LO(in->seed));
+		cells(g, "rng-seed", HI_LO(in->seed));
 	}
 	end(g);
 	begin(g, "aliases");
-	text(g, "serial0", uart);
+	prop(g, "serial0", uart, strlen(uart) + 1);
 	end(g);
 }
 
 static void tree(struct gfdt *g, const struct gfdt_input *in)
 {
 	begin(g, "");
-	u32(g, "interrupt-parent", PHANDLE_GIC);
+	cells(g, "interrupt-parent", PHANDLE_GIC);
 	flag(g, "dma-coherent");
 	text(g, "model", "linux,dummy-virt");
-	u32(g, "#size-cells", 2);
-	u32(g, "#address-cells", 2);
+	cells(g, "#size-cells", 2);
+	cells(g, "#address-cells", 2);
 	text(g, "compatible", "linux,dummy-virt");
-	psci(g);
-	memory(g, in->machine->ram_base, in->cfg->memory);
+	begin(g, "psci");
+	cells(g, "cpu_on", 0xc4000003);
+	cells(g, "cpu_off", 0x84000002);
+	cells(g, "cpu_suspend", 0xc4000001);
+	text(g, "method", "hvc");
+	text(g, "compatible", "arm,psci-1.0\0arm,psci-0.2");
+	end(g);
+	begin_at(g, "memory", in->machine->ram_base);
+	cells(g, "reg", REG(in->machine->ram_base, in->cfg->memory));
+	text(g, "device_type", "memory");
+	end(g);
 	gic(g, in->cfg, in->machine);
 	devices(g, in->machine);
 	cpus(g, in->cfg);
@@ -263,22 +248,16 @@ static enum hyp_err merge(const struct fit_image *overlay, void *buf, uint64_t n
 	copy = (uint8_t *)buf + (n - copy_size);
 	memcpy(copy, overlay->data, overlay->size);
 	err = fdt_open_into(buf, buf, (int)(n - copy_size));
-	if (err == 0) {
-		err = fdt_overlay_apply(buf, copy);
+	err = err ? err : fdt_overlay_apply(buf, copy);
+	if (err == 0 || err == -FDT_ERR_NOSPACE) {
+		return err == 0 && fdt_pack(buf) == 0 ? HYP_OK : HYP_ENOMEM;
 	}
-	if (err == -FDT_ERR_NOSPACE) {
-		return HYP_ENOMEM;
-	}
+	*why = "the device tree overlay does not apply; give it fragments with target-path";
 	if (err == -FDT_ERR_NOTFOUND) {
-		*why =
-		    "the device tree overlay changes a node that is not there; see its target-path";
-		return HYP_EINVAL;
+		*why = "the device tree overlay changes a node that is not there; see its "
+		       "target-path";
 	}
-	if (err != 0) {
-		*why = "the device tree overlay does not apply; give it fragments with target-path";
-		return HYP_EINVAL;
-	}
-	return HYP_OK;
+	return HYP_EINVAL;
 }
 
 enum hyp_err gfdt_build(const struct gfdt_input *in, void *buf, uint64_t n, uint64_t *size,
@@ -297,9 +276,6 @@ enum hyp_err gfdt_build(const struct gfdt_input *in, void *buf, uint64_t n, uint
 	}
 	if (in->overlay) {
 		TRY(merge(in->overlay, buf, n, why));
-		if (fdt_pack(buf) != 0) {
-			return HYP_ENOMEM;
-		}
 	}
 	*size = fdt_totalsize(buf);
 	return HYP_OK;

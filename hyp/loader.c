@@ -49,23 +49,34 @@ struct placing {
 	struct load_plan *plan;
 };
 
+static bool has_magic(const struct fit_image *image, uint64_t size, unsigned at, const char *magic)
+{
+	return image->size >= size && memcmp(image->data + at, magic, 4) == 0;
+}
+
 enum vm_format loader_detect(const struct fit_image *image)
 {
-	if (image->size >= IMAGE_HEADER_SIZE &&
-	    memcmp(image->data + IMAGE_MAGIC_AT, IMAGE_MAGIC, 4) == 0) {
+	if (has_magic(image, IMAGE_HEADER_SIZE, IMAGE_MAGIC_AT, IMAGE_MAGIC)) {
 		return FORMAT_LINUX;
 	}
-	if (image->size >= 4 && memcmp(image->data, ELF_MAGIC, 4) == 0) {
-		return FORMAT_ELF;
-	}
-	return FORMAT_RAW;
+	return has_magic(image, 4, 0, ELF_MAGIC) ? FORMAT_ELF : FORMAT_RAW;
 }
 
 static void add_segment(struct load_plan *plan, uint64_t to, const uint8_t *from, uint64_t size)
 {
-	if (size > 0) {
-		plan->seg[plan->n++] = (struct load_segment){ipa(to), from, size};
-	}
+	plan->seg[plan->n] = (struct load_segment){ipa(to), from, size};
+	plan->n += size > 0;
+}
+
+/* An image in one piece, of `size` in memory. */
+static const char *place_whole(struct placing *p, const struct fit_image *image, uint64_t to,
+                               uint64_t size, uint64_t entry)
+{
+	p->low = to;
+	p->high = to + size;
+	p->plan->entry = ipa(entry);
+	add_segment(p->plan, to, image->data, image->size);
+	return NULL;
 }
 
 static uint64_t gap_base(const struct placing *p)
@@ -95,11 +106,7 @@ static const char *place_linux(struct placing *p, const struct fit_image *image)
 	if (offset > p->end - base || size > p->end - base - offset) {
 		return LOAD_IMAGE_RAM;
 	}
-	p->low = base + offset;
-	p->high = p->low + size;
-	p->plan->entry = ipa(p->low);
-	add_segment(p->plan, p->low, image->data, image->size);
-	return NULL;
+	return place_whole(p, image, base + offset, size, base + offset);
 }
 
 /* The PT_LOAD headers that take memory, as the file has them. */
@@ -111,11 +118,9 @@ static const char *elf_segments(const struct fit_image *image, struct elf_header
 	if (loader_detect(image) != FORMAT_ELF) {
 		return LOAD_NOT_ELF;
 	}
-	if (image->size < sizeof(*eh)) {
-		return LOAD_ELF_KIND;
-	}
-	memcpy(eh, image->data, sizeof(*eh));
-	if (memcmp(eh->ident + 4, ELF_IDENT, 3) != 0 || eh->machine != EM_AARCH64) {
+	memcpy(eh, image->data, MIN(image->size, sizeof(*eh)));
+	if (image->size < sizeof(*eh) || memcmp(eh->ident + 4, ELF_IDENT, 3) != 0 ||
+	    eh->machine != EM_AARCH64) {
 		return LOAD_ELF_KIND;
 	}
 	if (eh->type != ET_EXEC && eh->type != ET_DYN) {
@@ -167,7 +172,6 @@ static const char *place_elf(struct placing *p, const struct fit_image *image)
 	struct elf_phdr ph[ELF_MAX_SEGMENTS];
 	struct elf_header eh;
 	uint64_t lowest = UINT64_MAX, bias = 0, entry;
-	bool entered = false;
 	unsigned n;
 	const char *why = elf_segments(image, &eh, ph, &n);
 
@@ -192,13 +196,12 @@ static const char *place_elf(struct placing *p, const struct fit_image *image)
 		if (eh.entry >= ph[i].vaddr && eh.entry - ph[i].vaddr < ph[i].filesz &&
 		    IS_ALIGNED(entry, 4)) {
 			p->plan->entry = ipa(entry);
-			entered = true;
 		}
 		p->low = MIN(p->low, ph[i].paddr);
 		p->high = MAX(p->high, ph[i].paddr + ph[i].memsz);
 		add_segment(p->plan, ph[i].paddr, image->data + ph[i].offset, ph[i].filesz);
 	}
-	return entered ? NULL : LOAD_ELF_ENTRY;
+	return ipa_raw(p->plan->entry) ? NULL : LOAD_ELF_ENTRY;
 }
 
 static const char *place_raw(struct placing *p, const struct vm_config *cfg,
@@ -213,11 +216,7 @@ static const char *place_raw(struct placing *p, const struct vm_config *cfg,
 	if (entry < load || entry - load >= image->size) {
 		return LOAD_RAW_ENTRY;
 	}
-	p->low = load;
-	p->high = load + image->size;
-	p->plan->entry = ipa(entry);
-	add_segment(p->plan, load, image->data, image->size);
-	return NULL;
+	return place_whole(p, image, load, image->size, entry);
 }
 
 /*
@@ -257,18 +256,11 @@ enum hyp_err loader_plan(const struct vm_config *cfg, uint64_t ram_base,
 	enum vm_format format = cfg->format == FORMAT_AUTO ? loader_detect(image) : cfg->format;
 	struct load_plan plan = {0};
 	struct placing p = {.ram = ram_base, .end = ram_base + cfg->memory, .plan = &plan};
-	const char *fault;
+	const char *fault = format == FORMAT_LINUX ? place_linux(&p, image)
+	                    : format == FORMAT_ELF ? place_elf(&p, image)
+	                                           : place_raw(&p, cfg, image);
 
-	if (format == FORMAT_LINUX) {
-		fault = place_linux(&p, image);
-	} else if (format == FORMAT_ELF) {
-		fault = place_elf(&p, image);
-	} else {
-		fault = place_raw(&p, cfg, image);
-	}
-	if (!fault) {
-		fault = place_rest(&p, ramdisk, fdt_size);
-	}
+	fault = fault ? fault : place_rest(&p, ramdisk, fdt_size);
 	if (fault) {
 		*why = fault;
 		return HYP_EINVAL;

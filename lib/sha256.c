@@ -17,33 +17,18 @@ static const uint32_t sha_k[64] = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
-static const uint32_t sha_h0[8] = {
-    0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
-};
-
 static uint32_t ror(uint32_t x, unsigned n)
 {
 	return (x >> n) | (x << (32 - n));
-}
-
-static uint32_t load_be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static void store_be32(uint8_t *p, uint32_t x)
-{
-	for (unsigned i = 0; i < 4; i++) {
-		p[i] = (uint8_t)(x >> (24 - 8 * i));
-	}
 }
 
 static void sha_block(uint32_t h[8], const uint8_t *p)
 {
 	uint32_t w[64], v[8], t1, t2;
 
+	memcpy(w, p, 64); /* big-endian, as all that follows */
 	for (unsigned i = 0; i < 16; i++) {
-		w[i] = load_be32(p + 4 * i);
+		w[i] = __builtin_bswap32(w[i]);
 	}
 	for (unsigned i = 16; i < 64; i++) {
 		t1 = w[i - 2];
@@ -68,8 +53,8 @@ static void sha_block(uint32_t h[8], const uint8_t *p)
 
 void sha256_init(struct sha256 *s)
 {
-	memcpy(s->h, sha_h0, sizeof(s->h));
-	s->size = 0;
+	*s = (struct sha256){.h = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f,
+	                           0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
 }
 
 void sha256_update(struct sha256 *s, const void *data, uint64_t size)
@@ -77,35 +62,28 @@ void sha256_update(struct sha256 *s, const void *data, uint64_t size)
 	const uint8_t *p = data;
 	uint64_t n, used;
 
-	while (size > 0) {
+	for (; size > 0; size -= n) {
 		used = s->size % sizeof(s->block);
 		n = sizeof(s->block) - used;
 		n = n < size ? n : size;
-		if (n == sizeof(s->block)) {
-			sha_block(s->h, p);
-		} else {
-			memcpy(s->block + used, p, n);
-			if (used + n == sizeof(s->block)) {
-				sha_block(s->h, s->block);
-			}
-		}
+		memcpy(s->block + used, p, n);
 		s->size += n;
 		p += n;
-		size -= n;
+		if (used + n == sizeof(s->block)) {
+			sha_block(s->h, s->block);
+		}
 	}
 }
 
 void sha256_final(struct sha256 *s, uint8_t out[SHA256_SIZE])
 {
 	static const uint8_t pad[64] = {0x80};
-	uint64_t bits = s->size * 8;
-	uint8_t length[8];
+	uint64_t bits = __builtin_bswap64(s->size * 8);
 
 	sha256_update(s, pad, 1 + (119 - s->size % 64) % 64);
-	store_be32(length, (uint32_t)(bits >> 32));
-	store_be32(length + 4, (uint32_t)bits);
-	sha256_update(s, length, sizeof(length));
+	sha256_update(s, &bits, sizeof(bits));
 	for (unsigned i = 0; i < 8; i++) {
-		store_be32(out + 4 * i, s->h[i]);
+		s->h[i] = __builtin_bswap32(s->h[i]);
 	}
+	memcpy(out, s->h, SHA256_SIZE);
 }
