@@ -1,0 +1,907 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Life of VMs: policy for every way to stop, back-off, the verdict, loading and its failures,
+ * creation that fails at any allocation, and stops that cut into loading.
+ * links: hyp/load_job.c hyp/setway.c hyp/crash.c hyp/vm.c hyp/deadline.c hyp/pcpu.c hyp/mmio.c
+ * links: arch/arm64/esr.c stage2/pgtable.c stage2/s2.c stage2/vmid.c lib/printf.c lib/str.c
+ * links: tests/fake_arch/fake.c tests/fake_arch/tlb.c tests/fake_arch/timer.c
+ * links: tests/fake_arch/cpu.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "hyp/lifecycle.c" /* its counters are to start anew with each test */
+
+#include <hyp/gfdt.h>
+#include <hyp/vtimer.h>
+#include "tests/fake_arch/clock.h"
+
+#define HOST UINT64_C(0x100000000)
+#define PAGES 2048u
+#define RAM UINT64_C(0x40000000)
+#define MEMORY KiB(256)
+#define IMAGE_TO (RAM + 0x1000)
+#define IMAGE_SIZE KiB(100) /* two steps */
+#define FDT_TO (RAM + 0x30000)
+
+/* --- pages --- */
+static struct {
+	uint16_t owner;
+} frames[PAGES];
+static unsigned used, used_at_start;
+static int fail_after; /* this many allocations succeed; < 0: all */
+
+static unsigned frame_of(pa_t p)
+{
+	assert_true(p.raw >= HOST && p.raw < HOST + PAGES * PAGE_SIZE);
+	return (unsigned)((p.raw - HOST) / PAGE_SIZE);
+}
+
+enum hyp_err page_alloc(unsigned order, uint16_t owner, pa_t *out)
+{
+	unsigned n = 1u << order;
+
+	if (fail_after == 0) {
+		return HYP_ENOMEM;
+	}
+	fail_after -= fail_after > 0;
+	for (unsigned i = 0; i < PAGES; i += n) {
+		bool taken = false;
+
+		for (unsigned k = 0; k < n; k++) {
+			taken = taken || frames[i + k].owner != OWNER_NONE;
+		}
+		if (!taken) {
+			for (unsigned k = 0; k < n; k++) {
+				frames[i + k].owner = owner;
+			}
+			used += n;
+			*out = pa(HOST + i * PAGE_SIZE);
+			memset(pa_to_ptr(*out), 0, n * PAGE_SIZE);
+			return HYP_OK;
+		}
+	}
+	return HYP_ENOMEM;
+}
+
+enum hyp_err page_alloc_best(uint64_t want, uint16_t owner, pa_t *out, unsigned *order)
+{
+	*order = want >= 16 ? 4 : 0; /* several blocks */
+	return page_alloc(*order, owner, out);
+}
+
+bool page_scrub_block(pa_t base)
+{
+	(void)frame_of(base);
+	return false;
+}
+
+void page_free(pa_t base, unsigned order)
+{
+	for (unsigned k = 0; k < 1u << order; k++) {
+		unsigned i = frame_of(base) + k;
+
+		assert_int_not_equal(frames[i].owner, OWNER_NONE);
+		frames[i].owner = OWNER_NONE;
+		used--;
+	}
+}
+
+static unsigned order_of(uint64_t size)
+{
+	unsigned order = 0;
+
+	while (PAGE_SIZE << order < size) {
+		order++;
+	}
+	return order;
+}
+
+void *page_alloc_hyp(uint64_t size)
+{
+	pa_t p;
+
+	return page_alloc(order_of(size), OWNER_HYP, &p) == HYP_OK ? pa_to_ptr(p) : NULL;
+}
+
+void page_free_hyp(void *p, uint64_t size)
+{
+	page_free(ptr_to_pa(p), order_of(size));
+}
+
+bool page_owned_by(pa_t p, uint64_t size, uint16_t owner)
+{
+	for (uint64_t off = 0; off < size; off += PAGE_SIZE) {
+		if (frames[frame_of(pa(p.raw + off))].owner != owner) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* --- devices --- */
+static unsigned objects; /* created and not destroyed */
+static struct arch_gic_info gic = {.version = 3, .nr_lrs = 4};
+
+const struct arch_gic_info *arch_gic_info(void)
+{
+	return &gic;
+}
+
+enum hyp_err vgic_vm_init(struct vm *vm, unsigned version, unsigned nr_spis)
+{
+	assert_int_equal(nr_spis, 48);
+	vm->vgic.version = version;
+	vm->vgic.spis = page_alloc_hyp(PAGE_SIZE);
+	return vm->vgic.spis ? HYP_OK : HYP_ENOMEM;
+}
+
+void vgic_vm_fini(struct vm *vm)
+{
+	if (vm->vgic.spis) {
+		page_free_hyp(vm->vgic.spis, PAGE_SIZE);
+	}
+}
+
+void vgic_vm_reset(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		assert_true(vcpu_is_out(vm->vcpus[i]));
+	}
+}
+
+void vgic_vcpu_init(struct vcpu *v)
+{
+	(void)v;
+}
+
+void vtimer_vcpu_init(struct vcpu *v)
+{
+	deadline_init(&v->vtimer.virt_dl, NULL);
+	deadline_init(&v->vtimer.phys_dl, NULL);
+}
+
+#define DEVICE(x, field)                                                                           \
+	enum hyp_err x##_create(struct vm *vm)                                                     \
+	{                                                                                          \
+		vm->field = page_alloc_hyp(PAGE_SIZE);                                             \
+		objects += vm->field != NULL;                                                      \
+		return vm->field ? HYP_OK : HYP_ENOMEM;                                            \
+	}                                                                                          \
+	void x##_destroy(struct vm *vm)                                                            \
+	{                                                                                          \
+		page_free_hyp(vm->field, PAGE_SIZE);                                               \
+		objects--;                                                                         \
+	}                                                                                          \
+	void x##_reset(struct vm *vm)                                                              \
+	{                                                                                          \
+		assert_non_null(vm->field);                                                        \
+	}
+DEVICE(vpl011, pl011)
+DEVICE(vpl031, pl031)
+const struct mmio_ops vflash_ops, vvirtio_empty_ops;
+
+/* --- scheduler, jobs --- */
+static bool slow_vcpus; /* they take their time to leave */
+static struct job *jobs[64];
+static unsigned nr_jobs;
+
+void sched_vcpu_init(struct vcpu *v, const struct vm_config *cfg)
+{
+	(void)cfg;
+	v->work = VCPU_WORK_OUT;
+}
+
+void sched_start(struct vcpu *v)
+{
+	assert_true(v->work & VCPU_WORK_OUT);
+	v->work = 0;
+}
+
+void vcpu_stop(struct vcpu *v)
+{
+	v->work |= VCPU_WORK_STOP;
+	if (!slow_vcpus) {
+		v->work |= VCPU_WORK_OUT;
+	}
+}
+
+bool vcpu_is_out(const struct vcpu *v)
+{
+	return (v->work & VCPU_WORK_OUT) != 0;
+}
+
+void vcpu_wake(struct vcpu *v)
+{
+	(void)v;
+}
+
+void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t x0)
+{
+	assert_true(vcpu_is_out(v));
+	v->arch.pc = entry;
+	v->arch.x[0] = x0;
+}
+
+void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight)
+{
+	*j = (struct job){.ops = ops, .vm = vm};
+	assert_int_equal(weight, 100);
+	assert_true(nr_jobs < 64);
+	jobs[nr_jobs++] = j;
+}
+
+void job_start(struct job *j)
+{
+	j->state = 1;
+}
+
+static bool step(struct vm *vm)
+{
+	struct job *j = &vm->life->job;
+
+	if (j->state == 0) {
+		return false;
+	}
+	j->state = 0;
+	if (j->ops->step(j)) {
+		j->state = 1;
+	}
+	assert_int_equal(fake_locks_held(), 0);
+	return true;
+}
+
+static void run_jobs(void)
+{
+	bool any = true;
+
+	for (unsigned n = 0; any; n++) {
+		assert_true(n < 10000);
+		any = false;
+		for (unsigned i = 0; i < MAX_VMS; i++) {
+			any = (vms[i] && step(vms[i])) || any;
+		}
+	}
+}
+
+/* --- host --- */
+static char said[1024], logged[8192];
+static unsigned system_offs;
+
+void console_write(const char *s, size_t n)
+{
+	assert_true(strlen(said) + n < sizeof(said));
+	strncat(said, s, n);
+}
+
+void console_flush(void)
+{
+}
+
+void arch_system_off(void)
+{
+	system_offs++;
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+	size_t n = strlen(logged);
+	va_list ap;
+
+	(void)level;
+	va_start(ap, fmt);
+	vsnprintf(logged + n, sizeof(logged) - n, fmt, ap);
+	va_end(ap);
+	strncat(logged, "\n", sizeof(logged) - strlen(logged) - 1);
+}
+
+static void (*at_icache)(void); /* just before a VM starts */
+
+void arch_icache_inval_all(void)
+{
+	void (*fn)(void) = at_icache;
+
+	at_icache = NULL;
+	if (fn) {
+		fn();
+	}
+}
+
+/* --- files --- */
+static uint8_t file_data[IMAGE_SIZE];
+static uint32_t file_index;
+static const char *verify_why, *plan_why, *fdt_why;
+static unsigned verifies;
+
+enum hyp_err fit_find(const struct fit *f, const char *name, struct fit_image *out)
+{
+	(void)f;
+	if (strcmp(name, "absent") == 0) {
+		return HYP_ENOENT;
+	}
+	*out = (struct fit_image){.data = file_data, .size = IMAGE_SIZE, .index = file_index};
+	return HYP_OK;
+}
+
+void fit_verify_init(struct fit_verify *v, const struct fit_image *image, bool sha)
+{
+	(void)sha;
+	verifies++;
+	v->image = image;
+	v->at = 0;
+}
+
+bool fit_verify_step(struct fit_verify *v)
+{
+	v->at += FIT_VERIFY_STEP;
+	return v->at < v->image->size;
+}
+
+enum hyp_err fit_verify_done(struct fit_verify *v, const char **why)
+{
+	assert_true(v->at >= v->image->size);
+	*why = verify_why;
+	return verify_why ? HYP_ECORRUPT : HYP_OK;
+}
+
+enum hyp_err loader_plan(const struct vm_config *cfg, uint64_t ram_base,
+                         const struct fit_image *image, const struct fit_image *ramdisk,
+                         uint64_t fdt_size, struct load_plan *out, const char **why)
+{
+	assert_int_equal(ram_base, RAM);
+	assert_true(fdt_size <= GFDT_MAX_SIZE && cfg->memory == MEMORY && !ramdisk);
+	*why = plan_why;
+	*out = (struct load_plan){.n = 1, .entry = ipa(IMAGE_TO), .fdt = ipa(FDT_TO),
+				  .fdt_at_base = true};
+	out->seg[0] = (struct load_segment){ipa(IMAGE_TO), image->data, image->size};
+	return plan_why ? HYP_EINVAL : HYP_OK;
+}
+
+enum hyp_err gfdt_build(const struct gfdt_input *in, void *buf, uint64_t n, uint64_t *size,
+                        const char **why)
+{
+	assert_true(in->machine == &machine_v1 && n >= 4096);
+	memset(buf, 0xfd, 4096);
+	*size = 4096;
+	if (fdt_why) {
+		*why = fdt_why;
+	}
+	return fdt_why ? HYP_EFULL : HYP_OK;
+}
+
+/* --- tests --- */
+static struct vm_config cfgs[4];
+static struct manifest manifest;
+static const struct fit fit;
+
+static int setup(void **state)
+{
+	(void)state;
+	clock_reset(1000);
+	fake_tlb_reset();
+	fake_ram_add(pa(HOST), PAGES * PAGE_SIZE);
+	memset(frames, 0, sizeof(frames));
+	memset(vms, 0, sizeof(vms));
+	memset(&manifest, 0, sizeof(manifest));
+	used = objects = nr_jobs = system_offs = verifies = 0;
+	nr_foreground = nr_alive = nr_stopped = nr_crashed = 0;
+	going_down = told = slow_vcpus = false;
+	said[0] = logged[0] = '\0';
+	fail_after = -1;
+	verify_why = plan_why = fdt_why = NULL;
+	file_index = 1000; /* beyond what is remembered */
+	at_icache = NULL;
+	nr_pcpus = 1;
+	for (unsigned i = 0; i < IMAGE_SIZE; i++) {
+		file_data[i] = (uint8_t)(i % 251 + 1);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		cfgs[i] = (struct vm_config){
+		    .image = "image", .memory = MEMORY, .cpus = 2, .gic = 3, .restart_limit = 3,
+		    .autostart = true, .on_crash = ON_CRASH_STOP};
+		snprintf(cfgs[i].name, sizeof(cfgs[i].name), "vm%u", i);
+	}
+	manifest.when_idle = IDLE_POWEROFF;
+	assert_int_equal(s2_init(40, 8, &life_s2_ops), HYP_OK);
+	used_at_start = used + 1; /* and the zero page */
+	return 0;
+}
+
+/* n VMs, loaded and running. */
+static void start(unsigned n)
+{
+	assert_int_equal(lifecycle_init(&fit, &manifest), HYP_OK);
+	for (unsigned i = 0; i < n; i++) {
+		struct vm *vm;
+
+		assert_int_equal(lifecycle_create(&cfgs[i], &vm), HYP_OK);
+		assert_ptr_equal(vm, vms[i]);
+		assert_string_equal(vm_state_name(vm), "new");
+	}
+	lifecycle_start_all();
+	run_jobs();
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(vms[i]->state, cfgs[i].autostart ? VM_RUNNING : VM_NEW);
+	}
+}
+
+static uint8_t *guest(struct vm *vm, uint64_t at)
+{
+	struct s2_walk w;
+
+	assert_int_equal(s2_lookup(&vm->s2, ipa(at), &w), HYP_OK);
+	return pa_to_ptr(w.pa);
+}
+
+static void test_start(void **state)
+{
+	struct vm *vm;
+
+	(void)state;
+	fake_now = 777;
+	start(1);
+	vm = vms[0];
+	assert_int_equal(vm->vcpus[0]->arch.pc, IMAGE_TO);
+	assert_int_equal(vm->vcpus[0]->arch.x[0], FDT_TO);
+	assert_int_equal(vm->vcpus[0]->work, 0);
+	assert_int_equal(vm->vcpus[0]->power, POWER_ON);
+	assert_int_equal(vm->vcpus[1]->power, POWER_OFF);
+	assert_true(vcpu_is_out(vm->vcpus[1]));
+	assert_int_equal(vm->nr_online, 1);
+	assert_int_equal(vm->cntvoff, 777);
+	for (uint64_t i = 0; i < IMAGE_SIZE; i += 1111) {
+		assert_int_equal(*guest(vm, IMAGE_TO + i), i % 251 + 1);
+	}
+	assert_int_equal(*guest(vm, FDT_TO + 4095), 0xfd);
+	assert_int_equal(*guest(vm, RAM), 0xfd);
+	assert_int_equal(*guest(vm, FDT_TO + 4096), 0);
+	assert_string_equal(said, "");
+	/* The second start of a job does nothing. */
+	job_start(&vm->life->job);
+	run_jobs();
+	assert_int_equal(vm->state, VM_RUNNING);
+}
+
+/* reason x status x on-crash: who starts again, when, and who counts as crashed. */
+static void test_policy(void **state)
+{
+	static const struct {
+		enum stop_reason reason;
+		uint32_t status;
+		bool failed, reset;
+	} ends[] = {
+	    {STOP_OFF, 0, false, false},  {STOP_RESET, 0, false, true},
+	    {STOP_EXIT, 0, false, false}, {STOP_EXIT, 3, true, false},
+	    {STOP_CRASH, 0, true, false}, {STOP_ADMIN, 0, false, false},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ends) * 4; i++) {
+		bool restart_it = i & 1, limit = i & 2;
+		const struct crash_info c = {.what = "a test", .vcpu = 1, .esr = 0x96000000};
+		bool again;
+		char want[80];
+
+		setup(state);
+		cfgs[0].on_crash = restart_it ? ON_CRASH_RESTART : ON_CRASH_STOP;
+		cfgs[0].restart_limit = limit ? 1 : 0;
+		start(1);
+		memset(guest(vms[0], RAM + 0x20000), 0x55, 100); /* what the guest left behind */
+		if (ends[i / 4].reason == STOP_CRASH) {
+			vm_crash(vms[0], &c);
+		} else {
+			vm_stop(vms[0], ends[i / 4].reason, ends[i / 4].status);
+		}
+		assert_int_equal(vms[0]->state, VM_STOPPING);
+		run_jobs();
+		again = limit && (ends[i / 4].reset || (ends[i / 4].failed && restart_it));
+		if (again) {
+			if (ends[i / 4].failed) {
+				assert_int_equal(vms[0]->state, VM_BACKOFF);
+				clock_advance(9999);
+				run_jobs();
+				assert_int_equal(vms[0]->state, VM_BACKOFF);
+				clock_advance(1);
+				run_jobs();
+			}
+			assert_int_equal(vms[0]->state, VM_RUNNING);
+			assert_int_equal(vms[0]->restarts, 1);
+			assert_int_equal(vms[0]->reason, STOP_NONE);
+			assert_int_equal(*guest(vms[0], RAM + 0x20000), 0);
+			assert_int_equal(*guest(vms[0], IMAGE_TO), 1);
+			assert_string_equal(said, "");
+			/* The limit. */
+			vm_stop(vms[0], STOP_RESET, 0);
+			run_jobs();
+			assert_int_equal(vms[0]->state, VM_STOPPED);
+			assert_string_equal(said, "atoll: 1 VMs stopped, 0 crashed\n");
+			assert_non_null(strstr(logged, "restart-limit 1 is used up"));
+		} else {
+			assert_int_equal(vms[0]->state, VM_STOPPED);
+			snprintf(want, sizeof(want), "atoll: 1 VMs stopped, %d crashed\n",
+				 ends[i / 4].failed);
+			assert_string_equal(said, want);
+		}
+		assert_int_equal(system_offs, 1);
+		if (ends[i / 4].reason == STOP_CRASH) {
+			assert_non_null(strstr(logged, "VM vm0 crashed: a test"));
+		}
+	}
+}
+
+static void test_panic(void **state)
+{
+	(void)state;
+	cfgs[0].on_crash = ON_CRASH_PANIC;
+	start(1);
+	vm_stop(vms[0], STOP_EXIT, 1);
+	assert_true(fake_panics(run_jobs()));
+	assert_non_null(strstr(fake_panic_msg, "vm0"));
+	setup(state);
+	cfgs[0].on_crash = ON_CRASH_PANIC;
+	start(1);
+	vm_stop(vms[0], STOP_EXIT, 0);
+	run_jobs();
+	assert_int_equal(vms[0]->state, VM_STOPPED);
+}
+
+/* 10 ms, doubling, at most 5 s; after the limit it stays and has crashed. */
+static void test_backoff(void **state)
+{
+	uint64_t want = 10000;
+
+	(void)state;
+	cfgs[0].on_crash = ON_CRASH_RESTART;
+	cfgs[0].restart_limit = 40;
+	start(1);
+	for (unsigned i = 1; i <= 40; i++) {
+		vm_stop(vms[0], STOP_EXIT, 7);
+		run_jobs();
+		assert_int_equal(vms[0]->state, VM_BACKOFF);
+		assert_string_equal(vm_state_name(vms[0]), "restarting");
+		assert_int_equal(vms[0]->life->backoff.when - fake_now, want);
+		assert_int_equal(vms[0]->restarts, i);
+		/* A stop while it waits has no effect. */
+		vm_stop(vms[0], STOP_ADMIN, 0);
+		assert_int_equal(vms[0]->state, VM_BACKOFF);
+		clock_advance(want);
+		run_jobs();
+		assert_int_equal(vms[0]->state, VM_RUNNING);
+		want = MIN(2 * want, UINT64_C(5000000));
+		logged[0] = '\0';
+	}
+	vm_stop(vms[0], STOP_EXIT, 7);
+	run_jobs();
+	assert_int_equal(vms[0]->state, VM_STOPPED);
+	assert_string_equal(said, "atoll: 1 VMs stopped, 1 crashed\n");
+}
+
+/* The first of two stops counts; the policy waits until every vCPU has left. */
+static void test_two_stops(void **state)
+{
+	const struct crash_info c = {.what = "too late"};
+
+	(void)state;
+	cfgs[0].restart_limit = 0;
+	start(1);
+	slow_vcpus = true;
+	vms[0]->vcpus[1]->work = 0; /* it was on */
+	vm_stop(vms[0], STOP_EXIT, 5);
+	vm_crash(vms[0], &c);
+	vm_stop(vms[0], STOP_RESET, 0);
+	assert_int_equal(vms[0]->reason, STOP_EXIT);
+	assert_false(vms[0]->crash.valid);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_true(step(vms[0]));
+		assert_int_equal(vms[0]->state, VM_STOPPING);
+	}
+	vms[0]->vcpus[0]->work |= VCPU_WORK_OUT;
+	assert_true(step(vms[0]));
+	assert_int_equal(vms[0]->state, VM_STOPPING);
+	vms[0]->vcpus[1]->work |= VCPU_WORK_OUT;
+	run_jobs();
+	assert_int_equal(vms[0]->state, VM_STOPPED);
+	assert_int_equal(vms[0]->exit_status, 5);
+	/* And afterwards nothing. */
+	vm_stop(vms[0], STOP_RESET, 0);
+	run_jobs();
+	assert_int_equal(vms[0]->state, VM_STOPPED);
+	assert_int_equal(vms[0]->reason, STOP_EXIT);
+	assert_int_equal(system_offs, 1);
+}
+
+/* Foreground, background, and one that does not start by itself. */
+static void test_idle(void **state)
+{
+	for (unsigned wait = 0; wait < 2; wait++) {
+		setup(state);
+		manifest.when_idle = wait ? IDLE_WAIT : IDLE_POWEROFF;
+		cfgs[1].background = true;
+		cfgs[3].autostart = false;
+		start(4);
+		vm_stop(vms[0], STOP_OFF, 0);
+		run_jobs();
+		assert_string_equal(said, "");
+		vm_stop(vms[2], STOP_EXIT, 1);
+		run_jobs();
+		if (wait) {
+			assert_string_equal(said, "atoll: 2 VMs stopped, 1 crashed\n");
+			assert_int_equal(vms[1]->state, VM_RUNNING);
+			vm_stop(vms[1], STOP_OFF, 0);
+			run_jobs();
+			/* Once. */
+			assert_string_equal(said, "atoll: 2 VMs stopped, 1 crashed\n");
+			assert_int_equal(system_offs, 0);
+		} else {
+			assert_string_equal(said, "atoll: 3 VMs stopped, 1 crashed\n");
+			assert_int_equal(vms[1]->reason, STOP_ADMIN);
+			assert_int_equal(system_offs, 1);
+		}
+		assert_int_equal(vms[3]->state, VM_NEW);
+	}
+	/* The background stops first. */
+	setup(state);
+	cfgs[1].background = true;
+	start(2);
+	vm_stop(vms[1], STOP_OFF, 0);
+	run_jobs();
+	assert_string_equal(said, "");
+	vm_stop(vms[0], STOP_OFF, 0);
+	run_jobs();
+	assert_string_equal(said, "atoll: 2 VMs stopped, 0 crashed\n");
+	assert_int_equal(system_offs, 1);
+	/* Nothing but background: the end is when the last has stopped. */
+	for (unsigned wait = 0; wait < 2; wait++) {
+		setup(state);
+		manifest.when_idle = wait ? IDLE_WAIT : IDLE_POWEROFF;
+		cfgs[0].background = cfgs[1].background = true;
+		start(2);
+		vm_stop(vms[0], STOP_OFF, 0);
+		run_jobs();
+		assert_string_equal(said, "");
+		vm_stop(vms[1], STOP_OFF, 0);
+		run_jobs();
+		assert_string_equal(said, "atoll: 2 VMs stopped, 0 crashed\n");
+		assert_int_equal(system_offs, 1 - wait);
+	}
+}
+
+/* The host goes down while a background VM is at any step of loading: it ends all the same. */
+static void stop_foreground(void)
+{
+	vm_stop(vms[0], STOP_OFF, 0);
+	while (step(vms[0])) {
+	}
+}
+
+static void test_going_down_while_loading(void **state)
+{
+	bool ran_out = false;
+
+	for (unsigned at = 0; !ran_out; at++) {
+		unsigned n = 0;
+
+		setup(state);
+		cfgs[1].background = true;
+		assert_true(at < 100);
+		start(2);
+		/* The background loads again, from RAM that was used. */
+		vm_stop(vms[1], STOP_RESET, 0);
+		while (n < at && step(vms[1])) {
+			n++;
+		}
+		ran_out = n < at;
+		stop_foreground();
+		run_jobs();
+		assert_int_equal(vms[1]->state, VM_STOPPED);
+		assert_string_equal(said, "atoll: 2 VMs stopped, 0 crashed\n");
+		assert_int_equal(system_offs, 1);
+	}
+	/* Between the last look and the start. */
+	setup(state);
+	cfgs[1].background = true;
+	start(2);
+	vm_stop(vms[1], STOP_RESET, 0);
+	at_icache = stop_foreground;
+	run_jobs();
+	assert_null(at_icache);
+	assert_int_equal(vms[1]->state, VM_STOPPED);
+	assert_string_equal(said, "atoll: 2 VMs stopped, 0 crashed\n");
+	/* While it waits for its next try. */
+	setup(state);
+	cfgs[1].background = true;
+	cfgs[1].on_crash = ON_CRASH_RESTART;
+	start(2);
+	vm_stop(vms[1], STOP_EXIT, 1);
+	run_jobs();
+	assert_int_equal(vms[1]->state, VM_BACKOFF);
+	stop_foreground();
+	run_jobs();
+	assert_int_equal(vms[1]->state, VM_STOPPED);
+	assert_string_equal(said, "atoll: 2 VMs stopped, 0 crashed\n");
+	/* Its late deadline finds nothing to do. */
+	clock_advance(20000);
+	run_jobs();
+	assert_int_equal(vms[1]->state, VM_STOPPED);
+	assert_int_equal(system_offs, 1);
+}
+
+static void test_refused(void **state)
+{
+	struct vm *vm = NULL;
+
+	(void)state;
+	/* One that the manifest's check refused, one that could not be created. */
+	manifest.nr_vms = 2;
+	manifest.vm[1].valid = true;
+	assert_int_equal(lifecycle_init(&fit, &manifest), HYP_OK);
+	strcpy(cfgs[0].image, "absent");
+	assert_int_equal(lifecycle_create(&cfgs[0], &vm), HYP_ENOENT);
+	lifecycle_vm_refused();
+	assert_null(vm);
+	assert_int_equal(used, used_at_start);
+	lifecycle_start_all();
+	assert_string_equal(said, "atoll: 0 VMs stopped, 2 crashed\n");
+	assert_int_equal(system_offs, 1);
+}
+
+static void test_load_failures(void **state)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned before;
+
+		setup(state);
+		cfgs[0].on_crash = ON_CRASH_RESTART; /* not for an image that is at fault */
+		cfgs[1].background = i & 1;
+		assert_int_equal(lifecycle_init(&fit, &manifest), HYP_OK);
+		for (unsigned n = 0; n < 2; n++) {
+			struct vm *vm;
+
+			assert_int_equal(lifecycle_create(&cfgs[n], &vm), HYP_OK);
+		}
+		before = used;
+		lifecycle_start_all();
+		while (vms[1]->state != VM_RUNNING) {
+			assert_true(step(vms[1]));
+		}
+		verify_why = i == 0 ? "its crc32 is wrong" : NULL;
+		plan_why = i == 1 ? "does not fit" : NULL;
+		fdt_why = i == 2 ? "its overlay does not fit" : NULL;
+		fail_after = i == 3 ? 0 : -1;
+		run_jobs();
+		assert_int_equal(vms[0]->state, VM_STOPPED);
+		assert_int_equal(used, before);
+		assert_non_null(strstr(logged, "vm0: cannot be loaded: image: "));
+		assert_non_null(strstr(logged, i == 0   ? verify_why
+					       : i == 1 ? plan_why
+					       : i == 2 ? fdt_why
+							: "no memory left"));
+		vm_stop(vms[1], STOP_OFF, 0);
+		run_jobs();
+		assert_string_equal(said, "atoll: 2 VMs stopped, 1 crashed\n");
+	}
+}
+
+/* Hashes are checked once per bundle, also for a file with a high number once per start. */
+static void test_verify_once(void **state)
+{
+	(void)state;
+	file_index = 255;
+	start(1);
+	assert_int_equal(verifies, 1);
+	vm_stop(vms[0], STOP_RESET, 0);
+	run_jobs();
+	assert_int_equal(verifies, 1);
+	setup(state);
+	file_index = 255 + 256; /* another file */
+	start(1);
+	assert_int_equal(verifies, 1);
+	setup(state);
+	file_index = 255;
+	cfgs[0].verify = VERIFY_SHA256; /* the other hash of the same file */
+	start(1);
+	assert_int_equal(verifies, 1);
+}
+
+/* Creation fails cleanly at every allocation. */
+static void test_create_failures(void **state)
+{
+	struct vm *vm;
+	int n = 0;
+
+	(void)state;
+	assert_int_equal(lifecycle_init(&fit, &manifest), HYP_OK);
+	for (;; n++) {
+		enum hyp_err err;
+
+		fail_after = n;
+		err = lifecycle_create(&cfgs[0], &vm);
+		if (err == HYP_OK) {
+			break;
+		}
+		assert_int_equal(err, HYP_ENOMEM);
+		assert_null(vms[0]);
+		assert_int_equal(used, used_at_start);
+		assert_int_equal(objects, 0);
+		assert_int_equal(fake_locks_held(), 0);
+	}
+	assert_true(n > 10);
+	/* RAM in several blocks, the flash, nothing else. */
+	assert_true(page_owned_by(ptr_to_pa(guest(vms[0], RAM + MEMORY - 1)) , 1, 1));
+	assert_int_equal(vms[0]->s2.mapped_pages, MEMORY / PAGE_SIZE + 64);
+}
+
+/* A flush for set/way that was under way when the VM stopped serves nobody of the next start. */
+static void test_setway_reset(void **state)
+{
+	(void)state;
+	start(1);
+	vms[0]->vcpus[1]->flushed = true;
+	assert_false(setway_flushed(vms[0]->vcpus[0]));
+	assert_int_equal(vms[0]->flush_waiters, 1);
+	vm_stop(vms[0], STOP_RESET, 0);
+	run_jobs();
+	assert_int_equal(vms[0]->state, VM_RUNNING);
+	assert_false(vms[0]->vcpus[1]->flushed);
+	assert_false(setway_flushed(vms[0]->vcpus[0]));
+	assert_int_equal(vms[0]->flush_again, 1);
+	/* The old flush ends: not for the new vCPU. */
+	while (vms[0]->flush_waiters != 1) {
+		assert_true(vms[0]->flush_job.ops->step(&vms[0]->flush_job));
+		assert_false(vms[0]->vcpus[0]->flushed);
+	}
+	while (vms[0]->flush_job.ops->step(&vms[0]->flush_job)) {
+	}
+	assert_true(setway_flushed(vms[0]->vcpus[0]));
+	assert_int_equal(vms[0]->flush_waiters, 0);
+}
+
+/* What stage 2 may map, by owner. */
+static void test_may_map(void **state)
+{
+	pa_t mine, other, shared;
+
+	(void)state;
+	assert_int_equal(page_alloc(0, 5, &mine), HYP_OK);
+	assert_int_equal(page_alloc(0, 6, &other), HYP_OK);
+	assert_int_equal(page_alloc(0, OWNER_SHARED, &shared), HYP_OK);
+	gic.gicv = pa(0x8040000);
+	assert_true(life_s2_ops.may_map(5, mine, PAGE_SIZE, S2_RWX));
+	assert_false(life_s2_ops.may_map(5, other, PAGE_SIZE, S2_RWX));
+	assert_false(life_s2_ops.may_map(5, shared, PAGE_SIZE, S2_RWX));
+	assert_false(life_s2_ops.may_map(5, mine, 2 * PAGE_SIZE, S2_RWX));
+	for (unsigned i = 0; i < 2; i++) {
+		enum s2_attr ro = i ? S2_ROX : S2_RO;
+
+		assert_true(life_s2_ops.may_map(5, mine, PAGE_SIZE, ro));
+		assert_true(life_s2_ops.may_map(5, shared, PAGE_SIZE, ro));
+		assert_false(life_s2_ops.may_map(5, other, PAGE_SIZE, ro));
+	}
+	assert_true(life_s2_ops.may_map(5, gic.gicv, KiB(8), S2_DEVICE));
+	assert_false(life_s2_ops.may_map(5, gic.gicv, KiB(12), S2_DEVICE));
+	assert_false(life_s2_ops.may_map(5, mine, PAGE_SIZE, S2_DEVICE));
+	gic.gicv = pa(0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(test_start, setup),
+	    cmocka_unit_test_setup(test_policy, setup),
+	    cmocka_unit_test_setup(test_panic, setup),
+	    cmocka_unit_test_setup(test_backoff, setup),
+	    cmocka_unit_test_setup(test_two_stops, setup),
+	    cmocka_unit_test_setup(test_idle, setup),
+	    cmocka_unit_test_setup(test_going_down_while_loading, setup),
+	    cmocka_unit_test_setup(test_refused, setup),
+	    cmocka_unit_test_setup(test_load_failures, setup),
+	    cmocka_unit_test_setup(test_verify_once, setup),
+	    cmocka_unit_test_setup(test_create_failures, setup),
+	    cmocka_unit_test_setup(test_setway_reset, setup),
+	    cmocka_unit_test_setup(test_may_map, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
