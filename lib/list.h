@@ -43,4 +43,5 @@ static inline void list_del(struct list_node *n)
 #define list_for_each(n, head) for (struct list_node *n = (head)->next; n != (head); n = n->next)
 /* n may be removed in the body. */
 #define list_for_each_safe(n, tmp, head)                                                           \
-	for (struct list_node *n = (head)->next, *tmp = n->next; n != (head); n = tmp, tmp = n->next)
+	for (struct list_node *n = (head)->next, *tmp = n->next; n != (head);                      \
+	     n = tmp, tmp = n->next)

@@ -4,7 +4,8 @@
  */
 #include <lib/printf.h>
 
-#include <hyp/types.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 /* The list of arguments lies in a struct: only so can it be handed on by reference. */
@@ -57,14 +58,14 @@ static void put_number(struct out *o, const struct spec *f, uint64_t v, unsigned
 	char tmp[20]; /* UINT64_MAX has 20 decimal digits */
 	int at = sizeof(tmp), digits = f->prec < 0 ? 1 : f->prec;
 
-	if (f->zero && !f->left && f->prec < 0) {
-		digits = MAX(1, f->width - (int)strlen(sign));
+	if (f->zero && !f->left && f->prec < 0 && f->width > (int)strlen(sign)) {
+		digits = f->width - (int)strlen(sign);
 	}
 	for (; v != 0; v /= base) {
 		tmp[--at] = "0123456789abcdef"[v % base];
 	}
 	digits -= (int)sizeof(tmp) - at;
-	put_field(o, f, sign, MAX(digits, 0), tmp + at, (int)sizeof(tmp) - at);
+	put_field(o, f, sign, digits > 0 ? digits : 0, tmp + at, (int)sizeof(tmp) - at);
 }
 
 static const char *parse_number(const char *p, int *val)
@@ -148,7 +149,7 @@ int vsnprintf(char *buf, size_t n, const char *fmt, va_list ap)
 	}
 	va_end(o.ap);
 	if (n != 0) {
-		buf[MIN(o.len, n - 1)] = '\0';
+		buf[o.len < n ? o.len : n - 1] = '\0';
 	}
 	return (int)o.len;
 }
@@ -169,6 +170,7 @@ void str_append(char *buf, size_t n, size_t *len, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	*len = MIN(*len + (size_t)vsnprintf(buf + *len, n - *len, fmt, ap), n - 1);
+	*len += (size_t)vsnprintf(buf + *len, n - *len, fmt, ap);
 	va_end(ap);
+	*len = *len < n ? *len : n - 1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Basic types: the three address spaces as distinct types, sizes, bit fields, list of helpers that
- * every layer may use. No state, no functions with bodies longer than an expression.
+ * Basic types: the two physical address spaces as distinct types, sizes, bit fields, list of
+ * helpers that every layer may use. No state, no functions with bodies longer than an expression.
  */
 #pragma once
 
@@ -9,16 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Physical address (of the host), intermediate physical address (of a guest), EL2 virtual address. */
+/* Physical address (of the host), intermediate physical address (of a guest). */
 typedef struct {
 	uint64_t raw;
 } pa_t;
 typedef struct {
 	uint64_t raw;
 } ipa_t;
-typedef struct {
-	uint64_t raw;
-} va_t;
 
 static inline pa_t pa(uint64_t raw)
 {
@@ -36,16 +33,6 @@ static inline ipa_t ipa(uint64_t raw)
 }
 
 static inline uint64_t ipa_raw(ipa_t a)
-{
-	return a.raw;
-}
-
-static inline va_t va(uint64_t raw)
-{
-	return (va_t){raw};
-}
-
-static inline uint64_t va_raw(va_t a)
 {
 	return a.raw;
 }
@@ -69,9 +56,9 @@ static inline uint64_t va_raw(va_t a)
 #define FIELD_PREP(mask, value) (((uint64_t)(value) << FIELD_SHIFT(mask)) & (mask))
 
 /* align is a power of two. ALIGN_UP may wrap: bound its argument first. */
-#define ALIGN_DOWN(x, align) ((x) & ~((uint64_t)(align) - 1))
-#define ALIGN_UP(x, align) (((x) + (uint64_t)(align) - 1) & ~((uint64_t)(align) - 1))
-#define IS_ALIGNED(x, align) (((uint64_t)(x) & ((uint64_t)(align) - 1)) == 0)
+#define ALIGN_DOWN(x, align) ((x) & ~((uint64_t)(align)-1))
+#define ALIGN_UP(x, align) (((x) + (uint64_t)(align)-1) & ~((uint64_t)(align)-1))
+#define IS_ALIGNED(x, align) (((uint64_t)(x) & ((uint64_t)(align)-1)) == 0)
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))

@@ -41,10 +41,10 @@ struct vcpu {
 	struct vm *vm;
 
 	/* Scheduling. state: changed by CAS or by the CPU that runs it. */
-	uint32_t state;     /* enum vcpu_state, shared */
-	int32_t loaded_on;  /* CPU whose registers hold arch, -1: saved, published with release */
-	uint32_t cpu;       /* home CPU: whose queue it goes to when it wakes */
-	bool wake_pending;  /* shared: a wake came while not BLOCKED */
+	uint32_t state;    /* enum vcpu_state, shared */
+	int32_t loaded_on; /* CPU whose registers hold arch, -1: saved, published with release */
+	uint32_t cpu;      /* home CPU: whose queue it goes to when it wakes */
+	bool wake_pending; /* shared: a wake came while not BLOCKED */
 	struct vcpu *wake_next; /* pcpu->wake_list */
 	uint64_t affinity;
 	struct sched_ent se;
@@ -55,7 +55,7 @@ struct vcpu {
 
 	/* PSCI: under vm->lock. */
 	uint32_t power; /* enum vcpu_power */
-	bool flushed; /* set/way: the flush this vCPU waited for is done (vm->lock) */
+	bool flushed;   /* set/way: the flush this vCPU waited for is done (vm->lock) */
 };
 
 enum vcpu_power { POWER_OFF, POWER_ON };
@@ -70,9 +70,9 @@ void vcpu_wake(struct vcpu *v);
  * VCPU_WORK_WAKES, wakes it. Not for VCPU_WORK_STOP: that is vcpu_stop(). */
 void vcpu_kick(struct vcpu *v, uint32_t work);
 /*
- * Has v leave, whatever state it is in: sets VCPU_WORK_STOP; its CPU takes it out of the queue it is
- * in, saves it, and sets VCPU_WORK_OUT as the last access to it. Serialised with sched_start() by
- * the caller. Lock-free, any context.
+ * Has v leave, whatever state it is in: sets VCPU_WORK_STOP; its CPU takes it out of the queue it
+ * is in, saves it, and sets VCPU_WORK_OUT as the last access to it. Serialised with sched_start()
+ * by the caller. Lock-free, any context.
  */
 void vcpu_stop(struct vcpu *v);
 /* Another CPU becomes its home: by the one that owns v while it is in no queue and on no list. */
