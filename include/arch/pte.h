@@ -21,8 +21,6 @@
 #define S2_SH_INNER UINT64_C(3)
 #define S2_PTE_AF BIT(10)
 #define S2_PTE_XN BIT(54) /* XN[1]; XN[0] (bit 53) is 0: FEAT_XNX is not needed */
-/* Software bits 58:55. */
-#define S2_PTE_SW_SHARED BIT(55)
 
 #define VTTBR_VMID_SHIFT 48
 #define VTTBR_BADDR_MASK GENMASK(47, 1)

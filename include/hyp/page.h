@@ -45,8 +45,8 @@ enum hyp_err page_init(const struct host *h, pa_t image_start, pa_t image_end) _
 enum hyp_err page_alloc(unsigned order, uint16_t owner, pa_t *out) __must_check;
 /*
  * For a VM's RAM, of any size: the largest block there is of at most pages_wanted pages. It may be
- * dirty: until page_scrub_block() has returned false for it, page_owned_by() is false (so that stage 2
- * refuses it), and it can only be scrubbed or freed, whole.
+ * dirty: until page_scrub_block() has returned false for it, page_owned_by() is false (so that
+ * stage 2 refuses it), and it can only be scrubbed or freed, whole.
  */
 enum hyp_err page_alloc_best(uint64_t pages_wanted, uint16_t owner, pa_t *out, unsigned *order)
     __must_check;
