@@ -49,7 +49,8 @@ static void test_it(void **state)
 
 		fake_sr_set(SPSR_EL2, PSR_AARCH32 | PSR_T32 | PSR_NZCV | it_bits(it));
 		wfi(AL);
-		assert_int_equal(fake_sr(SPSR_EL2), PSR_AARCH32 | PSR_T32 | PSR_NZCV | it_bits(want));
+		assert_int_equal(fake_sr(SPSR_EL2),
+		                 PSR_AARCH32 | PSR_T32 | PSR_NZCV | it_bits(want));
 	}
 }
 
@@ -58,14 +59,22 @@ static bool passes(unsigned cond, unsigned nzcv)
 {
 	bool n = nzcv & 8, z = nzcv & 4, c = nzcv & 2, o = nzcv & 1;
 	const bool table[16] = {
-	    z,  !z, /* EQ NE */
-	    c,  !c, /* CS CC */
-	    n,  !n, /* MI PL */
-	    o,  !o, /* VS VC */
-	    c && !z, !c || z, /* HI LS */
-	    n == o, n != o, /* GE LT */
-	    !z && n == o, z || n != o, /* GT LE */
-	    true, true, /* AL */
+	    z,
+	    !z, /* EQ NE */
+	    c,
+	    !c, /* CS CC */
+	    n,
+	    !n, /* MI PL */
+	    o,
+	    !o, /* VS VC */
+	    c && !z,
+	    !c || z, /* HI LS */
+	    n == o,
+	    n != o, /* GE LT */
+	    !z && n == o,
+	    z || n != o, /* GT LE */
+	    true,
+	    true, /* AL */
 	};
 
 	return table[cond];
@@ -81,12 +90,12 @@ static void test_condition(void **state)
 
 		assert_int_equal(trap_cond_fails(COND(cond), nzcv | PSR_AARCH32), fails);
 		/* Without CV: from the IT block, if there is one; whatever COND says. */
-		assert_int_equal(trap_cond_fails(FIELD_PREP(ESR_COND, cond ^ 1),
-						 nzcv | PSR_AARCH32 | PSR_T32 |
-						     it_bits(cond << 4 | 8)),
-				 fails);
-		assert_false(trap_cond_fails(FIELD_PREP(ESR_COND, cond),
-					     nzcv | PSR_AARCH32 | PSR_T32));
+		assert_int_equal(
+		    trap_cond_fails(FIELD_PREP(ESR_COND, cond ^ 1),
+		                    nzcv | PSR_AARCH32 | PSR_T32 | it_bits(cond << 4 | 8)),
+		    fails);
+		assert_false(
+		    trap_cond_fails(FIELD_PREP(ESR_COND, cond), nzcv | PSR_AARCH32 | PSR_T32));
 		assert_false(trap_cond_fails(FIELD_PREP(ESR_COND, cond), nzcv | PSR_AARCH32));
 	}
 	/* IT[3:0] are not part of the condition. */
@@ -149,7 +158,8 @@ static void test_calls(void **state)
 	assert_int_equal(fake_log_matches("irq"), 2);
 }
 
-/* An undefined conditional instruction whose condition fails does nothing; A64 has no conditions. */
+/* An undefined conditional instruction whose condition fails does nothing; A64 has no conditions.
+ */
 static void test_undef_condition(void **state)
 {
 	(void)state;

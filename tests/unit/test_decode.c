@@ -137,15 +137,17 @@ static void test_sp_and_xzr(void **state)
 	assert_true(decode_ldst(0xf80087ff, &d)); /* str xzr, [sp], #8 */
 	assert_int_equal(d.rt, 31);
 	assert_int_equal(d.rn, 31);
-	assert_true(decode_ldst(0xa8c17fff, &d) == false); /* ldp xzr, xzr, [sp], #16: one register */
-	assert_true(decode_ldst(0xa8817fff, &d));          /* stp xzr, xzr, [sp], #16 */
+	assert_true(decode_ldst(0xa8c17fff, &d) ==
+	            false);                       /* ldp xzr, xzr, [sp], #16: one register */
+	assert_true(decode_ldst(0xa8817fff, &d)); /* stp xzr, xzr, [sp], #16 */
 	/* A stored pair may be one register twice. */
 	assert_true(decode_ldst(0xa9001064, &d)); /* stp x4, x4, [x3] */
 }
 
 /*
  * All 2^13 values of the bits that choose the instruction (31:21, 11:10), registers apart: exactly
- * 19 pairs in 8 encodings each (bits 21 and 11:10 are operands) and 13 forms with write-back, twice.
+ * 19 pairs in 8 encodings each (bits 21 and 11:10 are operands) and 13 forms with write-back,
+ * twice.
  */
 static void test_space(void **state)
 {

@@ -14,9 +14,9 @@ static const struct {
 	bool el0;
 } from[] = {
     {PSR_M_EL0T, 0x400, true},
-    {PSR_AARCH32, 0x600, true},                  /* A32 */
-    {PSR_AARCH32 | PSR_T32, 0x600, true},        /* T32 */
-    {PSR_AARCH32 | 0x0f, 0x600, true},           /* whatever its mode bits: EL1 is AArch64 */
+    {PSR_AARCH32, 0x600, true},           /* A32 */
+    {PSR_AARCH32 | PSR_T32, 0x600, true}, /* T32 */
+    {PSR_AARCH32 | 0x0f, 0x600, true},    /* whatever its mode bits: EL1 is AArch64 */
     {PSR_M_EL1T, 0x000, false},
     {PSR_M_EL1H, 0x200, false},
 };
@@ -42,7 +42,7 @@ static void check(uint64_t esr, uint64_t pstate, uint64_t vector, uint64_t next)
 	env_gprs_kept(0);
 	/* And nothing else of the guest's. */
 	assert_int_equal(fake_log_matches("msr "),
-			 5u + fake_sysreg_writes("FAR_EL1") + fake_sysreg_writes("HCR_EL2"));
+	                 5u + fake_sysreg_writes("FAR_EL1") + fake_sysreg_writes("HCR_EL2"));
 }
 
 static void test_undef(void **state)
@@ -68,11 +68,12 @@ static void test_abort(void **state)
 		uint64_t iss = walk ? 0x14 : 0x10;
 
 		again(pstate);
-		inject_abort(ec(fetch ? EC_IABT_LOWER : EC_DABT_LOWER) | ESR_ISV | ESR_SRT | ESR_SF |
-				 ESR_S1PTW | FSC_TRANSLATION | (write ? ESR_WNR | ESR_CM : 0),
-			     0x123456789, walk);
+		inject_abort(ec(fetch ? EC_IABT_LOWER : EC_DABT_LOWER) | ESR_ISV | ESR_SRT |
+		                 ESR_SF | ESR_S1PTW | FSC_TRANSLATION |
+		                 (write ? ESR_WNR | ESR_CM : 0),
+		             0x123456789, walk);
 		check((uint64_t)(class | !from[i / 8].el0) << 26 | BIT(25) | iss |
-			  (write && !fetch ? BIT(6) | BIT(8) : 0),
+		          (write && !fetch ? BIT(6) | BIT(8) : 0),
 		      pstate, from[i / 8].vector, PSR_DAIF | PSR_M_EL1H);
 		assert_int_equal(fake_sr(FAR_EL1), 0x123456789);
 	}
@@ -89,8 +90,8 @@ static void test_pan(void **state)
 		fake_sr_set(ID_AA64MMFR1_EL1, has ? BIT(20) : 0);
 		fake_sr_set(SCTLR_EL1, SCTLR_EL1_RES1 & ~(span ? 0 : SCTLR_SPAN));
 		inject_undef();
-		assert_int_equal(fake_sr(SPSR_EL2), PSR_DAIF | PSR_M_EL1H |
-							((pan || (has && !span)) ? PSR_PAN : 0));
+		assert_int_equal(fake_sr(SPSR_EL2),
+		                 PSR_DAIF | PSR_M_EL1H | ((pan || (has && !span)) ? PSR_PAN : 0));
 		assert_int_equal(fake_sr(SPSR_EL1), PSR_M_EL0T | (pan ? PSR_PAN : 0));
 	}
 }

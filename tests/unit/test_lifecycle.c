@@ -354,8 +354,8 @@ enum hyp_err loader_plan(const struct vm_config *cfg, uint64_t ram_base,
 	assert_int_equal(ram_base, RAM);
 	assert_true(fdt_size <= GFDT_MAX_SIZE && cfg->memory == MEMORY && !ramdisk);
 	*why = plan_why;
-	*out = (struct load_plan){.n = 1, .entry = ipa(IMAGE_TO), .fdt = ipa(FDT_TO),
-				  .fdt_at_base = true};
+	*out = (struct load_plan){
+	    .n = 1, .entry = ipa(IMAGE_TO), .fdt = ipa(FDT_TO), .fdt_at_base = true};
 	out->seg[0] = (struct load_segment){ipa(IMAGE_TO), image->data, image->size};
 	return plan_why ? HYP_EINVAL : HYP_OK;
 }
@@ -399,9 +399,13 @@ static int setup(void **state)
 		file_data[i] = (uint8_t)(i % 251 + 1);
 	}
 	for (unsigned i = 0; i < 4; i++) {
-		cfgs[i] = (struct vm_config){
-		    .image = "image", .memory = MEMORY, .cpus = 2, .gic = 3, .restart_limit = 3,
-		    .autostart = true, .on_crash = ON_CRASH_STOP};
+		cfgs[i] = (struct vm_config){.image = "image",
+		                             .memory = MEMORY,
+		                             .cpus = 2,
+		                             .gic = 3,
+		                             .restart_limit = 3,
+		                             .autostart = true,
+		                             .on_crash = ON_CRASH_STOP};
 		snprintf(cfgs[i].name, sizeof(cfgs[i].name), "vm%u", i);
 	}
 	manifest.when_idle = IDLE_POWEROFF;
@@ -521,7 +525,7 @@ static void test_policy(void **state)
 		} else {
 			assert_int_equal(vms[0]->state, VM_STOPPED);
 			snprintf(want, sizeof(want), "atoll: 1 VMs stopped, %d crashed\n",
-				 ends[i / 4].failed);
+			         ends[i / 4].failed);
 			assert_string_equal(said, want);
 		}
 		assert_int_equal(system_offs, 1);
@@ -775,9 +779,9 @@ static void test_load_failures(void **state)
 		assert_int_equal(used, before);
 		assert_non_null(strstr(logged, "vm0: cannot be loaded: image: "));
 		assert_non_null(strstr(logged, i == 0   ? verify_why
-					       : i == 1 ? plan_why
-					       : i == 2 ? fdt_why
-							: "no memory left"));
+		                               : i == 1 ? plan_why
+		                               : i == 2 ? fdt_why
+		                                        : "no memory left"));
 		vm_stop(vms[1], STOP_OFF, 0);
 		run_jobs();
 		assert_string_equal(said, "atoll: 2 VMs stopped, 1 crashed\n");
@@ -829,7 +833,7 @@ static void test_create_failures(void **state)
 	}
 	assert_true(n > 10);
 	/* RAM in several blocks, the flash, nothing else. */
-	assert_true(page_owned_by(ptr_to_pa(guest(vms[0], RAM + MEMORY - 1)) , 1, 1));
+	assert_true(page_owned_by(ptr_to_pa(guest(vms[0], RAM + MEMORY - 1)), 1, 1));
 	assert_int_equal(vms[0]->s2.mapped_pages, MEMORY / PAGE_SIZE + 64);
 }
 

@@ -42,18 +42,17 @@ static const struct {
     {2, 3, 0, 5, 0, RW},  /* DBGDTRRX_EL0, DBGDTRTX_EL0 */
     {3, 0, 1, 0, 0, WR},  /* SCTLR_EL1 and the others of HCR_EL2.TVM */
     {3, 0, 1, 0, 1, RW},  /* ACTLR_EL1 */
-    {3, 0, 2, 0, 0, WR},   {3, 0, 2, 0, 1, WR},   {3, 0, 2, 0, 2, WR},
-    {3, 0, 5, 1, 0, WR},   {3, 0, 5, 1, 1, WR},   {3, 0, 5, 2, 0, WR},
-    {3, 0, 6, 0, 0, WR},   {3, 0, 10, 2, 0, WR},  {3, 0, 10, 3, 0, WR},
-    {3, 0, 13, 0, 1, WR},  /* CONTEXTIDR_EL1 */
-    {3, 0, 12, 11, 1, WR}, /* ICC_DIR_EL1 */
-    {3, 0, 12, 11, 5, WR}, /* ICC_SGI1R_EL1 */
-    {3, 0, 12, 11, 6, WR}, /* ICC_ASGI1R_EL1 */
-    {3, 0, 12, 11, 7, WR}, /* ICC_SGI0R_EL1 */
-    {3, 3, 14, 0, 1, RD},  /* CNTPCT_EL0 */
-    {3, 3, 14, 2, 0, RW},  /* CNTP_TVAL_EL0 */
-    {3, 3, 14, 2, 1, RW},  /* CNTP_CTL_EL0 */
-    {3, 3, 14, 2, 2, RW},  /* CNTP_CVAL_EL0 */
+    {3, 0, 2, 0, 0, WR},   {3, 0, 2, 0, 1, WR},  {3, 0, 2, 0, 2, WR}, {3, 0, 5, 1, 0, WR},
+    {3, 0, 5, 1, 1, WR},   {3, 0, 5, 2, 0, WR},  {3, 0, 6, 0, 0, WR}, {3, 0, 10, 2, 0, WR},
+    {3, 0, 10, 3, 0, WR},  {3, 0, 13, 0, 1, WR}, /* CONTEXTIDR_EL1 */
+    {3, 0, 12, 11, 1, WR},                       /* ICC_DIR_EL1 */
+    {3, 0, 12, 11, 5, WR},                       /* ICC_SGI1R_EL1 */
+    {3, 0, 12, 11, 6, WR},                       /* ICC_ASGI1R_EL1 */
+    {3, 0, 12, 11, 7, WR},                       /* ICC_SGI0R_EL1 */
+    {3, 3, 14, 0, 1, RD},                        /* CNTPCT_EL0 */
+    {3, 3, 14, 2, 0, RW},                        /* CNTP_TVAL_EL0 */
+    {3, 3, 14, 2, 1, RW},                        /* CNTP_CTL_EL0 */
+    {3, 3, 14, 2, 2, RW},                        /* CNTP_CVAL_EL0 */
 };
 
 /* --- what the rows call --- */
@@ -183,8 +182,8 @@ static void test_every_encoding(void **state)
 		v->arch.hcr = vcpu_hcr_base;
 		r = trap_sysreg(v, syndrome(op0, op1, crn, crm, op2, 5, dir));
 		if ((r != TRAP_UNDEF) != ((expected(op0, op1, crn, crm, op2) & dir) != 0)) {
-			fail_msg("%s S%u_%u_C%u_C%u_%u: %u", dir == RD ? "MRS" : "MSR", op0, op1, crn,
-				 crm, op2, r);
+			fail_msg("%s S%u_%u_C%u_C%u_%u: %u", dir == RD ? "MRS" : "MSR", op0, op1,
+			         crn, crm, op2, r);
 		}
 		let += r != TRAP_UNDEF;
 		/* Undefined ones change nothing. */
@@ -237,8 +236,8 @@ static void test_constant(void **state)
 			   allowed[n].op2, UINT64_MAX);
 		}
 		assert_int_equal(rd(allowed[n].op0, allowed[n].op1, allowed[n].crn, allowed[n].crm,
-				    allowed[n].op2),
-				 0);
+		                    allowed[n].op2),
+		                 0);
 	}
 	assert_int_equal(nr_takes, 0);
 	assert_int_equal(rd(2, 0, 1, 1, 4), 8); /* OSLM: implemented, unlocked */
@@ -257,8 +256,8 @@ static void test_debug(void **state)
 		for (unsigned op2 = 4; op2 < 8; op2++) {
 			rd(2, 0, 0, n, op2);
 			assert_int_equal(v->arch.x[7], GPR(7));
-			assert_int_equal(
-			    trap_sysreg(v, syndrome(2, 0, 0, n, op2, 7, WR)), TRAP_RESUME);
+			assert_int_equal(trap_sysreg(v, syndrome(2, 0, 0, n, op2, 7, WR)),
+			                 TRAP_RESUME);
 		}
 	}
 	rd(2, 0, 0, 2, 2);
@@ -302,9 +301,9 @@ static void test_cntp(void **state)
 		fake_sr_set(SPSR_EL2, psr[i & 3]);
 		fake_sr_set(CNTKCTL_EL1, i < 4 ? ~BIT(9) : BIT(9));
 		assert_int_equal(trap_sysreg(v, syndrome(3, 3, 14, 2, i % 3, 7, RD)),
-				 ok ? TRAP_ADVANCE : TRAP_UNDEF);
+		                 ok ? TRAP_ADVANCE : TRAP_UNDEF);
 		assert_int_equal(trap_sysreg(v, syndrome(3, 3, 14, 2, i % 3, 7, WR)),
-				 ok ? TRAP_ADVANCE : TRAP_UNDEF);
+		                 ok ? TRAP_ADVANCE : TRAP_UNDEF);
 	}
 	fake_now = 5000;
 	vm.cntpct_off = 1234;
@@ -380,9 +379,9 @@ static void test_tvm_targets(void **state)
 		unsigned crn, crm, op2;
 		const char *name;
 	} regs[] = {
-	    {2, 0, 0, "TTBR0_EL1"},  {2, 0, 1, "TTBR1_EL1"},   {2, 0, 2, "TCR_EL1"},
-	    {5, 1, 0, "AFSR0_EL1"},  {5, 1, 1, "AFSR1_EL1"},   {5, 2, 0, "ESR_EL1"},
-	    {6, 0, 0, "FAR_EL1"},    {10, 2, 0, "MAIR_EL1"},   {10, 3, 0, "AMAIR_EL1"},
+	    {2, 0, 0, "TTBR0_EL1"},       {2, 0, 1, "TTBR1_EL1"}, {2, 0, 2, "TCR_EL1"},
+	    {5, 1, 0, "AFSR0_EL1"},       {5, 1, 1, "AFSR1_EL1"}, {5, 2, 0, "ESR_EL1"},
+	    {6, 0, 0, "FAR_EL1"},         {10, 2, 0, "MAIR_EL1"}, {10, 3, 0, "AMAIR_EL1"},
 	    {13, 0, 1, "CONTEXTIDR_EL1"},
 	};
 
@@ -401,11 +400,12 @@ static void test_tvm_targets(void **state)
 
 /* --- the ID space --- */
 static const char *const id_sources[] = {
-    "ID_AA64PFR0_EL1", "ID_AA64DFR0_EL1", "ID_AA64ISAR0_EL1", "ID_AA64ISAR1_EL1",
-    "ID_AA64MMFR0_EL1", "ID_AA64MMFR1_EL1", "ID_AA64MMFR2_EL1", "ID_PFR0_EL1", "ID_PFR1_EL1",
-    "ID_MMFR0_EL1", "ID_MMFR1_EL1", "ID_MMFR2_EL1", "ID_MMFR3_EL1", "ID_ISAR0_EL1",
-    "ID_ISAR1_EL1", "ID_ISAR2_EL1", "ID_ISAR3_EL1", "ID_ISAR4_EL1", "ID_ISAR5_EL1",
-    "MVFR0_EL1", "MVFR1_EL1", "MVFR2_EL1",
+    "ID_AA64PFR0_EL1",  "ID_AA64DFR0_EL1",  "ID_AA64ISAR0_EL1", "ID_AA64ISAR1_EL1",
+    "ID_AA64MMFR0_EL1", "ID_AA64MMFR1_EL1", "ID_AA64MMFR2_EL1", "ID_PFR0_EL1",
+    "ID_PFR1_EL1",      "ID_MMFR0_EL1",     "ID_MMFR1_EL1",     "ID_MMFR2_EL1",
+    "ID_MMFR3_EL1",     "ID_ISAR0_EL1",     "ID_ISAR1_EL1",     "ID_ISAR2_EL1",
+    "ID_ISAR3_EL1",     "ID_ISAR4_EL1",     "ID_ISAR5_EL1",     "MVFR0_EL1",
+    "MVFR1_EL1",        "MVFR2_EL1",
 };
 
 static uint64_t id(unsigned crm, unsigned op2)
@@ -464,7 +464,7 @@ static void test_id_all_ones(void **state)
 				break;
 			default: {
 				bool aarch32 = (crm == 1 && op2 >= 4) || (crm == 2 && op2 <= 5) ||
-					       (crm == 3 && op2 <= 2);
+				               (crm == 3 && op2 <= 2);
 
 				assert_int_equal(got, aarch32 ? all : 0);
 				break;
@@ -561,14 +561,14 @@ static void test_cp15_space(void **state)
 		bool timer = opc1 == 0 && crn == 14 && crm == 2 && opc2 <= 1;
 
 		assert_int_equal(trap_cp15(v, cp32(opc1, crn, crm, opc2, 31, dir)),
-				 timer ? TRAP_ADVANCE : TRAP_UNDEF);
+		                 timer ? TRAP_ADVANCE : TRAP_UNDEF);
 	}
 	for (uint32_t e = 0; e < 1u << 9; e++) {
 		unsigned dir = e & 1 ? RD : WR, opc1 = e >> 1 & 15, crm = e >> 5;
 		bool timer = crm == 14 && (opc1 == 2 || (opc1 == 0 && dir == RD));
 
 		assert_int_equal(trap_cp15(v, cp64(opc1, crm, 31, 31, dir)),
-				 timer ? TRAP_ADVANCE : TRAP_UNDEF);
+		                 timer ? TRAP_ADVANCE : TRAP_UNDEF);
 	}
 	env_gprs_kept(0);
 }
@@ -594,7 +594,7 @@ static void test_cp15_condition(void **state)
 	assert_ptr_equal(trap_sync(v, eq & ~ESR_CV), v);
 	assert_int_equal(cntp[1], 0);
 	assert_int_equal(fake_sr(SPSR_EL2),
-			 PSR_AARCH32 | PSR_T32 | BIT(30) | FIELD_PREP(PSR_IT_HI, 0x18 >> 2));
+	                 PSR_AARCH32 | PSR_T32 | BIT(30) | FIELD_PREP(PSR_IT_HI, 0x18 >> 2));
 	env_pc_moved(12);
 	/* One that is undefined, but not executed. */
 	fake_sr_set(SPSR_EL2, PSR_AARCH32);

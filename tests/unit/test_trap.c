@@ -69,7 +69,7 @@ static void test_load(void **state)
 		again();
 		dev_val[0] = val;
 		run(fault(DEV + 0x18, isv(cases[i].log_size, cases[i].sign, 5, cases[i].sf, false) |
-					  TRANSLATION));
+		                          TRANSLATION));
 		assert_int_equal(dev_n, 1);
 		assert_false(dev_log[0].write);
 		assert_int_equal(dev_log[0].off, 0x18);
@@ -206,8 +206,7 @@ static void test_cache_maintenance(void **state)
 	assert_int_equal(dev_n, 0);
 	env_pc_moved(4);
 	again();
-	check_abort(0x0c000000, ESR_CM | ESR_WNR | TRANSLATION,
-		    FSC_EXTERNAL | ESR_WNR | ESR_CM);
+	check_abort(0x0c000000, ESR_CM | ESR_WNR | TRANSLATION, FSC_EXTERNAL | ESR_WNR | ESR_CM);
 }
 
 /* The host's bus: an SError, pended once; the instruction is not skipped. */
@@ -245,8 +244,8 @@ static void test_s1ptw(void **state)
 		    (i & 2 ? 0 : isv(2, false, 1, false, true)));
 		assert_int_equal(dev_n, 0);
 		env_injected(FIELD_PREP(ESR_EC, i & 2 ? EC_IABT_SAME : EC_DABT_SAME) | ESR_IL |
-				 FSC_EXTERNAL_WALK | (i & 2 ? 0 : ESR_WNR),
-			     0x200);
+		                 FSC_EXTERNAL_WALK | (i & 2 ? 0 : ESR_WNR),
+		             0x200);
 		assert_int_equal(fake_sr(FAR_EL1), va);
 		assert_int_equal(fake_log_matches("at "), 0);
 	}
@@ -367,8 +366,7 @@ static void test_sp(void **state)
 	static const struct {
 		uint64_t pstate;
 		bool sp1, user;
-	} el[] = {
-	    {PSR_M_EL1H, true, false}, {PSR_M_EL1T, false, false}, {PSR_M_EL0T, false, true}};
+	} el[] = {{PSR_M_EL1H, true, false}, {PSR_M_EL1T, false, false}, {PSR_M_EL0T, false, true}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(el); i++) {
@@ -415,7 +413,7 @@ static void test_write_back(void **state)
 			env_pc_moved(0);
 		} else {
 			env_injected(FIELD_PREP(ESR_EC, EC_DABT_SAME) | ESR_IL | FSC_EXTERNAL,
-				     0x200);
+			             0x200);
 		}
 	}
 	again();
@@ -469,8 +467,8 @@ static void test_not_decoded(void **state)
 		run(fault(at, TRANSLATION));
 		assert_int_equal(dev_n, 0);
 		env_injected(FIELD_PREP(ESR_EC, i == 6 ? EC_DABT_LOWER : EC_DABT_SAME) | ESR_IL |
-				 FSC_EXTERNAL | ld,
-			     offset);
+		                 FSC_EXTERNAL | ld,
+		             offset);
 		assert_int_equal(fake_sr(ELR_EL1), pc);
 		v->arch.x[3] = GPR(3);
 		env_gprs_kept(0);

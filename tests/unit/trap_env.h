@@ -41,7 +41,7 @@ static struct {
 	uint64_t val;
 } dev_log[8];
 static unsigned dev_n;
-static uint64_t dev_val[2];                                /* first and second read */
+static uint64_t dev_val[2];                              /* first and second read */
 static enum mmio_result dev_res[2] = {MMIO_OK, MMIO_OK}; /* of the first and the second access */
 
 static enum mmio_result dev_access(bool write, uint32_t off, unsigned size, uint64_t val)
