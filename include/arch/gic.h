@@ -11,7 +11,6 @@
 #include <hyp/types.h>
 
 #define GIC_NR_SGI 16u
-#define GIC_FIRST_PPI 16u
 #define GIC_FIRST_SPI 32u
 #define GIC_INTID_NONE 1023u /* 1020..1023 are special */
 
@@ -43,7 +42,6 @@ void arch_gic_drop(uint32_t iar);
 void arch_gic_deactivate(uint32_t iar);
 /* PPIs: of this CPU. SPIs: also routed to this CPU on enable. */
 void arch_gic_enable(uint32_t intid);
-void arch_gic_disable(uint32_t intid);
 void arch_gic_set_active(uint32_t intid);
 void arch_gic_clear_active(uint32_t intid);
 /* Prior stores are visible to the target before the SGI is (DSB ISHST inside). */

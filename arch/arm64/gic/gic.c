@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The contract of include/arch/gic.h over the two drivers: one test of the version per call, the
- * common registers here.
+ * The contract of include/arch/gic.h: what both versions have is here, with one test of the version
+ * per call; the rest is in the two drivers.
  */
 #include <arch/cpu.h>
 #include <arch/mm.h>
@@ -12,11 +12,20 @@
 
 struct arch_gic_info gic_info;
 uint64_t gic_gicd, gic_gicc, gic_gich;
+uint64_t gic_private[MAX_PCPUS];
 uint32_t gic_hcr_optional;
 static bool v3;
 
-/* A function of the driver in use. */
-#define DRIVER(call) (v3 ? gicv3_##call : gicv2_##call)
+/* A register of both versions: system register on v3, in memory on v2. */
+#define TWIN_READ(reg, addr) (v3 ? (uint32_t)sysreg_read(reg) : io_read32(addr))
+#define TWIN_WRITE(reg, addr, val)                                                                 \
+	do {                                                                                       \
+		if (v3) {                                                                          \
+			sysreg_write(reg, val);                                                    \
+		} else {                                                                           \
+			io_write32(addr, val);                                                     \
+		}                                                                                  \
+	} while (0)
 
 #define GICD_PIDR2_V2 0x0fe8u /* IHI 0048B 4.3.20 */
 #define GICD_PIDR2_V3 0xffe8u /* IHI 0069 12.9.30 */
@@ -34,30 +43,30 @@ bool gic_wait_clear(uint64_t reg, uint32_t bits)
 	return false;
 }
 
-void gic_reset_spis(void)
+void gic_reset(uint64_t base, uint32_t first, uint32_t end)
 {
-	for (uint32_t i = GIC_FIRST_SPI; i < gic_info.nr_irqs; i += 32) {
-		io_write32(gic_gicd + GICD_ICENABLER + i / 8, UINT32_MAX);
-		io_write32(gic_gicd + GICD_ICPENDR + i / 8, UINT32_MAX);
-		io_write32(gic_gicd + GICD_ICACTIVER + i / 8, UINT32_MAX);
+	for (uint32_t i = first; i < end; i += 32) {
+		if (v3) {
+			io_write32(base + GICD_IGROUPR + i / 8, UINT32_MAX);
+			io_write32(base + GICD_IGRPMODR + i / 8, 0);
+		}
+		io_write32(base + GICD_ICENABLER + i / 8, UINT32_MAX);
+		io_write32(base + GICD_ICPENDR + i / 8, UINT32_MAX);
+		io_write32(base + GICD_ICACTIVER + i / 8, UINT32_MAX);
 	}
-	for (uint32_t i = GIC_FIRST_SPI; i < gic_info.nr_irqs; i += 4) {
-		io_write32(gic_gicd + GICD_IPRIORITYR + i, GIC_PRIORITY_WORD);
+	for (uint32_t i = first; i < end; i += 4) {
+		io_write32(base + GICD_IPRIORITYR + i, GIC_PRIORITY_WORD);
 	}
-	for (uint32_t i = GIC_FIRST_SPI; i < gic_info.nr_irqs; i += 16) {
-		io_write32(gic_gicd + GICD_ICFGR + i / 4, 0); /* level */
+	for (uint32_t i = MAX(first, GIC_FIRST_SPI); i < end; i += 16) {
+		io_write32(base + GICD_ICFGR + i / 4, 0); /* level */
 	}
 }
 
 /* The active bit of an SGI the loader took and never finished would block it for ever. */
 void gic_reset_private(uint64_t base)
 {
-	io_write32(base + GICD_ICENABLER, UINT32_MAX);
-	io_write32(base + GICD_ICPENDR, UINT32_MAX);
-	io_write32(base + GICD_ICACTIVER, UINT32_MAX);
-	for (uint32_t i = 0; i < GIC_FIRST_SPI; i += 4) {
-		io_write32(base + GICD_IPRIORITYR + i, GIC_PRIORITY_WORD);
-	}
+	gic_private[this_pcpu()->id] = base;
+	gic_reset(base, 0, GIC_FIRST_SPI);
 	io_write32(base + GICD_ISENABLER, BIT32(GIC_SGI_KICK) | BIT32(GIC_SGI_STOP));
 }
 
@@ -80,14 +89,22 @@ enum hyp_err arch_gic_init(const struct host_gic *desc)
 	}
 	gic_info.nr_irqs = (uint32_t)MIN(
 	    (FIELD_GET(GICD_TYPER_ITLINES, io_read32(gic_gicd + GICD_TYPER)) + 1) * 32, 1020);
-	TRY(DRIVER(init(desc)));
+	TRY(v3 ? gicv3_init(desc) : gicv2_init(desc));
 	gic_info.version = desc->version;
 	return HYP_OK;
 }
 
 void arch_gic_cpu_init(void)
 {
-	DRIVER(cpu_init());
+	if (v3) {
+		gicv3_cpu_init();
+	} else {
+		gicv2_cpu_init();
+	}
+	arch_gic_hcr_write(0);
+	for (unsigned i = 0; i < gic_info.nr_lrs; i++) {
+		arch_gic_lr_write(i, 0);
+	}
 	isb(); /* the interface is on before what follows waits for interrupts */
 }
 
@@ -113,44 +130,30 @@ uint32_t arch_gic_ack(void)
 
 void arch_gic_drop(uint32_t iar)
 {
-	if (v3) {
-		sysreg_write(ICC_EOIR1_EL1, iar);
-	} else {
-		io_write32(gic_gicc + GICC_EOIR, iar);
-	}
+	TWIN_WRITE(ICC_EOIR1_EL1, gic_gicc + GICC_EOIR, iar);
 }
 
 void arch_gic_deactivate(uint32_t iar)
 {
-	if (v3) {
-		sysreg_write(ICC_DIR_EL1, iar);
-	} else {
-		io_write32(gic_gicc + GICC_DIR, iar);
-	}
+	TWIN_WRITE(ICC_DIR_EL1, gic_gicc + GICC_DIR, iar);
 }
 
 /* Register of an INTID's bit: private interrupts are banked, or in the redistributor. */
 static void write_bit(uint32_t reg, uint32_t intid)
 {
-	uint64_t base = v3 && intid < GIC_FIRST_SPI ? gicv3_sgi_base() : gic_gicd;
+	uint64_t base = intid < GIC_FIRST_SPI ? gic_private[this_pcpu()->id] : gic_gicd;
 
 	io_write32(base + reg + intid / 32 * 4, BIT32(intid % 32));
 }
 
 void arch_gic_enable(uint32_t intid)
 {
-	if (intid >= GIC_FIRST_SPI) {
-		DRIVER(route(intid));
+	if (intid >= GIC_FIRST_SPI && v3) {
+		io_write64(gic_gicd + GICD_IROUTER + 8 * (uint64_t)intid, this_pcpu()->mpidr);
+	} else if (intid >= GIC_FIRST_SPI) {
+		io_write8(gic_gicd + GICD_ITARGETSR + intid, gicv2_targets[this_pcpu()->id]);
 	}
 	write_bit(GICD_ISENABLER, intid);
-}
-
-void arch_gic_disable(uint32_t intid)
-{
-	write_bit(GICD_ICENABLER, intid);
-	if (v3) {
-		gicv3_wait_rwp(intid);
-	}
 }
 
 void arch_gic_set_active(uint32_t intid)
@@ -167,7 +170,11 @@ void arch_gic_send_sgi(unsigned cpu, enum gic_sgi sgi)
 {
 	/* DSB, not DMB: on v3 a system register sends it, which DMB does not order (B2.3.12). */
 	dsb_ishst();
-	DRIVER(send_sgi(cpu, sgi));
+	if (v3) {
+		gicv3_send_sgi(cpu, sgi);
+	} else {
+		io_write32(gic_gicd + GICD_SGIR, (uint32_t)gicv2_targets[cpu] << 16 | sgi);
+	}
 }
 
 void arch_gic_send_sgi_others(enum gic_sgi sgi)
@@ -181,12 +188,31 @@ void arch_gic_send_sgi_others(enum gic_sgi sgi)
 
 uint64_t arch_gic_lr_read(unsigned n)
 {
-	return DRIVER(lr_read(n));
+	uint64_t h;
+
+	if (v3) {
+		return gicv3_lr_read(n);
+	}
+	h = io_read32(gic_gich + GICH_LR + 4 * n);
+	return FIELD_GET(GICH_LR_VINTID, h) | FIELD_PREP(LR_PINTID, FIELD_GET(GICH_LR_PINTID, h)) |
+	       FIELD_PREP(LR_PRIORITY_V2, FIELD_GET(GICH_LR_PRIORITY, h)) |
+	       FIELD_PREP(LR_HW | LR_GROUP1, FIELD_GET(GICH_LR_HW_GROUP1, h)) |
+	       FIELD_PREP(LR_STATE, FIELD_GET(GICH_LR_STATE, h));
 }
 
 void arch_gic_lr_write(unsigned n, uint64_t lr)
 {
-	DRIVER(lr_write(n, lr));
+	uint64_t h;
+
+	if (v3) {
+		gicv3_lr_write(n, lr);
+		return;
+	}
+	h = FIELD_PREP(GICH_LR_VINTID, lr) | FIELD_PREP(GICH_LR_PINTID, FIELD_GET(LR_PINTID, lr)) |
+	    FIELD_PREP(GICH_LR_PRIORITY, FIELD_GET(LR_PRIORITY_V2, lr)) |
+	    FIELD_PREP(GICH_LR_HW_GROUP1, FIELD_GET(LR_HW | LR_GROUP1, lr)) |
+	    FIELD_PREP(GICH_LR_STATE, FIELD_GET(LR_STATE, lr));
+	io_write32(gic_gich + GICH_LR + 4 * n, (uint32_t)h);
 }
 
 uint32_t arch_gic_elrsr(void)
@@ -200,32 +226,38 @@ uint32_t arch_gic_elrsr(void)
 
 uint32_t arch_gic_hcr_read(void)
 {
-	return v3 ? (uint32_t)sysreg_read(ICH_HCR_EL2) : io_read32(gic_gich + GICH_HCR);
+	return TWIN_READ(ICH_HCR_EL2, gic_gich + GICH_HCR);
 }
 
 void arch_gic_hcr_write(uint32_t hcr)
 {
 	hcr &= ~VGIC_HCR_TDIR | gic_hcr_optional;
-	if (v3) {
-		sysreg_write(ICH_HCR_EL2, hcr);
-	} else {
-		io_write32(gic_gich + GICH_HCR, hcr);
-	}
-}
-
-void arch_gic_vcpu_save(struct arch_gic_vcpu *c)
-{
-	DRIVER(vcpu_save(c));
-}
-
-void arch_gic_vcpu_load(const struct arch_gic_vcpu *c)
-{
-	DRIVER(vcpu_load(c));
+	TWIN_WRITE(ICH_HCR_EL2, gic_gich + GICH_HCR, hcr);
 }
 
 uint32_t arch_gic_vmcr_read(void)
 {
-	return DRIVER(vmcr_read());
+	return TWIN_READ(ICH_VMCR_EL2, gic_gich + GICH_VMCR);
+}
+
+void arch_gic_vcpu_save(struct arch_gic_vcpu *c)
+{
+	c->vmcr = arch_gic_vmcr_read();
+	if (v3) {
+		gicv3_apr_save(c);
+	} else {
+		c->apr[0][0] = io_read32(gic_gich + GICH_APR);
+	}
+}
+
+void arch_gic_vcpu_load(const struct arch_gic_vcpu *c)
+{
+	TWIN_WRITE(ICH_VMCR_EL2, gic_gich + GICH_VMCR, c->vmcr);
+	if (v3) {
+		gicv3_apr_load(c);
+	} else {
+		io_write32(gic_gich + GICH_APR, c->apr[0][0]);
+	}
 }
 
 /*

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two GIC drivers, for gic.c alone. What every interrupt or guest entry calls is inline here;
- * the rest is in gicv2.c and gicv3.c.
+ * Between gic.c and the two drivers: registers that more than one file uses.
  */
 #pragma once
 
@@ -11,8 +10,7 @@
 
 #include <asm/sysreg.h>
 
-/* Distributor, both versions (IHI 0048B 4.3, IHI 0069 12.9). The first word of each also in GICR.
- */
+/* Distributor, both versions (IHI 0048B 4.3, IHI 0069 12.9); the first word of each in GICR too. */
 #define GICD_CTLR 0x0000u
 #define GICD_TYPER 0x0004u
 #define GICD_IGROUPR 0x0080u
@@ -24,6 +22,7 @@
 #define GICD_IPRIORITYR 0x0400u
 #define GICD_ITARGETSR 0x0800u
 #define GICD_ICFGR 0x0c00u
+#define GICD_IGRPMODR 0x0d00u
 #define GICD_SGIR 0x0f00u
 #define GICD_CPENDSGIR 0x0f10u
 #define GICD_IROUTER 0x6000u
@@ -34,7 +33,9 @@
 #define GICC_EOIR 0x0010u
 #define GICC_DIR 0x1000u
 #define GICH_HCR 0x0000u
+#define GICH_VMCR 0x0008u
 #define GICH_ELRSR0 0x0030u
+#define GICH_APR 0x00f0u
 #define GICH_LR 0x0100u
 
 /* GICH_LR (5.3.11). */
@@ -42,13 +43,11 @@
 #define GICH_LR_PINTID GENMASK(19, 10) /* HW = 0: EOI bit 19, source CPU 12:10 */
 #define GICH_LR_PRIORITY GENMASK(27, 23)
 #define GICH_LR_STATE GENMASK(29, 28)
-#define GICH_LR_GROUP1 BIT(30)
-#define GICH_LR_HW BIT(31)
+#define GICH_LR_HW_GROUP1 GENMASK(31, 30) /* as LR_HW | LR_GROUP1 */
 /* Of the canonical priority, the five bits that GICH has. */
 #define LR_PRIORITY_V2 GENMASK(55, 51)
 
 /* All physical interrupts of EL2 have this priority: none preempts another. */
-#define GIC_PRIORITY 0xa0u
 #define GIC_PRIORITY_WORD 0xa0a0a0a0u
 #define GIC_POLL_LIMIT 1000000u
 
@@ -57,57 +56,26 @@ extern struct arch_gic_info gic_info;
 extern uint32_t gic_hcr_optional;
 /* Where register frames are; const after init. gich and gicc: v2. */
 extern uint64_t gic_gicd, gic_gicc, gic_gich;
-/* This CPU's view of GICD_* for SGIs and PPIs: the distributor, or the redistributor's SGI frame.
- */
-uint64_t gicv3_sgi_base(void);
+/* Each CPU's GICD_* of SGIs and PPIs: the distributor, or its redistributor's SGI frame. */
+extern uint64_t gic_private[MAX_PCPUS];
+/* v2: CPU interface numbers are not CPU numbers, each CPU learns its own mask (item 15). */
+extern uint8_t gicv2_targets[MAX_PCPUS];
 
 /* Waits while the bits are set; false: they stayed. */
 bool gic_wait_clear(uint64_t reg, uint32_t bits);
-/* SPIs of the loader: off, not pending, not active, our priority. */
-void gic_reset_spis(void);
-/* SGIs and PPIs, in the frame that has them banked. */
+/* What the loader left of interrupts [first, end), in the frame at base that has them. */
+void gic_reset(uint64_t base, uint32_t first, uint32_t end);
+/* This CPU's SGIs and PPIs, which are at base: reset, EL2's SGIs on. */
 void gic_reset_private(uint64_t base);
 
 enum hyp_err gicv2_init(const struct host_gic *desc) __must_check;
 void gicv2_cpu_init(void);
-void gicv2_route(uint32_t intid);
-void gicv2_send_sgi(unsigned cpu, uint32_t sgi);
-void gicv2_vcpu_save(struct arch_gic_vcpu *c);
-void gicv2_vcpu_load(const struct arch_gic_vcpu *c);
-uint32_t gicv2_vmcr_read(void);
 
 enum hyp_err gicv3_init(const struct host_gic *desc) __must_check;
 void gicv3_cpu_init(void);
-void gicv3_route(uint32_t intid);
-void gicv3_wait_rwp(uint32_t intid);
 void gicv3_send_sgi(unsigned cpu, uint32_t sgi);
 uint64_t gicv3_lr_read(unsigned n);
 void gicv3_lr_write(unsigned n, uint64_t lr);
-uint32_t gicv3_vmcr_read(void);
-void gicv3_vcpu_save(struct arch_gic_vcpu *c);
-void gicv3_vcpu_load(const struct arch_gic_vcpu *c);
-
-static inline uint64_t gicv2_lr_read(unsigned n)
-{
-	uint64_t h = io_read32(gic_gich + GICH_LR + 4 * n);
-	uint64_t lr = FIELD_GET(GICH_LR_VINTID, h) |
-	              FIELD_PREP(LR_PRIORITY_V2, FIELD_GET(GICH_LR_PRIORITY, h)) |
-	              FIELD_PREP(LR_STATE, FIELD_GET(GICH_LR_STATE, h));
-
-	/* Bits 19:10 and 41:32: physical INTID, or source CPU and EOI flag, in the same places. */
-	lr |= FIELD_PREP(LR_PINTID, FIELD_GET(GICH_LR_PINTID, h));
-	return lr | ((h & GICH_LR_GROUP1) != 0 ? LR_GROUP1 : 0) |
-	       ((h & GICH_LR_HW) != 0 ? LR_HW : 0);
-}
-
-static inline void gicv2_lr_write(unsigned n, uint64_t lr)
-{
-	uint64_t h = FIELD_PREP(GICH_LR_VINTID, lr & LR_VINTID) |
-	             FIELD_PREP(GICH_LR_PINTID, FIELD_GET(LR_PINTID, lr)) |
-	             FIELD_PREP(GICH_LR_PRIORITY, FIELD_GET(LR_PRIORITY_V2, lr)) |
-	             FIELD_PREP(GICH_LR_STATE, FIELD_GET(LR_STATE, lr)) |
-	             FIELD_PREP(GICH_LR_GROUP1, FIELD_GET(LR_GROUP1, lr)) |
-	             FIELD_PREP(GICH_LR_HW, FIELD_GET(LR_HW, lr));
-
-	io_write32(gic_gich + GICH_LR + 4 * n, (uint32_t)h);
-}
+/* The active priorities beyond what v2 has, AP0R0. */
+void gicv3_apr_save(struct arch_gic_vcpu *c);
+void gicv3_apr_load(const struct arch_gic_vcpu *c);

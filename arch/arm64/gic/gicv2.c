@@ -24,17 +24,15 @@
 #define GICC_CTLR_EOIMODE BIT32(9)
 #define GICC_PMR 0x0004u
 #define GICC_BPR 0x0008u
-#define GICC_APR 0x00d0u /* four, then GICC_NSAPR at 0xe0 */
+#define GICC_APR 0x00d0u /* four of each */
+#define GICC_NSAPR 0x00e0u
 #define GICH_VTR 0x0004u
-#define GICH_VMCR 0x0008u
-#define GICH_APR 0x00f0u
 #define GICH_VTR_LISTREGS GENMASK(5, 0)
 #define GICH_VTR_PRIBITS GENMASK(31, 29)
 #define GICC_SIZE KiB(8) /* DIR is in the second page */
 #define GICH_SIZE 0x200u
 
-/* CPU interface numbers are not CPU numbers: each CPU learns its own mask (item 15). */
-static uint8_t targets[MAX_PCPUS];
+uint8_t gicv2_targets[MAX_PCPUS];
 
 enum hyp_err gicv2_init(const struct host_gic *desc)
 {
@@ -55,70 +53,31 @@ enum hyp_err gicv2_init(const struct host_gic *desc)
 	gic_info.gicv = desc->gicv.base;
 	gic_info.linked_lrs = io_read32(gic_gicd + GICD_IIDR) != GICD_IIDR_QEMU;
 	io_write32(gic_gicd + GICD_CTLR, 0);
-	gic_reset_spis();
+	gic_reset(gic_gicd, GIC_FIRST_SPI, gic_info.nr_irqs);
 	io_write32(gic_gicd + GICD_CTLR, GICD_CTLR_ENABLE);
 	return HYP_OK;
 }
 
-/* ITARGETSR0-7 read as the mask of the reading CPU; on a GIC of one CPU as 0 (4.3.12). */
-static uint8_t own_target(void)
-{
-	for (uint32_t i = 0; i < GIC_FIRST_SPI; i++) {
-		uint8_t mask = io_read8(gic_gicd + GICD_ITARGETSR + i);
-
-		if (mask != 0) {
-			return mask;
-		}
-	}
-	return 1;
-}
-
 void gicv2_cpu_init(void)
 {
-	uint32_t ctlr;
+	uint8_t target = 0;
 
-	targets[this_pcpu()->id] = own_target();
+	/* ITARGETSR0-7 read as the mask of the reading CPU; on a GIC of one CPU as 0 (4.3.12). */
+	for (uint32_t i = 0; i < GIC_FIRST_SPI && target == 0; i++) {
+		target = io_read8(gic_gicd + GICD_ITARGETSR + i);
+	}
+	gicv2_targets[this_pcpu()->id] = target != 0 ? target : 1;
 	gic_reset_private(gic_gicd);
-	for (uint32_t i = 0; i < 4; i++) {
-		io_write32(gic_gicd + GICD_CPENDSGIR + 4 * i, UINT32_MAX);
-		io_write32(gic_gicc + GICC_APR + 4 * i,
-		           0); /* no priority of the loader stays active */
-		io_write32(gic_gicc + GICC_APR + 0x10 + 4 * i, 0);
+	for (uint32_t i = 0; i < 16; i += 4) {
+		io_write32(gic_gicd + GICD_CPENDSGIR + i, UINT32_MAX);
+		/* No priority of the loader stays active. */
+		io_write32(gic_gicc + GICC_APR + i, 0);
+		io_write32(gic_gicc + GICC_NSAPR + i, 0);
 	}
-	io_write32(gic_gich + GICH_HCR, 0);
 	io_write32(gic_gich + GICH_APR, 0);
-	for (unsigned i = 0; i < gic_info.nr_lrs; i++) {
-		gicv2_lr_write(i, 0);
-	}
 	io_write32(gic_gicc + GICC_PMR, 0xff);
 	io_write32(gic_gicc + GICC_BPR, 7); /* no preemption */
-	ctlr = io_read32(gic_gicc + GICC_CTLR) & (uint32_t)GICC_CTLR_BYPASS;
-	io_write32(gic_gicc + GICC_CTLR, ctlr | GICC_CTLR_ENABLE | GICC_CTLR_EOIMODE);
-}
-
-void gicv2_route(uint32_t intid)
-{
-	io_write8(gic_gicd + GICD_ITARGETSR + intid, targets[this_pcpu()->id]);
-}
-
-void gicv2_send_sgi(unsigned cpu, uint32_t sgi)
-{
-	io_write32(gic_gicd + GICD_SGIR, (uint32_t)targets[cpu] << 16 | sgi);
-}
-
-void gicv2_vcpu_save(struct arch_gic_vcpu *c)
-{
-	c->vmcr = io_read32(gic_gich + GICH_VMCR);
-	c->apr[0][0] = io_read32(gic_gich + GICH_APR);
-}
-
-void gicv2_vcpu_load(const struct arch_gic_vcpu *c)
-{
-	io_write32(gic_gich + GICH_VMCR, c->vmcr);
-	io_write32(gic_gich + GICH_APR, c->apr[0][0]);
-}
-
-uint32_t gicv2_vmcr_read(void)
-{
-	return io_read32(gic_gich + GICH_VMCR);
+	io_write32(gic_gicc + GICC_CTLR,
+	           (io_read32(gic_gicc + GICC_CTLR) & (uint32_t)GICC_CTLR_BYPASS) |
+	               GICC_CTLR_ENABLE | GICC_CTLR_EOIMODE);
 }
