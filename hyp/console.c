@@ -98,10 +98,24 @@ static struct console_port *take_room(void) REQUIRES(con.lock)
 	return p;
 }
 
+/* After a cancel that may have hit the clock another CPU has set meanwhile. */
+static uint64_t clock_again(uint64_t now) EXCLUDES(con.lock)
+{
+	uint64_t clock = TIMER_NEVER;
+
+	spin_lock(&con.lock);
+	if (con.timed) {
+		clock = mux_next_time(&con.mux, now);
+	}
+	spin_unlock(&con.lock);
+	return clock;
+}
+
 /* Sends, and does what follows from it. full: its ring refused a byte; NULL: none did. */
 static void pump(struct console_port *full) EXCLUDES(con.lock)
 {
-	uint64_t now, clock = TIMER_NEVER;
+	uint64_t now, clock;
+	bool was_timed;
 	struct console_port *p;
 
 	spin_lock(&con.lock);
@@ -110,13 +124,18 @@ static void pump(struct console_port *full) EXCLUDES(con.lock)
 		full->waiting = true;
 	}
 	send(0, PUMP_MAX, now);
-	if (!con.timed) {
-		clock = mux_next_time(&con.mux, now);
-		store_relaxed(&con.timed, clock != TIMER_NEVER);
-	}
+	was_timed = con.timed;
+	clock = mux_next_time(&con.mux, now);
+	store_relaxed(&con.timed, clock != TIMER_NEVER);
 	p = take_room();
 	spin_unlock(&con.lock);
-	if (clock != TIMER_NEVER) {
+	if (was_timed && clock == TIMER_NEVER) {
+		/* Every line has ended: the clock is not to interrupt a guest for nothing. */
+		deadline_cancel(&con.silence);
+		clock = clock_again(now);
+		was_timed = false;
+	}
+	if (!was_timed && clock != TIMER_NEVER) {
 		deadline_set(&con.silence, clock);
 	}
 	for (unsigned i = 0; p != NULL; i++) {

@@ -291,6 +291,21 @@ static void test_color(void **state)
 	                    "\033[33m[b]\033[0m x\r\n\033[0mlog\r\n\033[32m[uboot]\033[0m y\r\n");
 }
 
+/* A byte starts the clock of silence; the end of its line stops it, so that it interrupts nobody. */
+static void test_clock_stops(void **state)
+{
+	(void)state;
+	put(0, "tic");
+	assert_int_not_equal(fake_cnthp[0], TIMER_NEVER);
+	put(0, "k\n");
+	assert_int_equal(fake_cnthp[0], TIMER_NEVER);
+	put(0, "t");
+	put(1, "u\n");
+	assert_int_not_equal(fake_cnthp[0], TIMER_NEVER); /* one line is still open */
+	put(0, "\n");
+	assert_int_equal(fake_cnthp[0], TIMER_NEVER);
+}
+
 static void test_prompt(void **state)
 {
 	(void)state;
@@ -809,7 +824,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_lines_interleave),
 	    T(test_color),
-	    T(test_prompt),
+	    T(test_clock_stops), T(test_prompt),
 	    T(test_lines_keep_their_order),
 	    T(test_silent_prompt_gives_way_at_once),
 	    T(test_carriage_return),
