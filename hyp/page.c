@@ -13,7 +13,7 @@
 #include <hyp/log.h>
 #include <hyp/page.h>
 
-/* Of the first frame of a block; those inside are garbage. 16 bytes (design section 8). */
+/* Of the first frame of a block; those inside are garbage. 16 bytes. */
 struct frame {
 	uint32_t next, prev; /* list of free blocks (frame numbers, 0: end) */
 	uint16_t owner, ref;
@@ -21,7 +21,7 @@ struct frame {
 	bool dirty;        /* allocated, but page_scrub_block() has not finished */
 	uint16_t reserved; /* 0 */
 };
-_Static_assert(sizeof(struct frame) == 16, "design section 8: at most 16 bytes a frame");
+_Static_assert(sizeof(struct frame) == 16, "at most 16 bytes a frame");
 
 /* What a block is, by its owner: those up to DIRTY are free and on a list. */
 enum kind { CLEAN, DIRTY, HYP, RESERVED, GUEST, NR_KINDS };

@@ -35,7 +35,7 @@
 	stp	x28, x29, [x0, #VCPU_X + 28 * 8]
 .endm
 
-/* x0 = vCPU. Straight-line speculation past ERET is stopped (peers-style 13 #19). */
+/* x0 = vCPU. Straight-line speculation past ERET is stopped (docs/errata.md). */
 .macro restore_light_eret
 	ldp	x2, x3, [x0, #VCPU_X + 2 * 8]
 	ldp	x4, x5, [x0, #VCPU_X + 4 * 8]

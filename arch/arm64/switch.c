@@ -147,7 +147,7 @@ void vcpu_ctx_load(struct vcpu *v)
 	}
 	/*
 	 * Stage-1 entries are tagged by VMID, not by vCPU: another vCPU of this VM may have left
-	 * some under the same ASID, or never broadcast its TLBI (peers-style 13 #6).
+	 * some under the same ASID, or never broadcast its TLBI.
 	 */
 	if (v->vm->last_ran[p->id] != v) {
 		if (v->vm->last_ran[p->id]) {

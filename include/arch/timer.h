@@ -15,7 +15,7 @@
 #define TIMER_CTL_IMASK BIT32(1)
 #define TIMER_CTL_ISTATUS BIT32(2)
 
-/* INTIDs a guest's timers have (design section 5): PPI 11 and PPI 14. */
+/* INTIDs a guest's timers have: PPI 11 and PPI 14. */
 #define GUEST_VTIMER_INTID 27u
 #define GUEST_PTIMER_INTID 30u
 

@@ -32,7 +32,7 @@ enum vcpu_sr {
 	SR_CNTKCTL_EL1,
 	SR_PAR_EL1,
 	SR_CSSELR_EL1,
-	SR_SCTLR_EL1, /* last: errata order (peers-style 13 #19) */
+	SR_SCTLR_EL1, /* last: docs/errata.md, A72 1319367 */
 	SR_COUNT,
 };
 

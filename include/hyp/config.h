@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The manifest as values (design section 4). One table, hyp/manifest_schema.def, names every
+ * The manifest as values (docs/manifest.md). One table, hyp/manifest_schema.def, names every
  * property with type, unit, range, default and remedy; EL2, scripts/mkbundle and
  * docs/manifest.md are made from it.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bundle: a FIT with external data, bare or inside a legacy uImage (design section 2). All of
+ * The bundle: a FIT with external data, bare or inside a legacy uImage (docs/architecture.md). All of
  * it is untrusted until checked.
  */
 #pragma once

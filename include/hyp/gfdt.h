@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Generates the guest's device tree with libfdt from its configuration (design section 5).
+ * Generates the guest's device tree with libfdt from its configuration (docs/guest-machine.md).
  */
 #pragma once
 

@@ -35,7 +35,7 @@ struct crash_info {
 	bool valid;
 };
 
-/* The guest machine, version 1 (design section 5): a value, so that other profiles can exist. */
+/* The guest machine, version 1 (docs/guest-machine.md): a value, so that other profiles can exist. */
 struct machine {
 	uint64_t ram_base;
 	uint64_t flash_base, flash_size;

@@ -58,7 +58,7 @@ extern uint32_t gic_hcr_optional;
 extern uint64_t gic_gicd, gic_gicc, gic_gich;
 /* Each CPU's GICD_* of SGIs and PPIs: the distributor, or its redistributor's SGI frame. */
 extern uint64_t gic_private[MAX_PCPUS];
-/* v2: CPU interface numbers are not CPU numbers, each CPU learns its own mask (item 15). */
+/* v2: CPU interface numbers are not CPU numbers, each CPU learns its own mask. */
 extern uint8_t gicv2_targets[MAX_PCPUS];
 
 /* Waits while the bits are set; false: they stayed. */

@@ -56,7 +56,7 @@ static unsigned apr_count(uint64_t bits)
 		}                                                                                  \
 	} while (0)
 
-/* SRE before any other ICC or ICH register (item 15). */
+/* SRE before any other ICC or ICH register (IHI 0069 12.7.15). */
 static void enable_sysregs(void)
 {
 	sysreg_write(ICC_SRE_EL2, ICC_SRE_ENABLE | ICC_SRE_DIB | ICC_SRE_DFB | ICC_SRE_SRE);
