@@ -235,33 +235,17 @@ static enum trap_result tvm_write(struct vcpu *v, row_t row, uint64_t val)
 	ROW(2, 0, 0, n, 6, "DBGWVR" #n "_EL1", debug_read, debug_write, 0),                        \
 	ROW(2, 0, 0, n, 7, "DBGWCR" #n "_EL1", debug_read, debug_write, 0)
 
-/* Everything that traps and is not UNDEFINED. The ID group is in idregs.c. */
+/*
+ * Everything that traps and is not UNDEFINED; a comment is the reason of the rows below it in
+ * docs/sysregs.md. The ID group is in idregs.c.
+ */
 static const struct sysreg_row rows[] = {
+	/* Set/way maintenance cannot be virtualised: the first use flushes the VM's RAM, as a job. */
 	ROW(1, 0, 7, 6, 2, "DC ISW", NULL, setway_write, 0),
 	ROW(1, 0, 7, 10, 2, "DC CSW", NULL, setway_write, 0),
 	ROW(1, 0, 7, 14, 2, "DC CISW", NULL, setway_write, 0),
-	DBG_ROWS(0), DBG_ROWS(1), DBG_ROWS(2), DBG_ROWS(3), DBG_ROWS(4), DBG_ROWS(5),
-	DBG_ROWS(6), DBG_ROWS(7), DBG_ROWS(8), DBG_ROWS(9), DBG_ROWS(10), DBG_ROWS(11),
-	DBG_ROWS(12), DBG_ROWS(13), DBG_ROWS(14), DBG_ROWS(15),
-	/* The debug communications channel: nobody at the other end. */
-	ROW(2, 0, 0, 0, 2, "OSDTRRX_EL1", raz, wi, 0),
-	ROW(2, 0, 0, 3, 2, "OSDTRTX_EL1", raz, wi, 0),
-	ROW(2, 3, 0, 4, 0, "DBGDTR_EL0", raz, wi, 0),
-	ROW(2, 3, 0, 5, 0, "DBGDTRRX_EL0", raz, wi, 0), /* write: DBGDTRTX_EL0 */
-	ROW(2, 0, 0, 6, 2, "OSECCR_EL1", raz, wi, 0),
-	ROW(2, 0, 0, 2, 0, "MDCCINT_EL1", raz, wi, 0),
-	ROW(2, 0, 0, 2, 2, "MDSCR_EL1", debug_read, debug_write, 0),
-	ROW(2, 0, 1, 0, 0, "MDRAR_EL1", raz, NULL, 0),
-	ROW(2, 0, 1, 0, 4, "OSLAR_EL1", NULL, oslar_write, 0),
-	ROW(2, 0, 1, 1, 4, "OSLSR_EL1", oslsr_read, NULL, 0),
-	ROW(2, 0, 1, 3, 4, "OSDLR_EL1", raz, wi, 0),
-	ROW(2, 0, 1, 4, 4, "DBGPRCR_EL1", raz, wi, 0),
-	ROW(2, 0, 7, 8, 6, "DBGCLAIMSET_EL1", raz, wi, 0),
-	ROW(2, 0, 7, 9, 6, "DBGCLAIMCLR_EL1", raz, wi, 0),
-	ROW(2, 0, 7, 14, 6, "DBGAUTHSTATUS_EL1", raz, NULL, 0),
-	ROW(2, 3, 0, 1, 0, "MDCCSR_EL0", raz, NULL, 0),
+	/* Set/way maintenance was used: trapped until stage 1 and caches are on (HCR_EL2.TVM). */
 	ROW(3, 0, 1, 0, 0, "SCTLR_EL1", NULL, tvm_write, SR_SCTLR_EL1),
-	ROW(3, 0, 1, 0, 1, "ACTLR_EL1", raz, wi, 0),
 	ROW(3, 0, 2, 0, 0, "TTBR0_EL1", NULL, tvm_write, SR_TTBR0_EL1),
 	ROW(3, 0, 2, 0, 1, "TTBR1_EL1", NULL, tvm_write, SR_TTBR1_EL1),
 	ROW(3, 0, 2, 0, 2, "TCR_EL1", NULL, tvm_write, SR_TCR_EL1),
@@ -271,11 +255,37 @@ static const struct sysreg_row rows[] = {
 	ROW(3, 0, 6, 0, 0, "FAR_EL1", NULL, tvm_write, SR_FAR_EL1),
 	ROW(3, 0, 10, 2, 0, "MAIR_EL1", NULL, tvm_write, SR_MAIR_EL1),
 	ROW(3, 0, 10, 3, 0, "AMAIR_EL1", NULL, tvm_write, SR_AMAIR_EL1),
+	ROW(3, 0, 13, 0, 1, "CONTEXTIDR_EL1", NULL, tvm_write, SR_CONTEXTIDR_EL1),
+	/* Self-hosted debug: the guest's own from the first use on, part of its context then. */
+	ROW(2, 0, 0, 2, 2, "MDSCR_EL1", debug_read, debug_write, 0),
+	DBG_ROWS(0), DBG_ROWS(1), DBG_ROWS(2), DBG_ROWS(3), DBG_ROWS(4), DBG_ROWS(5),
+	DBG_ROWS(6), DBG_ROWS(7), DBG_ROWS(8), DBG_ROWS(9), DBG_ROWS(10), DBG_ROWS(11),
+	DBG_ROWS(12), DBG_ROWS(13), DBG_ROWS(14), DBG_ROWS(15),
+	/* The OS lock exists, but nobody saves debug state from outside: kept, without effect. */
+	ROW(2, 0, 1, 0, 4, "OSLAR_EL1", NULL, oslar_write, 0),
+	ROW(2, 0, 1, 1, 4, "OSLSR_EL1", oslsr_read, NULL, 0),
+	ROW(2, 0, 1, 3, 4, "OSDLR_EL1", raz, wi, 0),
+	ROW(2, 0, 1, 4, 4, "DBGPRCR_EL1", raz, wi, 0),
+	/* No external debugger: nothing in its channel, no claim tags, no ROM table. */
+	ROW(2, 0, 0, 0, 2, "OSDTRRX_EL1", raz, wi, 0),
+	ROW(2, 0, 0, 2, 0, "MDCCINT_EL1", raz, wi, 0),
+	ROW(2, 0, 0, 3, 2, "OSDTRTX_EL1", raz, wi, 0),
+	ROW(2, 0, 0, 6, 2, "OSECCR_EL1", raz, wi, 0),
+	ROW(2, 0, 1, 0, 0, "MDRAR_EL1", raz, NULL, 0),
+	ROW(2, 0, 7, 8, 6, "DBGCLAIMSET_EL1", raz, wi, 0),
+	ROW(2, 0, 7, 9, 6, "DBGCLAIMCLR_EL1", raz, wi, 0),
+	ROW(2, 0, 7, 14, 6, "DBGAUTHSTATUS_EL1", raz, NULL, 0),
+	ROW(2, 3, 0, 1, 0, "MDCCSR_EL0", raz, NULL, 0),
+	ROW(2, 3, 0, 4, 0, "DBGDTR_EL0", raz, wi, 0),
+	ROW(2, 3, 0, 5, 0, "DBGDTRRX_EL0, DBGDTRTX_EL0", raz, wi, 0),
+	/* Implementation defined, and none of a guest's business; some systems save it blindly. */
+	ROW(3, 0, 1, 0, 1, "ACTLR_EL1", raz, wi, 0),
+	/* SGIs have virtual targets. DIR: only while active interrupts outnumber list registers. */
 	ROW(3, 0, 12, 11, 1, "ICC_DIR_EL1", NULL, dir_write, 0),
 	ROW(3, 0, 12, 11, 5, "ICC_SGI1R_EL1", NULL, sgir_write, 1),
 	ROW(3, 0, 12, 11, 6, "ICC_ASGI1R_EL1", NULL, sgir_write, 0),
 	ROW(3, 0, 12, 11, 7, "ICC_SGI0R_EL1", NULL, sgir_write, 0),
-	ROW(3, 0, 13, 0, 1, "CONTEXTIDR_EL1", NULL, tvm_write, SR_CONTEXTIDR_EL1),
+	/* The physical timer is emulated; CNTPCT traps only in a VM whose time was stopped. */
 	ROW(3, 3, 14, 0, 1, "CNTPCT_EL0", cntpct_read, NULL, 0),
 	ROW(3, 3, 14, 2, 0, "CNTP_TVAL_EL0", cntp_read, cntp_write, 0),
 	ROW(3, 3, 14, 2, 1, "CNTP_CTL_EL0", cntp_read, cntp_write, 1),
