@@ -56,20 +56,28 @@ const struct mmio_region *mmio_find(const struct mmio_map *m, uint64_t addr, uns
 enum mmio_result mmio_access(struct vcpu *v, uint64_t addr, bool write, unsigned size,
                              uint64_t *val)
 {
-	const struct mmio_region *r = mmio_find(&v->vm->mmio, addr, size);
-	uint64_t mask = size < 8 ? BIT(8 * size) - 1 : UINT64_MAX, got = 0;
+	const struct mmio_map *m = &v->vm->mmio;
+	const struct mmio_region *r = &m->r[v->mmio_last];
+	uint64_t mask = UINT64_MAX >> (64 - 8 * size), got = 0;
 	enum mmio_result res;
-	uint32_t off;
 
+	/* Most accesses go where the last one went. A region that is not there has size 0. */
+	if (addr - r->base >= r->size) {
+		r = mmio_find(m, addr, 1);
+		if (r == NULL) {
+			return MMIO_ABORT;
+		}
+		v->mmio_last = (unsigned)(r - m->r);
+	}
+	addr -= r->base;
 	/* The sizes are powers of two, so that a size is also its bit in ops->sizes. */
-	if (r == NULL || (r->ops->sizes & size) == 0 || !IS_ALIGNED(addr - r->base, size)) {
+	if ((r->ops->sizes & size) == 0 || !IS_ALIGNED(addr, size) || size > r->size - addr) {
 		return MMIO_ABORT;
 	}
-	off = (uint32_t)(addr - r->base);
 	if (write) {
-		return r->ops->write(v, r->dev, off, size, *val & mask);
+		return r->ops->write(v, r->dev, (uint32_t)addr, size, *val & mask);
 	}
-	res = r->ops->read(v, r->dev, off, size, &got);
+	res = r->ops->read(v, r->dev, (uint32_t)addr, size, &got);
 	if (res == MMIO_OK) {
 		*val = got & mask;
 	}

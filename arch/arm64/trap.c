@@ -84,7 +84,7 @@ static void advance_pc(uint64_t esr)
 	if (pstate != old) {
 		sysreg_write(SPSR_EL2, pstate);
 	}
-	sysreg_write(ELR_EL2, sysreg_read(ELR_EL2) + ((esr & ESR_IL) ? 4 : 2));
+	sysreg_write(ELR_EL2, sysreg_read(ELR_EL2) + 2 + 2 * FIELD_GET(ESR_IL, esr));
 }
 
 static enum trap_result trap_wfx(struct vcpu *v, uint64_t esr)
@@ -201,10 +201,11 @@ struct vcpu *trap_exit_slow(void)
 
 static struct vcpu *trap_exit(struct vcpu *v, enum trap_result r, uint64_t esr)
 {
-	switch (r) {
-	case TRAP_ADVANCE:
+	if (r == TRAP_ADVANCE) { /* nearly always */
 		advance_pc(esr);
-		break;
+		return work_pending(this_pcpu(), v) ? trap_exit_slow() : v;
+	}
+	switch (r) {
 	case TRAP_UNDEF:
 		inject_undef();
 		break;
@@ -214,6 +215,7 @@ static struct vcpu *trap_exit(struct vcpu *v, enum trap_result r, uint64_t esr)
 	case TRAP_RESCHED:
 		sched_block(v);
 		break;
+	case TRAP_ADVANCE:
 	case TRAP_RESUME:
 	case TRAP_KILL:
 		break;

@@ -55,29 +55,10 @@ void vgic_sgi(struct vcpu *to, unsigned intid, unsigned source);
 /*
  * Registers with a field per interrupt: both front ends have these at the same offsets. All take
  * accesses of 1, 2 and 4 bytes, as QEMU's GICv2 does; the manuals ask it of some (IHI 0048B 4.1.4).
+ * Private interrupts are priv's, NULL: RAZ/WI. What is no such register is RAZ/WI. Lock: taken.
  */
-struct vgic_field {
-	uint16_t off, len; /* bytes */
-	uint8_t bits;      /* per interrupt */
-	uint8_t flags;
-	uint32_t (*get)(struct vm *vm, struct vgic_irq *irq);
-	void (*set)(struct vm *vm, struct vgic_irq *irq, uint32_t val);
-};
-#define FIELD_V2 BIT32(0)    /* GICv2 machines have it */
-#define FIELD_V3 BIT32(1)    /* GICv3 machines have it */
-#define FIELD_ONES BIT32(2)  /* writes: only where a bit is set */
-#define FIELD_CLEAR BIT32(4) /* with FIELD_ONES: those bits are cleared */
-#define FIELD_LIVE BIT32(3)  /* reads want the state that is in list registers */
-
-/* One window on interrupt fields: a distributor, or a redistributor's SGI frame. */
-struct vgic_view {
-	struct vm *vm;
-	struct vcpu *priv; /* whose private interrupts; NULL: RAZ/WI */
-	uint32_t limit;    /* first INTID that is not here */
-};
-/* False: no such register. Both take the lock. */
-bool vgic_field_read(const struct vgic_view *w, uint32_t off, unsigned size, uint64_t *val);
-bool vgic_field_write(const struct vgic_view *w, uint32_t off, unsigned size, uint64_t val);
+uint64_t vgic_field_read(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size);
+void vgic_field_write(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size, uint64_t val);
 /* GICD_CTLR's group enables: every interrupt is looked at again. */
 void vgic_set_groups(struct vm *vm, uint32_t groups);
 /* The ID registers at the end of a frame, off from their beginning (0xfd0 or 0xffd0). */

@@ -5,33 +5,45 @@
  */
 #include "internal.h"
 
-static uint32_t get_group(struct vm *vm, struct vgic_irq *irq)
-{
-	(void)vm;
-	return irq->group1;
-}
+struct field {
+	uint16_t off, len; /* bytes */
+	uint8_t log_bits;  /* of a field, 1 << log_bits bits */
+	uint8_t flags;
+	/* Without get: this byte of struct vgic_irq, shifted. */
+	uint8_t byte, shift;
+	uint32_t (*get)(struct vm *vm, struct vgic_irq *irq);
+	void (*set)(struct vm *vm, struct vgic_irq *irq, uint32_t val);
+};
+#define V2 BIT32(0)    /* only GICv2 machines have it */
+#define ONES BIT32(1)  /* writes: only where a bit is set */
+#define CLEAR BIT32(2) /* with ONES: those bits are cleared */
 
-static void set_group(struct vm *vm, struct vgic_irq *irq, uint32_t val)
+static void set_flag(struct vm *vm, struct vgic_irq *irq, bool *flag, bool on)
 {
-	if (irq->group1 != (val != 0)) {
+	if (*flag != on) {
 		vgic_irq_begin(irq);
-		irq->group1 = val != 0;
+		*flag = on;
 		vgic_irq_end(vm, irq);
 	}
 }
 
-static uint32_t get_enabled(struct vm *vm, struct vgic_irq *irq)
+static void set_group(struct vm *vm, struct vgic_irq *irq, uint32_t val)
 {
-	(void)vm;
-	return irq->enabled;
+	set_flag(vm, irq, &irq->group1, val != 0);
 }
 
 static void set_enabled(struct vm *vm, struct vgic_irq *irq, uint32_t on)
 {
-	if (irq->enabled != (on != 0) && !vgic_is_sgi_v2(vm, irq)) {
-		vgic_irq_begin(irq);
-		irq->enabled = on != 0;
-		vgic_irq_end(vm, irq);
+	if (!vgic_is_sgi_v2(vm, irq)) {
+		set_flag(vm, irq, &irq->enabled, on != 0);
+	}
+}
+
+/* Bit 1 of the two: edge. SGIs are edges for ever (IHI 0048B 4.3.13). */
+static void set_config(struct vm *vm, struct vgic_irq *irq, uint32_t val)
+{
+	if (irq->intid >= GIC_NR_SGI) {
+		set_flag(vm, irq, &irq->edge, (val & 2) != 0);
 	}
 }
 
@@ -73,12 +85,6 @@ static void set_active(struct vm *vm, struct vgic_irq *irq, uint32_t on)
 	vgic_irq_set_active(vm, irq, on != 0);
 }
 
-static uint32_t get_priority(struct vm *vm, struct vgic_irq *irq)
-{
-	(void)vm;
-	return irq->priority;
-}
-
 static void set_priority(struct vm *vm, struct vgic_irq *irq, uint32_t val)
 {
 	/* As many bits as the virtual CPU interface has; the others are RAZ/WI. */
@@ -112,24 +118,6 @@ static void set_targets(struct vm *vm, struct vgic_irq *irq, uint32_t val)
 	}
 }
 
-/* Bit 1 of the two: edge. SGIs are edges for ever (IHI 0048B 4.3.13). */
-static uint32_t get_config(struct vm *vm, struct vgic_irq *irq)
-{
-	(void)vm;
-	return irq->edge ? 2 : 0;
-}
-
-static void set_config(struct vm *vm, struct vgic_irq *irq, uint32_t val)
-{
-	bool edge = (val & 2) != 0;
-
-	if (irq->intid >= GIC_NR_SGI && irq->edge != edge) {
-		vgic_irq_begin(irq);
-		irq->edge = edge;
-		vgic_irq_end(vm, irq);
-	}
-}
-
 static uint32_t get_sources(struct vm *vm, struct vgic_irq *irq)
 {
 	(void)vm;
@@ -150,107 +138,106 @@ static void clear_sources(struct vm *vm, struct vgic_irq *irq, uint32_t val)
 	vgic_irq_end(vm, irq);
 }
 
-#define BOTH (FIELD_V2 | FIELD_V3)
-#define SET (BOTH | FIELD_ONES)
-#define CLEAR (BOTH | FIELD_ONES | FIELD_CLEAR)
-#define SOURCES (FIELD_V2 | FIELD_ONES | FIELD_LIVE)
+#define BYTE(member, shift) offsetof(struct vgic_irq, member), shift, NULL
 #define FIRST_FIELD 0x080u
-static const struct vgic_field fields[] = {
-    {0x100, 0x080, 1, SET, get_enabled, set_enabled},
-    {0x180, 0x080, 1, CLEAR, get_enabled, set_enabled},
-    {0x200, 0x080, 1, SET | FIELD_LIVE, get_pending, set_pending},
-    {0x280, 0x080, 1, CLEAR | FIELD_LIVE, get_pending, set_pending},
-    {0x300, 0x080, 1, SET | FIELD_LIVE, get_active, set_active},
-    {0x380, 0x080, 1, CLEAR | FIELD_LIVE, get_active, set_active},
-    {0x400, 0x400, 8, BOTH, get_priority, set_priority},
-    {0x800, 0x400, 8, FIELD_V2, get_targets, set_targets},
-    {0xc00, 0x100, 2, BOTH, get_config, set_config},
-    {0x080, 0x080, 1, BOTH, get_group, set_group},
+static const struct field fields[] = {
+    {0x100, 0x080, 0, ONES, BYTE(enabled, 0), set_enabled},
+    {0x180, 0x080, 0, ONES | CLEAR, BYTE(enabled, 0), set_enabled},
+    {0x200, 0x080, 0, ONES, 0, 0, get_pending, set_pending},
+    {0x280, 0x080, 0, ONES | CLEAR, 0, 0, get_pending, set_pending},
+    {0x300, 0x080, 0, ONES, 0, 0, get_active, set_active},
+    {0x380, 0x080, 0, ONES | CLEAR, 0, 0, get_active, set_active},
+    {0x400, 0x400, 3, 0, BYTE(priority, 0), set_priority},
+    {0x800, 0x400, 3, V2, 0, 0, get_targets, set_targets},
+    {0xc00, 0x100, 1, 0, BYTE(edge, 1), set_config},
+    {0x080, 0x080, 0, 0, BYTE(group1, 0), set_group},
     /* CPENDSGIR, SPENDSGIR: a byte of sources for each SGI. */
-    {0xf10, 0x010, 8, SOURCES, get_sources, clear_sources},
-    {0xf20, 0x010, 8, SOURCES, get_sources, set_sources},
+    {0xf10, 0x010, 3, V2 | ONES, 0, 0, get_sources, clear_sources},
+    {0xf20, 0x010, 3, V2 | ONES, 0, 0, get_sources, set_sources},
 };
 
-static const struct vgic_field *find_field(unsigned version, uint32_t off, unsigned size)
+static const struct field *find_field(const struct vm *vm, uint32_t off, unsigned size)
 {
-	uint8_t flag = version == 2 ? FIELD_V2 : FIELD_V3;
-
 	if (off < FIRST_FIELD || size > 4) {
 		return NULL;
 	}
-	for (const struct vgic_field *f = fields; f < fields + ARRAY_SIZE(fields); f++) {
+	for (const struct field *f = fields; f < fields + ARRAY_SIZE(fields); f++) {
 		if (off - f->off < f->len) {
-			return f->flags & flag ? f : NULL;
+			return (f->flags & V2) && vm->vgic.version != 2 ? NULL : f;
 		}
 	}
 	return NULL;
 }
 
-static struct vgic_irq *view_irq(const struct vgic_view *w, uint32_t intid)
+/*
+ * The first interrupt of an access. Up to 32 fields, aligned: its others follow it in memory, for
+ * both kinds come in multiples of 32. A redistributor (GICv3, priv set) has private ones alone.
+ */
+static struct vgic_irq *first_irq(struct vm *vm, struct vcpu *priv, const struct field *f,
+                                  uint32_t off)
 {
-	return intid < w->limit ? vgic_irq_find(w->vm, w->priv, intid) : NULL;
+	uint32_t intid = (off - f->off) * 8 >> f->log_bits;
+
+	if (priv && vm->vgic.version == 3 && intid >= VGIC_NR_PRIVATE) {
+		return NULL;
+	}
+	return vgic_irq_find(vm, priv, intid);
 }
 
-bool vgic_field_read(const struct vgic_view *w, uint32_t off, unsigned size, uint64_t *val)
+static uint32_t get_live(struct vm *vm, struct vgic_irq *irq, const struct field *f)
 {
-	const struct vgic_field *f = find_field(w->vm->vgic.version, off, size);
-	uint32_t first;
+	bool in_lr = irq->in_lr;
+	uint32_t val;
 
-	if (!f) {
-		return false;
+	if (in_lr) {
+		vgic_irq_begin(irq);
 	}
-	first = (off - f->off) * 8 / f->bits;
-	*val = 0;
-	spin_lock(&w->vm->vgic.lock);
-	for (unsigned i = 0; i < size * 8 / f->bits; i++) {
-		struct vgic_irq *irq = view_irq(w, first + i);
-		bool refold;
-
-		if (!irq) {
-			continue;
-		}
-		refold = (f->flags & FIELD_LIVE) && irq->in_lr;
-		if (refold) {
-			vgic_irq_begin(irq);
-		}
-		*val |= (uint64_t)f->get(w->vm, irq) << (i * f->bits);
-		if (refold) {
-			vgic_irq_end(w->vm, irq);
-		}
+	val = f->get(vm, irq);
+	if (in_lr) {
+		vgic_irq_end(vm, irq);
 	}
-	spin_unlock(&w->vm->vgic.lock);
-	return true;
+	return val;
 }
 
-bool vgic_field_write(const struct vgic_view *w, uint32_t off, unsigned size, uint64_t val)
+uint64_t vgic_field_read(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size)
 {
-	const struct vgic_field *f = find_field(w->vm->vgic.version, off, size);
-	uint32_t first, mask;
+	const struct field *f = find_field(vm, off, size);
+	struct vgic_irq *first = f ? first_irq(vm, priv, f, off) : NULL;
+	uint64_t val = 0;
 
-	if (!f) {
-		return false;
+	if (!first) {
+		return 0;
 	}
-	first = (off - f->off) * 8 / f->bits;
-	mask = BIT32(f->bits) - 1;
-	spin_lock(&w->vm->vgic.lock);
-	for (unsigned i = 0; i < size * 8 / f->bits; i++) {
-		uint32_t field;
-		struct vgic_irq *irq;
+	spin_lock(&vm->vgic.lock);
+	for (struct vgic_irq *irq = first + (size * 8 >> f->log_bits); irq-- != first;) {
+		uint32_t one = f->get ? get_live(vm, irq, f) : ((const uint8_t *)irq)[f->byte];
 
-		if (f->flags & FIELD_ONES) {
-			if (val >> (i * f->bits) == 0) {
-				break;
-			}
-			i += (unsigned)__builtin_ctzll(val >> (i * f->bits)) / f->bits;
-		}
-		field = (uint32_t)(val >> (i * f->bits)) & mask;
-		irq = view_irq(w, first + i);
-		if (irq) {
-			f->set(w->vm, irq, f->flags & FIELD_CLEAR ? 0 : field);
-		}
+		val = val << (1u << f->log_bits) | one;
 	}
-	spin_unlock(&w->vm->vgic.lock);
-	return true;
+	spin_unlock(&vm->vgic.lock);
+	return val << f->shift;
+}
+
+void vgic_field_write(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size, uint64_t val)
+{
+	const struct field *f = find_field(vm, off, size);
+	struct vgic_irq *first = f ? first_irq(vm, priv, f, off) : NULL;
+	uint64_t todo, mask;
+
+	if (!first) {
+		return;
+	}
+	todo = f->flags & ONES ? val : UINT64_MAX >> (64 - 8 * size);
+	mask = BIT(1u << f->log_bits) - 1;
+	spin_lock(&vm->vgic.lock);
+	while (todo != 0) {
+		unsigned n = (unsigned)__builtin_ctzll(todo) >> f->log_bits;
+		unsigned at = n << f->log_bits;
+
+		todo &= ~(mask << at);
+		f->set(vm, first + n, f->flags & CLEAR ? 0 : (uint32_t)(val >> at & mask));
+	}
+	spin_unlock(&vm->vgic.lock);
 }
 
 void vgic_set_groups(struct vm *vm, uint32_t groups)

@@ -10,37 +10,28 @@
 #define GICD_IIDR 0x008u
 #define GICD_SGIR 0xf00u
 #define GICD_IDS 0xfd0u
-#define GICD_END 0x1000u
 
 /* 4.3.15. NSATT is for two security states. */
 #define SGIR_FILTER GENMASK(25, 24)
 #define SGIR_TARGETS GENMASK(23, 16)
 #define SGIR_INTID GENMASK(3, 0)
 
-static struct vgic_view view(struct vcpu *v)
-{
-	return (struct vgic_view){v->vm, v, VGIC_NR_PRIVATE + v->vm->vgic.nr_spis};
-}
-
 static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                   uint64_t *val)
 {
-	const struct vgic_vm *g = &v->vm->vgic;
-	struct vgic_view w = view(v);
+	const struct vm *vm = v->vm;
 
 	(void)dev;
-	*val = 0;
-	if (off >= GICD_END || vgic_field_read(&w, off, size, val) || size != 4) {
-		return MMIO_OK;
-	}
-	if (off == GICD_TYPER) {
-		*val = g->nr_spis / 32 | (v->vm->nr_vcpus - 1) << 5;
-	} else if (off == GICD_CTLR) {
-		*val = g->ctlr;
-	} else if (off == GICD_IIDR) {
+	if (size == 4 && off == GICD_TYPER) {
+		*val = vm->vgic.nr_spis / 32 | (vm->nr_vcpus - 1) << 5;
+	} else if (size == 4 && off == GICD_CTLR) {
+		*val = vm->vgic.ctlr;
+	} else if (size == 4 && off == GICD_IIDR) {
 		*val = VGIC_IIDR;
-	} else if (off >= GICD_IDS) {
+	} else if (size == 4 && off >= GICD_IDS) {
 		*val = vgic_id_reg(2, false, off - GICD_IDS);
+	} else {
+		*val = vgic_field_read(v->vm, v, off, size);
 	}
 	return MMIO_OK;
 }
@@ -77,16 +68,13 @@ static void sgir_write(struct vcpu *v, uint64_t val)
 static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                    uint64_t val)
 {
-	struct vgic_view w;
-
 	(void)dev;
 	if (off == GICD_SGIR && size == 4) {
 		sgir_write(v, val);
 	} else if (off == GICD_CTLR && size == 4) {
 		vgic_set_groups(v->vm, (uint32_t)val & CTLR_GROUPS);
-	} else if (off < GICD_END) {
-		w = view(v);
-		vgic_field_write(&w, off, size, val);
+	} else {
+		vgic_field_write(v->vm, v, off, size, val);
 	}
 	return MMIO_OK;
 }

@@ -10,7 +10,7 @@
 #define GICD_TYPER 0x0004u
 #define GICD_IIDR 0x0008u
 #define GICD_IROUTER 0x6000u /* 8 bytes each; those of private interrupts are reserved */
-#define GICD_IROUTER_END 0x8000u
+#define GICD_IROUTER_LEN 0x2000u
 #define FRAME_IDS 0xffd0u
 #define FRAME_SIZE 0x10000u
 
@@ -33,132 +33,111 @@
 #define PROPBASER_MASK (GENMASK(58, 56) | GENMASK(51, 12) | GENMASK(11, 7) | GENMASK(4, 0))
 #define PENDBASER_MASK (GENMASK(58, 56) | GENMASK(51, 16) | GENMASK(11, 7))
 
-/* The part of a 64-bit register that an access of 4 or 8 bytes sees, and its merge on a write. */
-static uint64_t part_read(uint64_t reg, uint32_t off, unsigned size)
+/* The part of a 64-bit register that an access of 4 or 8 bytes means: how far up it is. */
+static unsigned part(uint32_t off)
 {
-	return size == 8 ? reg : (uint32_t)(reg >> (off & 4) * 8);
+	return (off & 4) * 8;
 }
 
 static uint64_t part_write(uint64_t reg, uint32_t off, unsigned size, uint64_t val)
 {
-	uint64_t mask = size == 8 ? ~UINT64_C(0) : UINT64_C(0xffffffff) << (off & 4) * 8;
+	uint64_t mask = UINT64_MAX >> (64 - 8 * size) << part(off);
 
-	return (reg & ~mask) | ((val << (size == 8 ? 0 : (off & 4) * 8)) & mask);
+	return (reg & ~mask) | val << part(off);
 }
 
-static struct vgic_irq *irouter_irq(struct vcpu *v, uint32_t off)
+/* NULL: none there, or no access of its size. */
+static struct vgic_irq *irouter_irq(struct vm *vm, uint32_t off, unsigned size)
 {
-	return vgic_irq_find(v->vm, NULL, (off - GICD_IROUTER) / 8);
-}
-
-static bool is_irouter(uint32_t off, unsigned size)
-{
-	return off >= GICD_IROUTER && off < GICD_IROUTER_END && size >= 4;
-}
-
-static struct vgic_view gicd_view(struct vcpu *v)
-{
-	return (struct vgic_view){v->vm, NULL, VGIC_NR_PRIVATE + v->vm->vgic.nr_spis};
+	return off - GICD_IROUTER < GICD_IROUTER_LEN && size >= 4
+	           ? vgic_irq_find(vm, NULL, (off - GICD_IROUTER) / 8)
+	           : NULL;
 }
 
 static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                   uint64_t *val)
 {
-	const struct vgic_vm *g = &v->vm->vgic;
-	struct vgic_view w = gicd_view(v);
+	struct vm *vm = v->vm;
+	const struct vgic_irq *irq;
 
 	(void)dev;
-	*val = 0;
-	if (is_irouter(off, size)) {
-		const struct vgic_irq *irq = irouter_irq(v, off);
-
-		*val = irq ? part_read(irq->irouter, off, size) : 0;
-	} else if (off < 0x1000 && vgic_field_read(&w, off, size, val)) {
-		return MMIO_OK;
-	} else if (size != 4) {
-		return MMIO_OK;
-	} else if (off == GICD_TYPER) {
-		*val = TYPER_A3V | TYPER_IDBITS | g->nr_spis / 32;
-	} else if (off == GICD_CTLR) {
-		*val = g->ctlr | CTLR_ARE | CTLR_DS;
-	} else if (off == GICD_IIDR) {
+	if (size == 4 && off == GICD_TYPER) {
+		*val = TYPER_A3V | TYPER_IDBITS | vm->vgic.nr_spis / 32;
+	} else if (size == 4 && off == GICD_CTLR) {
+		*val = vm->vgic.ctlr | CTLR_ARE | CTLR_DS;
+	} else if (size == 4 && off == GICD_IIDR) {
 		*val = VGIC_IIDR;
-	} else if (off >= FRAME_IDS) {
+	} else if (size == 4 && off >= FRAME_IDS) {
 		*val = vgic_id_reg(3, false, off - FRAME_IDS);
+	} else {
+		irq = irouter_irq(vm, off, size);
+		*val = irq ? irq->irouter >> part(off) : vgic_field_read(vm, NULL, off, size);
 	}
 	return MMIO_OK;
 }
 
-static void irouter_write(struct vcpu *v, uint32_t off, unsigned size, uint64_t val)
+static void irouter_write(struct vm *vm, struct vgic_irq *irq, uint64_t irouter)
 {
-	struct vgic_irq *irq = irouter_irq(v, off);
-
-	if (!irq) {
-		return;
-	}
-	spin_lock(&v->vm->vgic.lock);
-	val = part_write(irq->irouter, off, size, val) & IROUTER_MASK;
-	if (irq->irouter != val) {
+	if (irq->irouter != irouter) {
 		vgic_irq_begin(irq);
-		irq->irouter = val;
-		vgic_irq_route(v->vm, irq);
-		vgic_irq_end(v->vm, irq);
+		irq->irouter = irouter;
+		vgic_irq_route(vm, irq);
+		vgic_irq_end(vm, irq);
 	}
-	spin_unlock(&v->vm->vgic.lock);
 }
 
 static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                    uint64_t val)
 {
-	struct vgic_view w = gicd_view(v);
+	struct vm *vm = v->vm;
+	struct vgic_irq *irq = irouter_irq(vm, off, size);
 
 	(void)dev;
-	if (is_irouter(off, size)) {
-		irouter_write(v, off, size, val);
+	if (irq) {
+		spin_lock(&vm->vgic.lock);
+		irouter_write(vm, irq, part_write(irq->irouter, off, size, val) & IROUTER_MASK);
+		spin_unlock(&vm->vgic.lock);
 	} else if (off == GICD_CTLR && size == 4) {
-		vgic_set_groups(v->vm, (uint32_t)val & CTLR_GROUPS);
-	} else if (off < 0x1000) {
-		vgic_field_write(&w, off, size, val);
+		vgic_set_groups(vm, (uint32_t)val & CTLR_GROUPS);
+	} else {
+		vgic_field_write(vm, NULL, off, size, val);
 	}
 	return MMIO_OK;
 }
 
-static uint64_t gicr_typer(const struct vm *vm, const struct vcpu *v)
+static uint64_t gicr_typer(const struct vcpu *t)
 {
-	uint64_t aff = vm_vcpu_mpidr(3, v->id);
-	uint64_t last = v->id + 1 == vm->nr_vcpus ? BIT(4) : 0;
+	uint64_t aff = vm_vcpu_mpidr(3, t->id);
+	uint64_t last = t->id + 1 == t->vm->nr_vcpus ? BIT(4) : 0;
 
 	return FIELD_GET(GENMASK(39, 32), aff) << 56 | FIELD_GET(GENMASK(23, 0), aff) << 32 |
-	       (uint64_t)v->id << 8 | last;
+	       (uint64_t)t->id << 8 | last;
 }
 
 /* RD frame. SYNCR reads as "not busy", CTLR has no LPIs to enable: both RAZ. */
-static enum mmio_result rd_read(struct vcpu *t, uint32_t off, unsigned size, uint64_t *val)
+static uint64_t rd_read(const struct vcpu *t, uint32_t off, unsigned size)
 {
-	const struct vgic_vcpu *c = &t->vgic;
-
+	if (size < 4) {
+		return 0;
+	}
 	switch (off & ~7u) {
 	case GICR_TYPER:
-		*val = size >= 4 ? part_read(gicr_typer(t->vm, t), off, size) : 0;
-		return MMIO_OK;
+		return gicr_typer(t) >> part(off);
 	case GICR_PROPBASER:
-		*val = size >= 4 ? part_read(c->propbaser, off, size) : 0;
-		return MMIO_OK;
+		return t->vgic.propbaser >> part(off);
 	case GICR_PENDBASER:
-		*val = size >= 4 ? part_read(c->pendbaser, off, size) : 0;
-		return MMIO_OK;
+		return t->vgic.pendbaser >> part(off);
 	}
 	if (size != 4) {
-		return MMIO_OK;
+		return 0;
 	}
 	if (off == GICR_IIDR) {
-		*val = VGIC_IIDR;
-	} else if (off == GICR_WAKER) {
-		*val = c->waker_sleep ? WAKER_SLEEP | WAKER_CHILDREN : 0;
-	} else if (off >= FRAME_IDS) {
-		*val = vgic_id_reg(3, true, off - FRAME_IDS);
+		return VGIC_IIDR;
 	}
-	return MMIO_OK;
+	if (off == GICR_WAKER) {
+		return t->vgic.waker_sleep ? WAKER_SLEEP | WAKER_CHILDREN : 0;
+	}
+	return off >= FRAME_IDS ? vgic_id_reg(3, true, off - FRAME_IDS) : 0;
 }
 
 /* ProcessorSleep is stored and answered, and holds nothing back: guests exist that never clear it.
@@ -182,31 +161,26 @@ static void rd_write(struct vcpu *t, uint32_t off, unsigned size, uint64_t val)
 }
 
 /* The vCPU whose frames off is in; off becomes the offset in them. */
-static struct vcpu *gicr_vcpu(struct vcpu *v, uint32_t *off)
+static struct vcpu *gicr_vcpu(struct vm *vm, uint32_t *off)
 {
 	uint32_t i = *off / (uint32_t)VGIC_GICR_SIZE;
 
 	*off %= (uint32_t)VGIC_GICR_SIZE;
-	return i < v->vm->nr_vcpus ? v->vm->vcpus[i] : NULL;
+	return i < vm->nr_vcpus ? vm->vcpus[i] : NULL;
 }
 
 static enum mmio_result gicr_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                   uint64_t *val)
 {
-	struct vcpu *t = gicr_vcpu(v, &off);
-	struct vgic_view w = {v->vm, t, VGIC_NR_PRIVATE};
+	struct vcpu *t = gicr_vcpu(v->vm, &off);
 
 	(void)dev;
-	*val = 0;
 	if (!t) {
-		return MMIO_OK;
-	}
-	if (off < FRAME_SIZE) {
-		return rd_read(t, off, size, val);
-	}
-	off -= FRAME_SIZE;
-	if (off < 0x1000) {
-		vgic_field_read(&w, off, size, val);
+		*val = 0;
+	} else if (off < FRAME_SIZE) {
+		*val = rd_read(t, off, size);
+	} else {
+		*val = vgic_field_read(v->vm, t, off - FRAME_SIZE, size);
 	}
 	return MMIO_OK;
 }
@@ -214,17 +188,13 @@ static enum mmio_result gicr_read(struct vcpu *v, void *dev, uint32_t off, unsig
 static enum mmio_result gicr_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                    uint64_t val)
 {
-	struct vcpu *t = gicr_vcpu(v, &off);
-	struct vgic_view w = {v->vm, t, VGIC_NR_PRIVATE};
+	struct vcpu *t = gicr_vcpu(v->vm, &off);
 
 	(void)dev;
-	if (!t) {
-		return MMIO_OK;
-	}
-	if (off < FRAME_SIZE) {
+	if (t && off < FRAME_SIZE) {
 		rd_write(t, off, size, val);
-	} else if (off - FRAME_SIZE < 0x1000) {
-		vgic_field_write(&w, off - FRAME_SIZE, size, val);
+	} else if (t) {
+		vgic_field_write(v->vm, t, off - FRAME_SIZE, size, val);
 	}
 	return MMIO_OK;
 }

@@ -51,6 +51,7 @@ struct vcpu {
 
 	struct vgic_vcpu vgic;
 	struct vtimer vtimer;
+	unsigned mmio_last; /* region of the last MMIO access: index in vm->mmio.r */
 	struct vcpu_stats stats;
 
 	/* PSCI: under vm->lock. */
