@@ -30,38 +30,42 @@ const void *boot_early(const void *fdt);
 noreturn void boot_wrong_el(const void *fdt, unsigned el);
 noreturn void boot_main(const void *fdt);
 
-#define NO_UART "atoll: the device tree names no UART that Atoll can use: no more is shown\n"
-
 static uint32_t released; /* shared: secondaries may go */
 
-noreturn void boot_stop(const char *fmt, ...)
+void say(const char *fmt, ...)
 {
-	static const char head[] = "\natoll: cannot start: ";
-	char msg[256], arg[16];
+	char line[192];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(msg, sizeof(msg), fmt, ap);
+	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	console_write_sync(head, sizeof(head) - 1);
-	console_write_sync(msg, strlen(msg));
-	console_write_sync("\n", 1);
+	console_write(line, strlen(line));
+}
+
+noreturn void boot_end(void)
+{
+	char arg[16];
+
+	panic_say("\n");
 	if (str_arg(host.bootargs, "when-idle", arg, sizeof(arg)) && strcmp(arg, "poweroff") == 0) {
 		arch_system_off();
 	}
 	boot_park();
 }
 
-static const struct uart_ops *uart_ops(enum host_uart_type type)
+void boot_need(enum hyp_err err, const char *what)
 {
-	return type == HOST_UART_8250 ? &uart_8250_ops : &uart_pl011_ops;
+	if (err != HYP_OK) {
+		boot_stop("%s: %s", what, hyp_err_str(err));
+	}
 }
 
 static const struct board *early_console(void)
 {
 	const struct board *b = board_guess((uint64_t)(uintptr_t)image_start);
 
-	console_early(uart_ops(b->uart_type), pa_raw(b->uart), b->uart_reg_shift);
+	console_early(&uart_pl011_ops, pa_raw(b->uart), 0);
 	return b;
 }
 
@@ -104,32 +108,19 @@ static void start_console(void)
 	char mode[8];
 
 	if (host.uart.type == HOST_UART_NONE) {
-		console_write(NO_UART, sizeof(NO_UART) - 1); /* to the UART that was guessed */
-	} else if (arch_mm_map(host.uart.regs.base, host.uart.regs.size, MM_DEVICE) != HYP_OK) {
-		boot_stop("the console UART of the device tree lies in RAM");
+		/* To the UART that was guessed. */
+		say("atoll: the device tree names no UART that Atoll can use: no more is shown\n");
+	} else {
+		boot_need(arch_mm_map(host.uart.regs.base, host.uart.regs.size, MM_DEVICE),
+		          "the console UART of the device tree lies in RAM");
 	}
 	console_init(&host.uart); /* without a UART as well: guests' output goes nowhere then */
 	console_set_color(!str_arg(host.bootargs, "console", mode, sizeof(mode)) ||
 	                  strcmp(mode, "plain") != 0);
 	log_set_levels(level_arg("loglvl"), level_arg("guest_loglvl"));
-	if (b != NULL && b->power.size != 0 &&
-	    arch_mm_map(b->power.base, b->power.size, MM_DEVICE) != HYP_OK) {
-		boot_stop("the board's power registers lie in RAM");
-	}
-}
-
-static void start_memory(void)
-{
-	enum hyp_err err = arch_mm_init(&host);
-
-	if (err != HYP_OK) {
-		boot_stop(
-		    "EL2's memory map: %s (RAM, initrd or device tree overlap, or too many banks)",
-		    hyp_err_str(err));
-	}
-	err = page_init(&host, ptr_to_pa(image_start), ptr_to_pa(image_end));
-	if (err != HYP_OK) {
-		boot_stop("too little RAM: %s", hyp_err_str(err));
+	if (b != NULL && b->power.size != 0) {
+		boot_need(arch_mm_map(b->power.base, b->power.size, MM_DEVICE),
+		          "the board's power registers lie in RAM");
 	}
 }
 
@@ -147,38 +138,32 @@ static void start_cpus(void)
 	}
 }
 
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *fmt, ...)
+uint64_t ram_size(void)
 {
-	char line[192];
-	va_list ap;
+	uint64_t sum = 0;
 
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	console_write(line, strlen(line));
+	for (unsigned i = 0; i < host.nr_ram; i++) {
+		sum += host.ram[i].size;
+	}
+	return sum;
 }
 
 static void banner(void)
 {
 	const struct board *b = board_find(host.compatible);
 	const struct arch_gic_info *gic = arch_gic_info();
-	uint64_t ram = 0;
 	char cpu[48];
 
-	for (unsigned i = 0; i < host.nr_ram; i++) {
-		ram += host.ram[i].size;
-	}
 	arch_cpu_name(cpu, sizeof(cpu));
 	say("Atoll %s on %s (%s), EL2\n", ATOLL_VERSION, b != NULL ? b->name : host.model,
 	    host.compatible);
 	say("  CPUs   %u x %s", nr_pcpus, cpu);
 	say(host.nr_cpus_ignored != 0 ? ", %u left out\n" : "\n", host.nr_cpus_ignored);
-	say("  RAM    %lu MiB in %u bank%s\n", (unsigned long)(ram >> 20), host.nr_ram,
+	say("  RAM    %lu MiB in %u bank%s\n", ram_size() >> 20, host.nr_ram,
 	    host.nr_ram == 1 ? "" : "s");
 	say("  GIC    v%u, %u list registers, %u interrupts\n", gic->version, gic->nr_lrs,
 	    gic->nr_irqs);
-	say("  timer  %lu Hz\n", (unsigned long)arch_counter_hz());
+	say("  timer  %lu Hz\n", arch_counter_hz());
 }
 
 noreturn void boot_main(const void *fdt)
@@ -192,16 +177,15 @@ noreturn void boot_main(const void *fdt)
 	if (config_host_init(fdt, &host, &why) != HYP_OK) {
 		boot_stop("%s", why);
 	}
-	if (arch_timer_init(host.timer.clock_hz) != HYP_OK) {
-		boot_stop("the timer's frequency is unknown (CNTFRQ_EL0 is 0, no clock-frequency)");
-	}
+	boot_need(arch_timer_init(host.timer.clock_hz),
+	          "the timer's frequency is unknown (CNTFRQ_EL0 is 0, no clock-frequency)");
 	arch_smp_init(&host);
 	nr_pcpus = 1;
 	start_console();
-	start_memory();
-	if (arch_gic_init(&host.gic) != HYP_OK) {
-		boot_stop("the interrupt controller cannot be used");
-	}
+	boot_need(arch_mm_init(&host),
+	          "EL2's memory map: RAM, initrd or device tree overlap, or too many banks");
+	boot_need(page_init(&host, ptr_to_pa(image_start), ptr_to_pa(image_end)), "too little RAM");
+	boot_need(arch_gic_init(&host.gic), "the interrupt controller cannot be used");
 	arch_gic_cpu_init();
 	deadline_cpu_init();
 	irq_cpu_init();

@@ -20,7 +20,6 @@
 #include <arch/mm.h>
 #include <arch/timer.h>
 #include <arch/trap.h>
-#include <lib/printf.h>
 
 #include <string.h>
 
@@ -39,16 +38,6 @@ static void console_room(struct console_port *p)
 
 static const struct console_up up_calls = {console_input, shell_input, console_room};
 
-static uint64_t ram_size(void)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < host.nr_ram; i++) {
-		sum += host.ram[i].size;
-	}
-	return sum;
-}
-
 static void read_manifest(void)
 {
 	struct fit_image image;
@@ -61,16 +50,14 @@ static void read_manifest(void)
 	if (fit_open(pa_to_ptr(host.initrd.base), host.initrd.size, &bundle, &why) != HYP_OK) {
 		boot_stop("%s", why);
 	}
-	if (fit_find(&bundle, "manifest", &image) != HYP_OK) {
-		boot_stop("the bundle has no manifest: make it with scripts/mkbundle");
-	}
+	boot_need(fit_find(&bundle, "manifest", &image),
+	          "the bundle has no manifest: make it with scripts/mkbundle");
 	if (fit_verify(&image, false, &why) != HYP_OK) {
 		boot_stop("the bundle's manifest: %s", why);
 	}
-	if (config_parse(image.data, image.size, arch_gic_info()->version, nr_pcpus, &manifest) !=
-	    HYP_OK) {
-		boot_stop("the manifest was refused (see above)");
-	}
+	boot_need(
+	    config_parse(image.data, image.size, arch_gic_info()->version, nr_pcpus, &manifest),
+	    "the manifest was refused (see above)");
 	config_check_files(&manifest, &bundle, ram_size());
 	if (str_arg(host.bootargs, "when-idle", idle, sizeof(idle))) {
 		manifest.when_idle = strcmp(idle, "poweroff") == 0 ? IDLE_POWEROFF : IDLE_WAIT;
@@ -79,9 +66,10 @@ static void read_manifest(void)
 
 static const char *create_failure(enum hyp_err err)
 {
-	return err == HYP_ENOMEM   ? "not enough RAM left on this board; give it less memory"
-	       : err == HYP_ENOENT ? "the bundle lacks one of its files; make it with scripts/mkbundle"
-				   : hyp_err_str(err);
+	return err == HYP_ENOMEM ? "not enough RAM left on this board; give it less memory"
+	       : err == HYP_ENOENT
+	           ? "the bundle lacks one of its files; make it with scripts/mkbundle"
+	           : hyp_err_str(err);
 }
 
 static void create_vms(void)
@@ -109,18 +97,6 @@ static void create_vms(void)
 	}
 }
 
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *fmt, ...)
-{
-	char line[160];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	console_write(line, strlen(line));
-}
-
 static void table(void)
 {
 	say("  VM  name             vCPUs      RAM  class  image\n");
@@ -129,31 +105,22 @@ static void table(void)
 
 		if (vm) {
 			say("  %2u  %-16s %5u %5lu MiB  %-5s  %s%s\n", i, vm->name, vm->nr_vcpus,
-			    (unsigned long)(vm->cfg->memory >> 20),
-			    vm->cfg->sched == SCHED_FIXED ? "fixed" : "fair", vm->cfg->image,
-			    vm->cfg->autostart ? "" : " (not started)");
+			    vm->cfg->memory >> 20, vm->cfg->sched == SCHED_FIXED ? "fixed" : "fair",
+			    vm->cfg->image, vm->cfg->autostart ? "" : " (not started)");
 		}
 	}
 	/* The counter starts with the machine. */
-	say("ready in %lu us\n",
-	    (unsigned long)(arch_counter() / MAX(arch_counter_hz() / 1000000, UINT64_C(1))));
+	say("ready in %lu us\n", arch_counter() / MAX(arch_counter_hz() / 1000000, UINT64_C(1)));
 }
 
 noreturn void hyp_start(void)
 {
-	enum hyp_err err;
-
 	read_manifest();
 	console_set_up(&up_calls);
 	sysreg_init();
 	sched_init();
-	err = s2_init(arch_pa_bits(), arch_vmid_bits(), &life_s2_ops);
-	if (err == HYP_OK) {
-		err = lifecycle_init(&bundle, &manifest);
-	}
-	if (err != HYP_OK) {
-		boot_stop("too little RAM: %s", hyp_err_str(err));
-	}
+	boot_need(s2_init(arch_pa_bits(), arch_vmid_bits(), &life_s2_ops), "too little RAM");
+	boot_need(lifecycle_init(&bundle, &manifest), "too little RAM");
 	create_vms();
 	table();
 	lifecycle_start_all();

@@ -47,8 +47,7 @@ void arch_cpu_init(void)
 	sysreg_write(CNTV_CTL_EL0, 0);
 	sysreg_write(CNTP_CTL_EL0, 0);
 	sysreg_write(HSTR_EL2, 0);
-	sysreg_write(ACTLR_EL2,
-	             0); /* EL1 has no access to CPU control registers (A72 TRM 4.3.30) */
+	sysreg_write(ACTLR_EL2, 0); /* EL1 gets no CPU control registers (A72 TRM 4.3.30) */
 	sysreg_write(HACR_EL2, 0);
 	sysreg_write(VTCR_EL2, BIT(31)); /* RES1; the stage-2 code sets the rest */
 	sysreg_write(VTTBR_EL2, 0);
@@ -75,14 +74,9 @@ void arch_cpu_idle(void)
 	__asm__ volatile("wfi" ::: "memory");
 }
 
-uint64_t arch_cpu_midr(void)
-{
-	return sysreg_read(MIDR_EL1);
-}
-
 void arch_cpu_name(char *buf, size_t n)
 {
-	uint64_t midr = arch_cpu_midr();
+	uint64_t midr = sysreg_read(MIDR_EL1);
 	unsigned implementer = (unsigned)FIELD_GET(MIDR_IMPLEMENTER, midr);
 	unsigned part = (unsigned)FIELD_GET(MIDR_PART, midr);
 
@@ -111,8 +105,10 @@ unsigned arch_vmid_bits(void)
 }
 
 /* Firmware by SMC; by HVC only when it was EL1 that we were started at. */
-static void psci_power(uint64_t fn)
+static void system_down(uint64_t fn)
 {
+	const struct board *b = board_find(host.compatible);
+
 	if (host.psci_smc) {
 		smccc_smc(fn, 0, 0, 0);
 	} else if (host.psci_hvc && sysreg_read(CurrentEL) >> 2 == 1) {
@@ -120,24 +116,17 @@ static void psci_power(uint64_t fn)
 
 		__asm__ volatile("hvc #0" : "+r"(x0) : : "x1", "x2", "x3", "memory");
 	}
+	if (b != NULL && b->system_down != NULL) {
+		b->system_down(fn == PSCI_SYSTEM_OFF);
+	}
 }
 
 void arch_system_off(void)
 {
-	const struct board *b = board_find(host.compatible);
-
-	psci_power(PSCI_SYSTEM_OFF);
-	if (b != NULL && b->system_off != NULL) {
-		b->system_off();
-	}
+	system_down(PSCI_SYSTEM_OFF);
 }
 
 void arch_system_reset(void)
 {
-	const struct board *b = board_find(host.compatible);
-
-	psci_power(PSCI_SYSTEM_RESET);
-	if (b != NULL && b->system_reset != NULL) {
-		b->system_reset();
-	}
+	system_down(PSCI_SYSTEM_RESET);
 }

@@ -52,75 +52,70 @@ static const uint64_t attr_bits[] = {
     [MM_DEVICE] = S1_ATTR(ATTR_DEVICE) | S1_XN,
 };
 
-enum map_mode {
-	MAP_NEW,  /* EEXIST when something else is there already */
-	MAP_FILL, /* what is there stays */
-};
+/* What is there already: EEXIST unless it is the same, or it stays. */
+enum map_mode { MAP_NEW, MAP_FILL };
 
 static uint64_t leaf(uint64_t at, enum mm_attr attr, bool page)
 {
 	return at | attr_bits[attr] | S1_AP_RES1 | S1_AF | S1_VALID | (page ? S1_TABLE : 0);
 }
 
+/*
+ * The entry of `at` that covers 1 << *shift bytes, with the tables above it; or above or below
+ * that, where there is a block or a table already: *shift is what it covers. NULL: the pool is
+ * empty.
+ */
+static uint64_t *entry_of(uint64_t at, unsigned *shift)
+{
+	uint64_t *t = tables[0];
+
+	for (unsigned s = 39;; s -= 9) { /* level 0; 30, 21, 12 */
+		uint64_t *e = &t[(at >> s) & 511];
+
+		if (*e == 0 && s > *shift) {
+			if (tables_used == POOL_TABLES) {
+				return NULL;
+			}
+			*e = (uint64_t)(uintptr_t)tables[tables_used++] | S1_TABLE | S1_VALID;
+		}
+		if (s == PAGE_SHIFT || (*e & (S1_TABLE | S1_VALID)) != (S1_TABLE | S1_VALID)) {
+			*shift = s;
+			return e;
+		}
+		t = (uint64_t *)(uintptr_t)(*e & S1_ADDR);
+	}
+}
+
 /* Flat map of [at, end), both page-aligned, in the largest blocks. */
 static enum hyp_err map_range(uint64_t at, uint64_t end, enum mm_attr attr, enum map_mode mode)
 {
 	while (at < end) {
-		uint64_t *t = tables[0];
-		unsigned shift = 39; /* level 0; 30, 21, 12 */
+		unsigned fit = 30, shift;
+		uint64_t *e, want;
 
-		for (;; shift -= 9) {
-			uint64_t *e = &t[(at >> shift) & 511];
-			uint64_t want = leaf(at, attr, shift == PAGE_SHIFT);
-			bool fits =
-			    shift <= 30 && IS_ALIGNED(at, BIT(shift)) && end - at >= BIT(shift);
-
-			if (*e == 0 && fits) {
-				*e = want;
-			} else if (*e == 0) {
-				if (tables_used == POOL_TABLES) {
-					return HYP_ENOMEM;
-				}
-				*e = (uint64_t)(uintptr_t)tables[tables_used++] | S1_TABLE |
-				     S1_VALID;
-			}
-			if (shift == PAGE_SHIFT ||
-			    (*e & (S1_TABLE | S1_VALID)) != (S1_TABLE | S1_VALID)) {
-				/* A leaf: ours, or what was there. */
-				if (mode == MAP_NEW && (!fits || *e != want)) {
-					return HYP_EEXIST;
-				}
-				break;
-			}
-			t = (uint64_t *)(uintptr_t)(*e & S1_ADDR);
+		while (!IS_ALIGNED(at, BIT(fit)) || end - at < BIT(fit)) {
+			fit -= 9;
+		}
+		shift = fit;
+		e = entry_of(at, &shift);
+		if (e == NULL) {
+			return HYP_ENOMEM;
+		}
+		want = leaf(at, attr, shift == PAGE_SHIFT);
+		if (*e == 0) {
+			*e = want;
+		} else if (mode == MAP_NEW && (shift > fit || *e != want)) {
+			return HYP_EEXIST;
 		}
 		at = (at | (BIT(shift) - 1)) + 1;
 	}
 	return HYP_OK;
 }
 
-/* The level-3 entry of a page, with the tables above it; NULL: pool empty or mapped as a block. */
-static uint64_t *page_entry(uint64_t at)
-{
-	uint64_t *t = tables[0];
-
-	for (unsigned shift = 39; shift > PAGE_SHIFT; shift -= 9) {
-		uint64_t *e = &t[(at >> shift) & 511];
-
-		if (*e == 0 && tables_used < POOL_TABLES) {
-			*e = (uint64_t)(uintptr_t)tables[tables_used++] | S1_TABLE | S1_VALID;
-		}
-		if ((*e & (S1_TABLE | S1_VALID)) != (S1_TABLE | S1_VALID)) {
-			return NULL;
-		}
-		t = (uint64_t *)(uintptr_t)(*e & S1_ADDR);
-	}
-	return &t[(at >> PAGE_SHIFT) & 511];
-}
-
 static enum hyp_err make_hole(const void *page)
 {
-	uint64_t *e = page_entry((uint64_t)(uintptr_t)page);
+	unsigned shift = PAGE_SHIFT;
+	uint64_t *e = entry_of((uint64_t)(uintptr_t)page, &shift);
 
 	if (e == NULL || *e != 0) {
 		return HYP_EEXIST;
@@ -178,27 +173,24 @@ enum hyp_err arch_mm_map(pa_t at, uint64_t size, enum mm_attr attr)
 static enum hyp_err map_bank(const struct host *h, uint64_t at, uint64_t end)
 {
 	while (at < end) {
-		uint64_t stop = end;
-		bool inside = false;
+		uint64_t stop = end, behind = at;
 
 		for (unsigned i = 0; i < h->nr_reserved; i++) {
-			uint64_t lo = ALIGN_DOWN(pa_raw(h->reserved[i].base), PAGE_SIZE);
-			uint64_t hi =
-			    ALIGN_UP(pa_raw(h->reserved[i].base) + h->reserved[i].size, PAGE_SIZE);
+			const struct host_range *r = &h->reserved[i];
+			uint64_t lo = ALIGN_DOWN(pa_raw(r->base), PAGE_SIZE);
+			uint64_t hi = ALIGN_UP(pa_raw(r->base) + r->size, PAGE_SIZE);
 
 			if (lo <= at && at < hi) {
-				at = hi;
-				inside = true;
-				break;
-			}
-			if (at < lo) {
+				behind = hi;
+			} else if (at < lo) {
 				stop = MIN(stop, lo);
 			}
 		}
-		if (!inside) {
+		if (behind == at) {
 			TRY(map_range(at, stop, MM_RW, MAP_FILL));
-			at = stop;
+			behind = stop;
 		}
+		at = behind;
 	}
 	return HYP_OK;
 }
@@ -222,9 +214,10 @@ enum hyp_err arch_mm_init(const struct host *h)
 
 void *mm_window(pa_t page)
 {
-	uint64_t *e = page_entry(WINDOW_VA);
+	unsigned shift = PAGE_SHIFT;
+	uint64_t *e = entry_of(WINDOW_VA, &shift);
 
-	CHECK(e != NULL);
+	CHECK(e != NULL && shift == PAGE_SHIFT);
 	*e = 0;
 	arch_tlb_el2_all(); /* break ... */
 	*e = leaf(ALIGN_DOWN(pa_raw(page), PAGE_SIZE), MM_RW, true);

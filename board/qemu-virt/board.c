@@ -7,6 +7,5 @@ const struct board board_qemu_virt = {
     .compatible = "linux,dummy-virt",
     .guess_lo = GiB(1),
     .guess_hi = UINT64_MAX,
-    .uart_type = HOST_UART_PL011,
     .uart = {0x09000000},
 };

@@ -16,17 +16,14 @@
 #define PM_RSTS_HALT UINT32_C(0x555) /* partition 63: the firmware halts instead of booting */
 #define PM_WDOG_TICKS UINT32_C(10)   /* of 16 us */
 
-static void rpi4_system_reset(void)
+static void rpi4_system_down(bool off)
 {
+	if (off) {
+		io_write32(PM_RSTS, PM_PASSWORD | io_read32(PM_RSTS) | PM_RSTS_HALT);
+	}
 	io_write32(PM_WDOG, PM_PASSWORD | PM_WDOG_TICKS);
 	io_write32(PM_RSTC,
 	           PM_PASSWORD | (io_read32(PM_RSTC) & ~PM_RSTC_WRCFG) | PM_RSTC_FULL_RESET);
-}
-
-static void rpi4_system_off(void)
-{
-	io_write32(PM_RSTS, PM_PASSWORD | io_read32(PM_RSTS) | PM_RSTS_HALT);
-	rpi4_system_reset();
 }
 
 const struct board board_rpi4 = {
@@ -34,9 +31,7 @@ const struct board board_rpi4 = {
     .compatible = "raspberrypi,4",
     .guess_lo = 0,
     .guess_hi = GiB(1),
-    .uart_type = HOST_UART_PL011,
     .uart = {0xfe201000},
     .power = {{PM_BASE}, PAGE_SIZE},
-    .system_off = rpi4_system_off,
-    .system_reset = rpi4_system_reset,
+    .system_down = rpi4_system_down,
 };

@@ -10,14 +10,11 @@
 
 struct board {
 	const char *name;
-	const char *compatible;      /* prefix of the root's first compatible string */
-	uint64_t guess_lo, guess_hi; /* image loaded in [lo, hi): probably this board */
-	enum host_uart_type uart_type;
-	uint32_t uart_reg_shift;
-	pa_t uart;
-	struct host_range power;  /* registers of the hooks, mapped before they are called */
-	void (*system_off)(void); /* NULL: PSCI only */
-	void (*system_reset)(void);
+	const char *compatible;        /* prefix of the root's first compatible string */
+	uint64_t guess_lo, guess_hi;   /* image loaded in [lo, hi): probably this board */
+	pa_t uart;                     /* PL011 */
+	struct host_range power;       /* registers of the hook, mapped before it is called */
+	void (*system_down)(bool off); /* off, else reset; NULL: PSCI only */
 };
 
 extern const struct board board_qemu_virt, board_rpi4;
