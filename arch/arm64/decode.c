@@ -5,7 +5,7 @@
  */
 #include <asm/trap.h>
 
-/* C6.2.164 LDP: opc 101 V=0 0 mode L imm7 Rt2 Rn Rt; opc 00 = 32, 10 = 64 bit, 01 with L = LDPSW. */
+/* C6.2.164 LDP: opc 101 V=0 0 mode L imm7 Rt2 Rn Rt; opc 00 = 32, 10 = 64, 01 with L = LDPSW. */
 #define PAIR_MASK 0x3e000000u
 #define PAIR_BITS 0x28000000u
 /* C6.2.166 LDR (immediate), pre and post index: size 111 V=0 00 opc 0 imm9 x1 Rn Rt. */
