@@ -6,7 +6,6 @@
 #include <hyp/atomic.h>
 #include <hyp/check.h>
 #include <hyp/console.h>
-#include <hyp/crash.h>
 #include <hyp/life.h>
 #include <hyp/lifecycle.h>
 #include <hyp/log.h>
@@ -43,27 +42,17 @@ static enum hyp_err table_alloc(unsigned order, pa_t *out)
 	return page_alloc(order, OWNER_HYP, out);
 }
 
-static void table_free(pa_t table, unsigned order)
-{
-	page_free(table, order);
-}
-
 /* RAM of the VM itself, pages shared read-only, or the virtual CPU interface of a GICv2. */
 static bool may_map(uint16_t owner, pa_t p, uint64_t size, enum s2_attr attr)
 {
-	switch (attr) {
-	case S2_DEVICE:
+	if (attr == S2_DEVICE) {
 		return pa_raw(p) == pa_raw(arch_gic_info()->gicv) && size <= GICV_SIZE;
-	case S2_RWX:
-		return page_owned_by(p, size, owner);
-	case S2_RO:
-	case S2_ROX:
-		break;
 	}
-	return page_owned_by(p, size, owner) || page_owned_by(p, size, OWNER_SHARED);
+	return page_owned_by(p, size, owner) ||
+	       (attr != S2_RWX && page_owned_by(p, size, OWNER_SHARED));
 }
 
-const struct s2_mem_ops life_s2_ops = {table_alloc, table_free, may_map};
+const struct s2_mem_ops life_s2_ops = {table_alloc, page_free, may_map};
 
 static enum hyp_err map(struct vm *vm, uint64_t to, pa_t p, uint64_t size, enum s2_attr attr)
 {
@@ -85,7 +74,8 @@ static enum hyp_err ram_create(struct vm *vm)
 		enum hyp_err err;
 		pa_t p;
 
-		TRY(page_alloc_best((vm->cfg->memory - done) / PAGE_SIZE, vm->s2.owner, &p, &order));
+		TRY(page_alloc_best((vm->cfg->memory - done) / PAGE_SIZE, vm->s2.owner, &p,
+		                    &order));
 		while (page_scrub_block(p)) {
 		}
 		err = map(vm, vm->machine->ram_base + done, p, PAGE_SIZE << order, S2_RWX);
@@ -121,10 +111,10 @@ static enum hyp_err flash_create(struct vm *vm)
 {
 	for (uint64_t off = 0; off < FLASH_ZERO_SIZE; off += PAGE_SIZE) {
 		TRY(map(vm, vm->machine->flash_base + FLASH_ZERO_BASE + off, zero_page, PAGE_SIZE,
-			S2_RO));
+		        S2_RO));
 	}
 	return mmio_add(&vm->mmio, ipa(vm->machine->flash_base), vm->machine->flash_size,
-			&vflash_ops, vm);
+	                &vflash_ops, vm);
 }
 
 /* --- creation ---------------------------------------------------------------------------- */
@@ -135,14 +125,14 @@ static enum hyp_err machine_create(struct vm *vm)
 
 	TRY(vgic_vm_init(vm, vm->cfg->gic, m->virtio_intid + m->nr_virtio - GIC_FIRST_SPI));
 	if (vm->cfg->gic == 2) {
-		/* Both pages: GICC_DIR is in the second (peers-style 13 #15). */
+		/* Both pages: GICC_DIR is in the second (IHI 0048B 4.1.4). */
 		TRY(map(vm, m->gicc, arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
 	}
 	TRY(flash_create(vm));
 	TRY(vpl011_create(vm));
 	TRY(vpl031_create(vm));
 	return mmio_add(&vm->mmio, ipa(m->virtio), (uint64_t)m->nr_virtio * 0x200,
-			&vvirtio_empty_ops, vm);
+	                &vvirtio_empty_ops, vm);
 }
 
 /* Everything but vms[slot] and the counters; safe on a VM that was built in part. */
@@ -155,10 +145,8 @@ static void vm_free(struct vm *vm)
 	if (vm->pl011) {
 		vpl011_destroy(vm);
 	}
-	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
-		if (vm->vcpus[i]) {
-			vcpu_free(vm->vcpus[i]);
-		}
+	for (unsigned i = 0; i < vm->nr_vcpus && vm->vcpus[i]; i++) {
+		vcpu_free(vm->vcpus[i]);
 	}
 	vgic_vm_fini(vm);
 	if (vm->s2.nr_tables != 0) {
@@ -190,19 +178,19 @@ static enum hyp_err vm_build(struct vm *vm)
 
 enum hyp_err lifecycle_create(const struct vm_config *cfg, struct vm **out)
 {
-	struct vm *vm = page_alloc_hyp(sizeof(*vm));
 	unsigned slot = 0;
 	enum hyp_err err;
+	struct vm *vm;
 
-	if (!vm) {
-		return HYP_ENOMEM;
-	}
 	while (slot < MAX_VMS && vms[slot]) {
 		slot++;
 	}
 	if (slot == MAX_VMS) {
-		page_free_hyp(vm, sizeof(*vm));
 		return HYP_EFULL;
+	}
+	vm = page_alloc_hyp(sizeof(*vm));
+	if (!vm) {
+		return HYP_ENOMEM;
 	}
 	vm->lock = SPINLOCK_INIT(LOCK_VM);
 	vm->slot = slot;
@@ -258,7 +246,8 @@ bool life_going_down(void)
 
 /* --- stop -------------------------------------------------------------------------------- */
 
-static void stop(struct vm *vm, enum stop_reason reason, uint32_t status, const struct crash_info *c)
+static void stop(struct vm *vm, enum stop_reason reason, uint32_t status,
+                 const struct crash_info *c)
 {
 	bool first;
 
@@ -305,7 +294,7 @@ static void all_stopped(void)
 {
 	char line[64];
 	int n = snprintf(line, sizeof(line), "atoll: %u VMs stopped, %u crashed\n",
-			 load_relaxed(&nr_stopped), load_relaxed(&nr_crashed));
+	                 load_relaxed(&nr_stopped), load_relaxed(&nr_crashed));
 
 	if (atomic_exchange_full(&told, true)) {
 		return;
@@ -342,8 +331,7 @@ void life_stopped_for_good(struct vm *vm)
 	if (failed(vm)) {
 		atomic_fetch_add_full(&nr_crashed, 1);
 	}
-	last_fg = !vm->cfg->background &&
-		  atomic_fetch_add_full(&nr_foreground, (uint32_t)-1) == 1;
+	last_fg = !vm->cfg->background && atomic_fetch_add_full(&nr_foreground, (uint32_t)-1) == 1;
 	last = atomic_fetch_add_full(&nr_alive, (uint32_t)-1) == 1;
 	if (last || (last_fg && when_idle != IDLE_POWEROFF)) {
 		all_stopped();
@@ -358,11 +346,7 @@ void lifecycle_start_all(void)
 		if (vms[i] && vms[i]->cfg->autostart) {
 			nr_alive++;
 			nr_foreground += vms[i]->cfg->background ? 0 : 1;
-		}
-	}
-	for (unsigned i = 0; i < MAX_VMS; i++) {
-		if (vms[i] && vms[i]->cfg->autostart) {
-			load(vms[i], VM_NEW);
+			load(vms[i], VM_NEW); /* no job runs before this CPU's scheduler does */
 		}
 	}
 	if (nr_alive == 0) {
@@ -393,7 +377,7 @@ static void restart(struct vm *vm)
 	spin_unlock(&vm->lock);
 	if (failed(vm)) {
 		log_info("%s: restart %u of %u in %llu ms", vm->name, vm->restarts,
-			 vm->cfg->restart_limit, (unsigned long long)(us / 1000));
+		         vm->cfg->restart_limit, (unsigned long long)(us / 1000));
 		deadline_set(&l->backoff, arch_counter() + arch_us_to_ticks(us));
 	} else {
 		load(vm, VM_BACKOFF);
@@ -402,8 +386,8 @@ static void restart(struct vm *vm)
 
 bool life_stopped(struct vm *vm)
 {
-	bool again = vm->reason == STOP_RESET ||
-		     (failed(vm) && vm->cfg->on_crash == ON_CRASH_RESTART);
+	bool again =
+	    vm->reason == STOP_RESET || (failed(vm) && vm->cfg->on_crash == ON_CRASH_RESTART);
 
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		if (!vcpu_is_out(vm->vcpus[i])) {
@@ -423,7 +407,7 @@ bool life_stopped(struct vm *vm)
 	}
 	if (again && vm->restarts >= vm->cfg->restart_limit) {
 		log_warn("%s: stays stopped: restart-limit %u is used up", vm->name,
-			 vm->cfg->restart_limit);
+		         vm->cfg->restart_limit);
 		again = false;
 	}
 	if (again) {
@@ -445,9 +429,8 @@ void life_load_failed(struct vm *vm, const char *image, const char *why)
 const char *stop_reason_name(enum stop_reason r)
 {
 	static const char *const names[] = {
-		[STOP_NONE] = "-",     [STOP_OFF] = "off",     [STOP_RESET] = "reset",
-		[STOP_EXIT] = "exit",  [STOP_CRASH] = "crash", [STOP_ADMIN] = "stopped by the host",
-	};
+	    [STOP_NONE] = "-",    [STOP_OFF] = "off",     [STOP_RESET] = "reset",
+	    [STOP_EXIT] = "exit", [STOP_CRASH] = "crash", [STOP_ADMIN] = "stopped by the host"};
 
 	return names[r];
 }
@@ -455,10 +438,9 @@ const char *stop_reason_name(enum stop_reason r)
 const char *vm_state_name(const struct vm *vm)
 {
 	static const char *const names[] = {
-		[VM_NEW] = "new",	    [VM_LOADING] = "loading", [VM_RUNNING] = "running",
-		[VM_PAUSED] = "paused",	    [VM_STOPPING] = "stopping", [VM_STOPPED] = "stopped",
-		[VM_BACKOFF] = "restarting",
-	};
+	    [VM_NEW] = "new",           [VM_LOADING] = "loading",   [VM_RUNNING] = "running",
+	    [VM_PAUSED] = "paused",     [VM_STOPPING] = "stopping", [VM_STOPPED] = "stopped",
+	    [VM_BACKOFF] = "restarting"};
 
 	return names[load_relaxed(&vm->state)];
 }

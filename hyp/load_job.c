@@ -27,14 +27,9 @@ static uint8_t verified[BUNDLE_MAX_IMAGES];
 
 static const char *file_name(const struct vm *vm, unsigned file)
 {
-	switch (file) {
-	case FILE_IMAGE:
-		return vm->cfg->image;
-	case FILE_RAMDISK:
-		return vm->cfg->ramdisk;
-	default:
-		return vm->cfg->fdt_overlay;
-	}
+	const struct vm_config *c = vm->cfg;
+
+	return file == FILE_IMAGE ? c->image : file == FILE_RAMDISK ? c->ramdisk : c->fdt_overlay;
 }
 
 static const struct fit_image *file_or_null(const struct vm_life *l, unsigned file)
@@ -61,11 +56,6 @@ static bool next_phase(struct vm_life *l, enum load_phase phase)
 	return true;
 }
 
-static uint8_t verify_mask(const struct vm *vm)
-{
-	return vm->cfg->verify == VERIFY_SHA256 ? 3 : 1;
-}
-
 static bool next_file(struct vm_life *l)
 {
 	l->at = 0;
@@ -75,7 +65,7 @@ static bool next_file(struct vm_life *l)
 static bool verify_step(struct vm_life *l)
 {
 	const struct fit_image *img = &l->files[l->file];
-	uint8_t want = verify_mask(l->vm);
+	uint8_t want = l->vm->cfg->verify == VERIFY_SHA256 ? 3 : 1;
 	const char *why;
 
 	if (img->size == 0 ||
@@ -104,13 +94,13 @@ static bool plan_step(struct vm_life *l)
 	uint64_t room = gfdt_room(file_or_null(l, FILE_OVERLAY));
 	const char *why;
 	struct gfdt_input in = {
-		.cfg = vm->cfg,
-		.machine = vm->machine,
-		.overlay = file_or_null(l, FILE_OVERLAY),
+	    .cfg = vm->cfg,
+	    .machine = vm->machine,
+	    .overlay = file_or_null(l, FILE_OVERLAY),
 	};
 
 	if (loader_plan(vm->cfg, vm->machine->ram_base, &l->files[FILE_IMAGE],
-			file_or_null(l, FILE_RAMDISK), room, &l->plan, &why) != HYP_OK) {
+	                file_or_null(l, FILE_RAMDISK), room, &l->plan, &why) != HYP_OK) {
 		return fail(l, vm->cfg->image, why);
 	}
 	in.initrd_start = ipa_raw(l->plan.initrd_start);
@@ -218,6 +208,11 @@ static bool start_step(struct vm_life *l)
 	return false;
 }
 
+static bool (*const steps[])(struct vm_life *l) = {
+    [LOAD_VERIFY] = verify_step, [LOAD_PLAN] = plan_step,   [LOAD_ZERO] = zero_step,
+    [LOAD_COPY] = copy_step,     [LOAD_START] = start_step,
+};
+
 static bool life_step(struct job *j)
 {
 	struct vm_life *l = container_of(j, struct vm_life, job);
@@ -234,19 +229,7 @@ static bool life_step(struct job *j)
 		life_stopped_for_good(l->vm);
 		return false;
 	}
-	switch (l->phase) {
-	case LOAD_VERIFY:
-		return verify_step(l);
-	case LOAD_PLAN:
-		return plan_step(l);
-	case LOAD_ZERO:
-		return zero_step(l);
-	case LOAD_COPY:
-		return copy_step(l);
-	case LOAD_START:
-		break;
-	}
-	return start_step(l);
+	return steps[l->phase](l);
 }
 
 static const struct job_ops life_ops = {"life", life_step, NULL};

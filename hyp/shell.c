@@ -167,9 +167,8 @@ static void verb_stats(void)
 	for (unsigned i = 0; one == NULL && i < nr_pcpus; i++) {
 		const struct pcpu *p = &pcpus[i];
 
-		out(" CPU %-2u idle %llu ms of %llu, traps %llu, interrupts %llu, switches %llu\n",
-		    i, ms(p->idle_ticks), ms(arch_counter()), (ull)p->nr_traps, (ull)p->nr_irqs,
-		    (ull)p->nr_switches);
+		out(" CPU %-2u idle %llu ms of %llu, interrupts %llu, switches %llu\n", i,
+		    ms(p->idle_ticks), ms(arch_counter()), (ull)p->nr_irqs, (ull)p->nr_switches);
 	}
 }
 

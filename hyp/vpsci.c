@@ -8,24 +8,29 @@
 #include <hyp/sched.h>
 #include <hyp/vcpu.h>
 #include <hyp/vm.h>
-#include <hyp/vpsci.h>
 #include <arch/barrier.h>
 
-#define PSCI_32(n) (0x84000000u + (n))
-#define PSCI_64(n) (0xc4000000u + (n))
+#define FN_BASE 0x84000000u
 #define FN_64BIT 0x40000000u
+#define FN_NUMBER 0x1fu
 
 enum {
-	FN_VERSION = PSCI_32(0),
-	FN_CPU_SUSPEND = PSCI_32(1),
-	FN_CPU_OFF = PSCI_32(2),
-	FN_CPU_ON = PSCI_32(3),
-	FN_AFFINITY_INFO = PSCI_32(4),
-	FN_MIGRATE_INFO_TYPE = PSCI_32(6),
-	FN_SYSTEM_OFF = PSCI_32(8),
-	FN_SYSTEM_RESET = PSCI_32(9),
-	FN_FEATURES = PSCI_32(10),
+	FN_VERSION = 0,
+	FN_CPU_SUSPEND = 1,
+	FN_CPU_OFF = 2,
+	FN_CPU_ON = 3,
+	FN_AFFINITY_INFO = 4,
+	FN_MIGRATE_INFO_TYPE = 6,
+	FN_SYSTEM_OFF = 8,
+	FN_SYSTEM_RESET = 9,
+	FN_FEATURES = 10,
 };
+
+/* Those with arguments as wide as registers have a second, 64-bit form. */
+#define CALLS_64 (BIT32(FN_CPU_SUSPEND) | BIT32(FN_CPU_ON) | BIT32(FN_AFFINITY_INFO))
+#define CALLS_32                                                                                   \
+	(CALLS_64 | BIT32(FN_VERSION) | BIT32(FN_CPU_OFF) | BIT32(FN_MIGRATE_INFO_TYPE) |          \
+	 BIT32(FN_SYSTEM_OFF) | BIT32(FN_SYSTEM_RESET) | BIT32(FN_FEATURES))
 
 #define PSCI_1_1 UINT64_C(0x10001)
 #define PSCI_TOS_NOT_PRESENT UINT64_C(2)
@@ -34,34 +39,11 @@ enum {
 #define PSCI_ALREADY_ON ((uint64_t)-4)
 #define PSCI_INVALID_ADDRESS ((uint64_t)-9)
 
-/* The call in its 32-bit numbering, or 0 where a 64-bit form does not exist. */
-static uint32_t base_fn(uint32_t fn)
-{
-	uint32_t base = fn & ~FN_64BIT;
-
-	if (!(fn & FN_64BIT) || base == FN_CPU_SUSPEND || base == FN_CPU_ON ||
-	    base == FN_AFFINITY_INFO) {
-		return base;
-	}
-	return 0;
-}
-
 bool vpsci_supported(uint32_t fn)
 {
-	switch (base_fn(fn)) {
-	case FN_VERSION:
-	case FN_CPU_SUSPEND:
-	case FN_CPU_OFF:
-	case FN_CPU_ON:
-	case FN_AFFINITY_INFO:
-	case FN_MIGRATE_INFO_TYPE:
-	case FN_SYSTEM_OFF:
-	case FN_SYSTEM_RESET:
-	case FN_FEATURES:
-		return true;
-	default:
-		return false;
-	}
+	uint32_t calls = fn & FN_64BIT ? CALLS_64 : CALLS_32;
+
+	return (fn & ~(FN_64BIT | FN_NUMBER)) == FN_BASE && (calls >> (fn & FN_NUMBER) & 1) != 0;
 }
 
 /* DEN0022 5.6. Of several callers one succeeds: power changes under vm->lock. */
@@ -83,7 +65,8 @@ static uint64_t cpu_on(struct vcpu *caller, uint64_t mpidr, uint64_t entry, uint
 	} else if (vm->state != VM_RUNNING) {
 		ret = PSCI_DENIED;
 	} else {
-		/* vcpu_left() came before the last store of its CPU's switch: a few instructions. */
+		/* vcpu_left() came before the last store of its CPU's switch: a few instructions.
+		 */
 		while (load_acquire(&v->loaded_on) >= 0) {
 			cpu_relax();
 		}
@@ -143,12 +126,15 @@ static uint64_t cpu_suspend(struct vcpu *v)
 
 uint64_t vpsci_call(struct vcpu *v, uint32_t fn, uint64_t a1, uint64_t a2, uint64_t a3)
 {
+	if (!vpsci_supported(fn)) {
+		return SMCCC_RET_NOT_SUPPORTED;
+	}
 	if (!(fn & FN_64BIT)) {
 		a1 = (uint32_t)a1;
 		a2 = (uint32_t)a2;
 		a3 = (uint32_t)a3;
 	}
-	switch (base_fn(fn)) {
+	switch (fn & FN_NUMBER) {
 	case FN_VERSION:
 		return PSCI_1_1;
 	case FN_CPU_SUSPEND:
@@ -162,17 +148,12 @@ uint64_t vpsci_call(struct vcpu *v, uint32_t fn, uint64_t a1, uint64_t a2, uint6
 	case FN_MIGRATE_INFO_TYPE:
 		return PSCI_TOS_NOT_PRESENT;
 	case FN_SYSTEM_OFF:
-		vm_stop(v->vm, STOP_OFF, 0);
-		return SMCCC_RET_SUCCESS;
 	case FN_SYSTEM_RESET:
-		vm_stop(v->vm, STOP_RESET, 0);
+		vm_stop(v->vm, (fn & FN_NUMBER) == FN_SYSTEM_OFF ? STOP_OFF : STOP_RESET, 0);
 		return SMCCC_RET_SUCCESS;
-	case FN_FEATURES:
-		/* SMCCC_VERSION is discovered through here (DEN0028 section 7.2). */
+	default: /* FN_FEATURES; SMCCC_VERSION is discovered through here (DEN0028 section 7.2). */
 		return vpsci_supported((uint32_t)a1) || (uint32_t)a1 == 0x80000000u
-			       ? SMCCC_RET_SUCCESS
-			       : SMCCC_RET_NOT_SUPPORTED;
-	default:
-		return SMCCC_RET_NOT_SUPPORTED;
+		           ? SMCCC_RET_SUCCESS
+		           : SMCCC_RET_NOT_SUPPORTED;
 	}
 }

@@ -12,7 +12,6 @@
 #include <hyp/sched.h>
 #include <hyp/vcpu.h>
 #include <hyp/vm.h>
-#include <hyp/vpsci.h>
 
 #include <asm/sysreg.h>
 #include <asm/trap.h>

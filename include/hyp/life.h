@@ -45,3 +45,7 @@ void life_stopped_for_good(struct vm *vm);
 bool life_stopped(struct vm *vm);
 /* The image is at fault: the VM has stopped for good. */
 void life_load_failed(struct vm *vm, const char *image, const char *why);
+
+/* hyp/crash.c: one screen of why, where, registers of the vCPU at fault, the manifest node, the
+ * policy. All vCPUs are out. */
+void crash_explain(const struct vm *vm);

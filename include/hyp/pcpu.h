@@ -40,7 +40,7 @@ struct pcpu {
 
 	/* Idle accounting in ticks, own CPU; readers may see slightly old values. */
 	uint64_t idle_ticks;
-	uint64_t nr_traps, nr_irqs, nr_switches;
+	uint64_t nr_irqs, nr_switches;
 } __attribute__((aligned(64))); /* a cache line of its own */
 
 /* Indexed by logical CPU number; nr_pcpus of them are online after boot. */

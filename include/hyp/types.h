@@ -72,6 +72,3 @@ static inline uint64_t ipa_raw(ipa_t a)
 #define MAX_VCPUS 16u
 /* VMs that can exist at once. */
 #define MAX_VMS 64u
-
-/* Link-time and build-time variants without the preprocessor: x is a macro defined to 0 or 1. */
-#define IS_ENABLED(x) (x)

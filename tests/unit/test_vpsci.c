@@ -15,7 +15,6 @@
 #include <hyp/lifecycle.h>
 #include <hyp/page.h>
 #include <hyp/sched.h>
-#include <hyp/vpsci.h>
 
 #define NR 4u
 #define F32(n) (0x84000000u + (n))
