@@ -3,5 +3,6 @@
 
 TG_DIR := tests/guest
 TG_PROGRAMS := timers gic psci mmio sysregs fp context sharedtimer wfi ending rtc uartin
+TG_EXTRA_gic := $(TG_DIR)/gic_smp.c
 TG_SHARED := $(TG_DIR)/tg.c $(TG_DIR)/tg_gic.c
-$(foreach p,$(TG_PROGRAMS),$(eval $(call unikernel,t-$(p),$(TG_DIR)/$(p).c $(TG_SHARED))))
+$(foreach p,$(TG_PROGRAMS),$(eval $(call unikernel,t-$(p),$(TG_DIR)/$(p).c $(TG_EXTRA_$(p)) $(TG_SHARED))))
