@@ -13,9 +13,6 @@
 /* DEN0028 section 7. */
 #define SMCCC_VERSION 0x80000000u
 #define SMCCC_ARCH_FEATURES 0x80000001u
-#define SMCCC_ARCH_WORKAROUND_1 0x80008000u
-#define SMCCC_ARCH_WORKAROUND_2 0x80007fffu
-#define SMCCC_ARCH_WORKAROUND_3 0x80003fffu
 #define SMCCC_1_1 UINT64_C(0x10001)
 
 /* Owner, bits 29:24: 4 is standard secure services, PSCI being functions 0 to 0x1f. */
@@ -26,10 +23,8 @@ static uint64_t arch_features(uint32_t fn)
 	switch (fn) {
 	case SMCCC_VERSION:
 	case SMCCC_ARCH_FEATURES:
-	/* EL2 mitigates on its own entry where the CPU needs it: the calls are free to make. */
-	case SMCCC_ARCH_WORKAROUND_1:
-	case SMCCC_ARCH_WORKAROUND_3:
 		return SMCCC_RET_SUCCESS;
+	/* SMCCC_ARCH_WORKAROUND_*: nobody here does them, so that none is offered. */
 	default:
 		return vpsci_supported(fn) ? SMCCC_RET_SUCCESS : SMCCC_RET_NOT_SUPPORTED;
 	}
@@ -81,10 +76,6 @@ void hvc_call(struct vcpu *v)
 		break;
 	case SMCCC_ARCH_FEATURES:
 		x[0] = arch_features((uint32_t)x[1]);
-		break;
-	case SMCCC_ARCH_WORKAROUND_1:
-	case SMCCC_ARCH_WORKAROUND_3:
-		x[0] = SMCCC_RET_SUCCESS;
 		break;
 	default:
 		x[0] = vendor_call(v, fn);

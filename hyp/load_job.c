@@ -192,6 +192,7 @@ static bool start_step(struct vm_life *l)
 	vm->reason = STOP_NONE;
 	vm->crash.valid = false;
 	vm->cntvoff = arch_counter();
+	s2_new_vmid(&vm->s2); /* no translation of an earlier life is hit */
 	vm->cntpct_trap = false;
 	vm->cntpct_off = 0;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {

@@ -65,10 +65,11 @@ static uint64_t aa64mmfr0(void)
 	uint64_t tgran4 = (r & F(28)) == F(28) ? F(28) : 0;
 
 	/*
-	 * PARange: what stage 2 can take in (40 bits, code 2), or the CPU's if smaller. Granules
+	 * PARange: what stage 2 can take in (40 bits, code 2), or the CPU's if smaller. No big endian:
+	 * emulated devices are little-endian. Granules
 	 * without 52-bit addresses (LPA2 is 1 more; 4 KiB: 0xf means absent).
 	 */
-	return cap(r, 0, 2) | (r & (F(4) | F(8) | F(16) | F(24))) | cap(r, 20, 1) | tgran4;
+	return cap(r, 0, 2) | (r & (F(4) | F(24))) | cap(r, 20, 1) | tgran4;
 }
 
 static uint64_t aa64mmfr1(void)

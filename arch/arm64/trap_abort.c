@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stage-2 aborts of guests: the decision ladder (design section 7), MMIO emulation with and
+ * Stage-2 aborts of guests: the decision ladder (docs/architecture.md), MMIO emulation with and
  * without a syndrome.
  */
 #include <hyp/gmem.h>
@@ -44,7 +44,7 @@ static bool at_el0(void)
 
 /*
  * The faulting IPA. HPFAR_EL2 is UNKNOWN after a permission fault that was not on a walk
- * (peers-style 13 #9): translate again then. False: the guest's tables changed under us.
+ * (Arm ARM D19.2.57): translate again then. False: the guest's tables changed under us.
  */
 static bool fault_ipa(uint64_t esr, uint64_t far, uint64_t *out)
 {

@@ -253,7 +253,7 @@ static void test_wrap(void **state)
 
 /*
  * Two vCPUs that are preempted inside their timer handlers, on one CPU: neither silences the
- * other, neither is interrupted again in its own (design section 9).
+ * other, neither is interrupted again in its own.
  */
 static void test_active_state(void **state)
 {
