@@ -107,16 +107,6 @@ static void ram_destroy(struct vm *vm)
 	}
 }
 
-static enum hyp_err flash_create(struct vm *vm)
-{
-	for (uint64_t off = 0; off < FLASH_ZERO_SIZE; off += PAGE_SIZE) {
-		TRY(map(vm, vm->machine->flash_base + FLASH_ZERO_BASE + off, zero_page, PAGE_SIZE,
-		        S2_RO));
-	}
-	return mmio_add(&vm->mmio, ipa(vm->machine->flash_base), vm->machine->flash_size,
-	                &vflash_ops, vm);
-}
-
 /* --- creation ---------------------------------------------------------------------------- */
 
 static enum hyp_err machine_create(struct vm *vm)
@@ -128,7 +118,10 @@ static enum hyp_err machine_create(struct vm *vm)
 		/* Both pages: GICC_DIR is in the second (IHI 0048B 4.1.4). */
 		TRY(map(vm, m->gicc, arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
 	}
-	TRY(flash_create(vm));
+	for (uint64_t off = 0; off < FLASH_ZERO_SIZE; off += PAGE_SIZE) {
+		TRY(map(vm, m->flash_base + FLASH_ZERO_BASE + off, zero_page, PAGE_SIZE, S2_RO));
+	}
+	TRY(mmio_add(&vm->mmio, ipa(m->flash_base), m->flash_size, &vflash_ops, vm));
 	TRY(vpl011_create(vm));
 	TRY(vpl031_create(vm));
 	return mmio_add(&vm->mmio, ipa(m->virtio), (uint64_t)m->nr_virtio * 0x200,

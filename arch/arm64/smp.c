@@ -46,7 +46,6 @@ void arch_smp_init(struct host *h)
 	}
 	h->cpus[0] = boot;
 	boot_slots[0].mpidr = self;
-	pcpus[0].id = 0;
 	pcpus[0].mpidr = self;
 	pcpus[0].stack_top = boot_slots[0].stack_top;
 	store_release(&pcpus[0].online, true);

@@ -5,7 +5,7 @@
  *   dsb_ish(), dsb_ishst(), dsb_nsh(), dsb_nshst(), dsb_sy()   completion (Arm ARM B2.3.12)
  *   isb()                            context synchronisation
  *   cpu_relax()                      YIELD: in every spin loop (QEMU's icount depends on it)
- *   cpu_wfe(), cpu_sev()             wait for event, send event
+ *   cpu_sev()                        send event
  *   spec_barrier_index(i, n)         i < n ? i : 0, also under speculation (CSDB)
  */
 #pragma once

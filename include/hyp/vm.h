@@ -51,7 +51,6 @@ struct vpl031;
 struct vm {
 	spinlock_t lock;
 	uint32_t slot;       /* 0 .. MAX_VMS-1; frame owner is slot + 1 */
-	uint32_t generation; /* handle = slot + generation */
 	const struct vm_config *cfg;
 	const struct machine *machine;
 	char name[CONFIG_NAME_MAX];

@@ -14,7 +14,6 @@
 #define dsb_sy() __asm__ volatile("dsb sy" ::: "memory")
 #define isb() __asm__ volatile("isb" ::: "memory")
 #define cpu_relax() __asm__ volatile("yield" ::: "memory")
-#define cpu_wfe() __asm__ volatile("wfe" ::: "memory")
 #define cpu_sev() __asm__ volatile("sev" ::: "memory")
 
 /* CMP/SBC make an all-ones mask iff i < n; CSDB stops speculation past it (Arm ARM C6.2, CSDB). */

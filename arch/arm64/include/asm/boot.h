@@ -41,7 +41,7 @@ struct mm_regs {
 extern struct mm_regs mm_regs;
 
 /* boot.S. */
-extern uint8_t image_start[], text_end[], rodata_start[], rodata_end[], data_start[], image_end[];
+extern uint8_t image_start[], text_end[], rodata_end[], image_end[];
 void boot_secondary_entry(void);
 noreturn void boot_park(void);
 

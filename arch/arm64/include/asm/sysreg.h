@@ -27,7 +27,6 @@
 /* ESR_EL2 (D19.2.40). */
 #define ESR_EC GENMASK(31, 26)
 #define ESR_IL BIT(25)
-#define ESR_ISS GENMASK(24, 0)
 #define ESR_CV BIT(24) /* conditional AArch32 instructions */
 #define ESR_COND GENMASK(23, 20)
 /* ISS of data and instruction aborts. */
@@ -36,7 +35,6 @@
 #define ESR_SSE BIT(21)
 #define ESR_SRT GENMASK(20, 16)
 #define ESR_SF BIT(15)
-#define ESR_FNV BIT(10)
 #define ESR_EA BIT(9)
 #define ESR_CM BIT(8)
 #define ESR_S1PTW BIT(7)
@@ -63,16 +61,11 @@ enum esr_ec {
 	EC_CP15_32 = 0x03,
 	EC_CP15_64 = 0x04,
 	EC_CP14_32 = 0x05,
-	EC_CP14_LS = 0x06,
 	EC_FP = 0x07,
-	EC_VMRS = 0x08,
 	EC_PAUTH = 0x09,
-	EC_CP14_64 = 0x0c,
 	EC_BTI = 0x0d,
 	EC_ILLEGAL = 0x0e,
 	EC_SVC32 = 0x11,
-	EC_HVC32 = 0x12,
-	EC_SMC32 = 0x13,
 	EC_SVC64 = 0x15,
 	EC_HVC64 = 0x16,
 	EC_SMC64 = 0x17,
@@ -86,9 +79,6 @@ enum esr_ec {
 	EC_SP_ALIGN = 0x26,
 	EC_FP64 = 0x2c,
 	EC_SERROR = 0x2f,
-	EC_BREAK_LOWER = 0x30,
-	EC_STEP_LOWER = 0x32,
-	EC_WATCH_LOWER = 0x34,
 	EC_BRK64 = 0x3c,
 };
 
@@ -97,7 +87,6 @@ enum esr_ec {
 #define PSR_M_EL0T UINT64_C(0x0)
 #define PSR_M_EL1T UINT64_C(0x4)
 #define PSR_M_EL1H UINT64_C(0x5)
-#define PSR_M_EL2H UINT64_C(0x9)
 #define PSR_AARCH32 BIT(4)
 #define PSR_T32 BIT(5)
 #define PSR_DAIF GENMASK(9, 6)
@@ -138,21 +127,17 @@ enum esr_ec {
 #define CPTR_TSM BIT(12)
 #define CPTR_TTA BIT(20)
 #define CPTR_TAM BIT(30)
-#define MDCR_HPMN GENMASK(4, 0)
 #define MDCR_TPMCR BIT(5)
 #define MDCR_TPM BIT(6)
-#define MDCR_TDE BIT(8)
 #define MDCR_TDA BIT(9)
 #define MDCR_TDOSA BIT(10)
 #define MDCR_TDRA BIT(11)
 #define MDCR_TPMS BIT(14)
 #define MDCR_TTRF BIT(19)
 #define CNTHCTL_EL1PCTEN BIT(0)
-#define CNTHCTL_EL1PCEN BIT(1)
 
 /* SCTLR_EL1, SCTLR_EL2. */
 #define SCTLR_M BIT(0)
-#define SCTLR_A BIT(1)
 #define SCTLR_C BIT(2)
 #define SCTLR_SA BIT(3)
 #define SCTLR_I BIT(12)
@@ -170,4 +155,3 @@ enum esr_ec {
 
 #define MPIDR_AFF GENMASK(23, 0)
 #define MPIDR_AFF3 GENMASK(39, 32)
-#define MPIDR_RES1 BIT(31)
