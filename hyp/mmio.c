@@ -26,6 +26,9 @@ enum hyp_err mmio_add(struct mmio_map *m, ipa_t base, uint64_t size, const struc
 	if (at < m->n && m->r[at].base <= start + size - 1) {
 		return HYP_EEXIST;
 	}
+	if (!IS_ALIGNED(size, 8)) {
+		return HYP_EINVAL;
+	}
 	for (unsigned i = m->n; i > at; i--) {
 		m->r[i] = m->r[i - 1];
 	}
@@ -53,31 +56,31 @@ const struct mmio_region *mmio_find(const struct mmio_map *m, uint64_t addr, uns
 	return NULL;
 }
 
+const struct mmio_region *mmio_region(struct vcpu *v, uint64_t addr, unsigned size)
+{
+	const struct mmio_region *r = mmio_find(&v->vm->mmio, addr, size);
+
+	if (r == NULL || !mmio_takes(r, addr, size)) {
+		return NULL;
+	}
+	v->mmio_last = r;
+	return r;
+}
+
 enum mmio_result mmio_access(struct vcpu *v, uint64_t addr, bool write, unsigned size,
                              uint64_t *val)
 {
-	const struct mmio_map *m = &v->vm->mmio;
-	const struct mmio_region *r = &m->r[v->mmio_last];
+	const struct mmio_region *r = mmio_region(v, addr, size);
 	uint64_t mask = UINT64_MAX >> (64 - 8 * size), got = 0;
 	enum mmio_result res;
 
-	/* Most accesses go where the last one went. A region that is not there has size 0. */
-	if (addr - r->base >= r->size) {
-		r = mmio_find(m, addr, 1);
-		if (r == NULL) {
-			return MMIO_ABORT;
-		}
-		v->mmio_last = (unsigned)(r - m->r);
-	}
-	addr -= r->base;
-	/* The sizes are powers of two, so that a size is also its bit in ops->sizes. */
-	if ((r->ops->sizes & size) == 0 || !IS_ALIGNED(addr, size) || size > r->size - addr) {
+	if (r == NULL) {
 		return MMIO_ABORT;
 	}
 	if (write) {
-		return r->ops->write(v, r->dev, (uint32_t)addr, size, *val & mask);
+		return r->ops->write(v, r->dev, (uint32_t)(addr - r->base), size, *val & mask);
 	}
-	res = r->ops->read(v, r->dev, (uint32_t)addr, size, &got);
+	res = r->ops->read(v, r->dev, (uint32_t)(addr - r->base), size, &got);
 	if (res == MMIO_OK) {
 		*val = got & mask;
 	}

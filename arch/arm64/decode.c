@@ -76,11 +76,3 @@ bool decode_ldst(uint32_t insn, struct ldst *out)
 	}
 	return ok;
 }
-
-uint64_t ldst_extend(uint64_t val, unsigned size, bool sign, bool wide)
-{
-	unsigned shift = 64 - 8 * size;
-
-	val = sign ? (uint64_t)((int64_t)(val << shift) >> shift) : (val << shift) >> shift;
-	return wide ? val : (uint32_t)val;
-}

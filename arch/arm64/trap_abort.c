@@ -42,6 +42,12 @@ static bool at_el0(void)
 	return (pstate & PSR_AARCH32) != 0 || (pstate & PSR_M) == PSR_M_EL0T;
 }
 
+/* After a translation fault, or a fault of the walk. */
+static uint64_t hpfar_ipa(uint64_t far)
+{
+	return FIELD_GET(HPFAR_FIPA, sysreg_read(HPFAR_EL2)) << PAGE_SHIFT | (far & PAGE_MASK);
+}
+
 /*
  * The faulting IPA. HPFAR_EL2 is UNKNOWN after a permission fault that was not on a walk
  * (Arm ARM D19.2.57): translate again then. False: the guest's tables changed under us.
@@ -53,7 +59,7 @@ static bool fault_ipa(uint64_t esr, uint64_t far, uint64_t *out)
 	if (type == FSC_PERMISSION && !(esr & ESR_S1PTW)) {
 		return guest_va_to_ipa(far, at_el0(), out);
 	}
-	*out = FIELD_GET(HPFAR_FIPA, sysreg_read(HPFAR_EL2)) << PAGE_SHIFT | (far & PAGE_MASK);
+	*out = hpfar_ipa(far);
 	return true;
 }
 
@@ -146,17 +152,29 @@ static enum trap_result mmio_decoded(struct vcpu *v, uint64_t far, uint64_t fipa
 	return TRAP_ADVANCE;
 }
 
-static enum trap_result mmio_syndrome(struct vcpu *v, uint64_t esr, uint64_t fipa)
+static unsigned access_size(uint64_t esr)
 {
-	unsigned size = 1u << FIELD_GET(ESR_SAS, esr), rt = (unsigned)FIELD_GET(ESR_SRT, esr);
-	bool write = esr & ESR_WNR;
-	uint64_t val = write ? ldst_extend(vcpu_gpr_get(v, rt), size, false, true) : 0;
-	enum mmio_result r = mmio_access(v, fipa, write, size, &val);
+	return 1u << FIELD_GET(ESR_SAS, esr);
+}
 
-	if (r == MMIO_OK && !write) {
+/* r takes it. */
+static enum trap_result mmio_syndrome(struct vcpu *v, uint64_t esr, uint64_t fipa,
+                                      const struct mmio_region *r)
+{
+	unsigned size = access_size(esr), rt = (unsigned)FIELD_GET(ESR_SRT, esr);
+	uint32_t off = (uint32_t)(fipa - r->base);
+	enum mmio_result res;
+	uint64_t val = 0;
+
+	if (esr & ESR_WNR) {
+		val = ldst_extend(vcpu_gpr_get(v, rt), size, false, true);
+		return mmio_done(r->ops->write(v, r->dev, off, size, val));
+	}
+	res = r->ops->read(v, r->dev, off, size, &val);
+	if (res == MMIO_OK) {
 		vcpu_gpr_set(v, rt, ldst_extend(val, size, esr & ESR_SSE, esr & ESR_SF));
 	}
-	return mmio_done(r);
+	return mmio_done(res);
 }
 
 /*
@@ -204,13 +222,15 @@ static enum trap_result abort_head(struct vcpu *v, uint64_t esr, uint64_t far, u
 	return TRAP_RESUME;
 }
 
-enum trap_result trap_dabt(struct vcpu *v, uint64_t esr)
+/* Not inline: the hot path needs no frame. */
+__attribute__((noinline)) static enum trap_result dabt_ladder(struct vcpu *v, uint64_t esr, uint64_t far)
 {
-	uint64_t far = sysreg_read(FAR_EL2), fipa = 0;
-	enum trap_result r = abort_head(v, esr, far, &fipa);
+	uint64_t fipa = 0;
+	enum trap_result head = abort_head(v, esr, far, &fipa);
+	const struct mmio_region *r;
 
-	if (r != TRAP_RESUME) {
-		return r == TRAP_KILL ? TRAP_RESUME : r;
+	if (head != TRAP_RESUME) {
+		return head == TRAP_KILL ? TRAP_RESUME : head;
 	}
 	if (mapped_meanwhile(v, esr, fipa)) {
 		return TRAP_RESUME;
@@ -221,9 +241,29 @@ enum trap_result trap_dabt(struct vcpu *v, uint64_t esr)
 		return mmio_find(&v->vm->mmio, fipa, 1) ? TRAP_ADVANCE : TRAP_ABORT;
 	}
 	if (esr & ESR_ISV) {
-		return mmio_syndrome(v, esr, fipa);
+		r = mmio_region(v, fipa, access_size(esr));
+		return r ? mmio_syndrome(v, esr, fipa, r) : TRAP_ABORT;
 	}
 	return mmio_find(&v->vm->mmio, fipa, 1) ? mmio_decoded(v, far, fipa) : TRAP_ABORT;
+}
+
+enum trap_result trap_dabt(struct vcpu *v, uint64_t esr)
+{
+	uint64_t far = sysreg_read(FAR_EL2), fipa;
+	const struct mmio_region *last = v->mmio_last;
+
+	/*
+	 * The hot path: most accesses go where the last one went. What a device takes is not RAM,
+	 * so nothing of the ladder is missed.
+	 */
+	if (last && (esr & (ESR_ISV | ESR_CM | ESR_S1PTW | FSC_TYPE)) == (ESR_ISV | FSC_TRANSLATION)) {
+		fipa = hpfar_ipa(far);
+		if (mmio_takes(last, fipa, access_size(esr))) {
+			v->stats.nr_mmio++;
+			return mmio_syndrome(v, esr, fipa, last);
+		}
+	}
+	return dabt_ladder(v, esr, far);
 }
 
 /* Nothing outside RAM can be executed: emulated devices and holes abort alike. */

@@ -65,7 +65,7 @@ static uint32_t flags(const struct vpl011 *u)
 {
 	uint32_t used = rx_used(u);
 
-	return FR_TXFE | (used == 0 ? FR_RXFE : 0) | (used >= depth(u) ? FR_RXFF : 0);
+	return FR_TXFE | (used == 0 ? FR_RXFE : used >= depth(u) ? FR_RXFF : 0);
 }
 
 static void rx_put(struct vpl011 *u, uint8_t c) REQUIRES(u->lock)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <arch/barrier.h>
 #include <hyp/mmio.h>
 #include <hyp/vcpu.h>
 #include <hyp/vgic.h>
@@ -19,7 +20,16 @@
 #define VGIC_IIDR 0x43bu
 
 /* Private interrupts are v's; v NULL: there are none here. NULL: no such interrupt. */
-struct vgic_irq *vgic_irq_find(struct vm *vm, struct vcpu *v, uint32_t intid);
+static inline struct vgic_irq *vgic_irq_find(struct vm *vm, struct vcpu *v, uint32_t intid)
+{
+	struct vgic_vm *g = &vm->vgic;
+
+	if (intid < VGIC_NR_PRIVATE) {
+		return v ? &v->vgic.priv[array_index_nospec(intid, VGIC_NR_PRIVATE)] : NULL;
+	}
+	intid -= VGIC_NR_PRIVATE;
+	return intid < g->nr_spis ? &g->spis[array_index_nospec(intid, g->nr_spis)] : NULL;
+}
 
 /* All interrupts of a VM, at most MAX_VCPUS * 32 + VGIC_MAX_SPIS; NULL: that vCPU is missing. */
 unsigned vgic_nr_irqs(const struct vm *vm);

@@ -3,22 +3,10 @@
  * Sources of interrupts (lines, edges, SGIs), routing, life of a VM's vGIC, and its description
  * for the shell.
  */
-#include <arch/barrier.h>
 #include <hyp/atomic.h>
 #include <hyp/page.h>
 #include <lib/printf.h>
 #include "internal.h"
-
-struct vgic_irq *vgic_irq_find(struct vm *vm, struct vcpu *v, uint32_t intid)
-{
-	struct vgic_vm *g = &vm->vgic;
-
-	if (intid < VGIC_NR_PRIVATE) {
-		return v ? &v->vgic.priv[array_index_nospec(intid, VGIC_NR_PRIVATE)] : NULL;
-	}
-	intid -= VGIC_NR_PRIVATE;
-	return intid < g->nr_spis ? &g->spis[array_index_nospec(intid, g->nr_spis)] : NULL;
-}
 
 unsigned vgic_nr_irqs(const struct vm *vm)
 {

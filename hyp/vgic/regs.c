@@ -6,10 +6,10 @@
 #include "internal.h"
 
 struct field {
-	uint16_t off, len; /* bytes */
-	uint8_t log_bits;  /* of a field, 1 << log_bits bits */
+	uint16_t off, len;      /* bytes */
+	uint8_t log_bits, mask; /* of 1 << log_bits bits */
 	uint8_t flags;
-	/* Without get: this byte of struct vgic_irq, shifted. */
+	/* Without get: this byte of struct vgic_irq, shifted; set only if it differs. */
 	uint8_t byte, shift;
 	uint32_t (*get)(struct vm *vm, struct vgic_irq *irq);
 	void (*set)(struct vm *vm, struct vgic_irq *irq, uint32_t val);
@@ -18,32 +18,30 @@ struct field {
 #define ONES BIT32(1)  /* writes: only where a bit is set */
 #define CLEAR BIT32(2) /* with ONES: those bits are cleared */
 
-static void set_flag(struct vm *vm, struct vgic_irq *irq, bool *flag, bool on)
+static void set_flag(struct vm *vm, struct vgic_irq *irq, bool *flag, uint32_t on)
 {
-	if (*flag != on) {
-		vgic_irq_begin(irq);
-		*flag = on;
-		vgic_irq_end(vm, irq);
-	}
+	vgic_irq_begin(irq);
+	*flag = on != 0;
+	vgic_irq_end(vm, irq);
 }
 
-static void set_group(struct vm *vm, struct vgic_irq *irq, uint32_t val)
+static void set_group(struct vm *vm, struct vgic_irq *irq, uint32_t group1)
 {
-	set_flag(vm, irq, &irq->group1, val != 0);
+	set_flag(vm, irq, &irq->group1, group1);
 }
 
 static void set_enabled(struct vm *vm, struct vgic_irq *irq, uint32_t on)
 {
 	if (!vgic_is_sgi_v2(vm, irq)) {
-		set_flag(vm, irq, &irq->enabled, on != 0);
+		set_flag(vm, irq, &irq->enabled, on);
 	}
 }
 
 /* Bit 1 of the two: edge. SGIs are edges for ever (IHI 0048B 4.3.13). */
-static void set_config(struct vm *vm, struct vgic_irq *irq, uint32_t val)
+static void set_config(struct vm *vm, struct vgic_irq *irq, uint32_t edge)
 {
 	if (irq->intid >= GIC_NR_SGI) {
-		set_flag(vm, irq, &irq->edge, (val & 2) != 0);
+		set_flag(vm, irq, &irq->edge, edge);
 	}
 }
 
@@ -138,47 +136,44 @@ static void clear_sources(struct vm *vm, struct vgic_irq *irq, uint32_t val)
 	vgic_irq_end(vm, irq);
 }
 
+#define BITS(log_bits) log_bits, BIT32(1 << log_bits) - 1
 #define BYTE(member, shift) offsetof(struct vgic_irq, member), shift, NULL
-#define FIRST_FIELD 0x080u
 static const struct field fields[] = {
-    {0x100, 0x080, 0, ONES, BYTE(enabled, 0), set_enabled},
-    {0x180, 0x080, 0, ONES | CLEAR, BYTE(enabled, 0), set_enabled},
-    {0x200, 0x080, 0, ONES, 0, 0, get_pending, set_pending},
-    {0x280, 0x080, 0, ONES | CLEAR, 0, 0, get_pending, set_pending},
-    {0x300, 0x080, 0, ONES, 0, 0, get_active, set_active},
-    {0x380, 0x080, 0, ONES | CLEAR, 0, 0, get_active, set_active},
-    {0x400, 0x400, 3, 0, BYTE(priority, 0), set_priority},
-    {0x800, 0x400, 3, V2, 0, 0, get_targets, set_targets},
-    {0xc00, 0x100, 1, 0, BYTE(edge, 1), set_config},
-    {0x080, 0x080, 0, 0, BYTE(group1, 0), set_group},
+    {0x100, 0x080, BITS(0), ONES, BYTE(enabled, 0), set_enabled},
+    {0x180, 0x080, BITS(0), ONES | CLEAR, BYTE(enabled, 0), set_enabled},
+    {0x200, 0x080, BITS(0), ONES, 0, 0, get_pending, set_pending},
+    {0x280, 0x080, BITS(0), ONES | CLEAR, 0, 0, get_pending, set_pending},
+    {0x300, 0x080, BITS(0), ONES, 0, 0, get_active, set_active},
+    {0x380, 0x080, BITS(0), ONES | CLEAR, 0, 0, get_active, set_active},
+    {0x400, 0x400, BITS(3), 0, BYTE(priority, 0), set_priority},
+    {0x800, 0x400, BITS(3), V2, 0, 0, get_targets, set_targets},
+    {0xc00, 0x100, BITS(1), 0, BYTE(edge, 1), set_config},
+    {0x080, 0x080, BITS(0), 0, BYTE(group1, 0), set_group},
     /* CPENDSGIR, SPENDSGIR: a byte of sources for each SGI. */
-    {0xf10, 0x010, 3, V2 | ONES, 0, 0, get_sources, clear_sources},
-    {0xf20, 0x010, 3, V2 | ONES, 0, 0, get_sources, set_sources},
+    {0xf10, 0x010, BITS(3), V2 | ONES, 0, 0, get_sources, clear_sources},
+    {0xf20, 0x010, BITS(3), V2 | ONES, 0, 0, get_sources, set_sources},
 };
 
-static const struct field *find_field(const struct vm *vm, uint32_t off, unsigned size)
+/*
+ * The field at off, and the first interrupt of an access; NULL: none. Up to 32 fields, aligned: its
+ * other interrupts follow in memory, for private ones and SPIs come in multiples of 32. A
+ * redistributor (GICv3, priv set) has private ones alone.
+ */
+static struct vgic_irq *find(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size,
+                             const struct field **out)
 {
-	if (off < FIRST_FIELD || size > 4) {
-		return NULL;
-	}
-	for (const struct field *f = fields; f < fields + ARRAY_SIZE(fields); f++) {
-		if (off - f->off < f->len) {
-			return (f->flags & V2) && vm->vgic.version != 2 ? NULL : f;
+	const struct field *f = fields;
+	uint32_t intid;
+
+	while (off - f->off >= f->len) {
+		if (++f == fields + ARRAY_SIZE(fields)) {
+			return NULL;
 		}
 	}
-	return NULL;
-}
-
-/*
- * The first interrupt of an access. Up to 32 fields, aligned: its others follow it in memory, for
- * both kinds come in multiples of 32. A redistributor (GICv3, priv set) has private ones alone.
- */
-static struct vgic_irq *first_irq(struct vm *vm, struct vcpu *priv, const struct field *f,
-                                  uint32_t off)
-{
-	uint32_t intid = (off - f->off) * 8 >> f->log_bits;
-
-	if (priv && vm->vgic.version == 3 && intid >= VGIC_NR_PRIVATE) {
+	*out = f;
+	intid = (off - f->off) * 8 >> f->log_bits;
+	if (size > 4 ||
+	    (vm->vgic.version == 3 && ((f->flags & V2) || (priv && intid >= VGIC_NR_PRIVATE)))) {
 		return NULL;
 	}
 	return vgic_irq_find(vm, priv, intid);
@@ -199,43 +194,65 @@ static uint32_t get_live(struct vm *vm, struct vgic_irq *irq, const struct field
 	return val;
 }
 
+static uint8_t get_byte(const struct vgic_irq *irq, const struct field *f)
+{
+	return ((const uint8_t *)irq)[f->byte];
+}
+
+static uint64_t get_bytes(const struct vgic_irq *first, unsigned n, const struct field *f)
+{
+	unsigned bits = 1u << f->log_bits;
+	uint64_t val = 0;
+
+	while (n-- > 0) {
+		val = val << bits | get_byte(first + n, f);
+	}
+	return val << f->shift;
+}
+
 uint64_t vgic_field_read(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size)
 {
-	const struct field *f = find_field(vm, off, size);
-	struct vgic_irq *first = f ? first_irq(vm, priv, f, off) : NULL;
+	const struct field *f;
+	struct vgic_irq *first = find(vm, priv, off, size, &f);
 	uint64_t val = 0;
+	unsigned n;
 
 	if (!first) {
 		return 0;
 	}
+	n = size * 8 >> f->log_bits;
 	spin_lock(&vm->vgic.lock);
-	for (struct vgic_irq *irq = first + (size * 8 >> f->log_bits); irq-- != first;) {
-		uint32_t one = f->get ? get_live(vm, irq, f) : ((const uint8_t *)irq)[f->byte];
-
-		val = val << (1u << f->log_bits) | one;
+	if (!f->get) {
+		val = get_bytes(first, n, f);
+	} else {
+		while (n-- > 0) {
+			val = val << (1u << f->log_bits) | get_live(vm, first + n, f);
+		}
 	}
 	spin_unlock(&vm->vgic.lock);
-	return val << f->shift;
+	return val;
 }
 
 void vgic_field_write(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size, uint64_t val)
 {
-	const struct field *f = find_field(vm, off, size);
-	struct vgic_irq *first = f ? first_irq(vm, priv, f, off) : NULL;
-	uint64_t todo, mask;
+	const struct field *f;
+	struct vgic_irq *first = find(vm, priv, off, size, &f);
+	uint64_t todo;
 
 	if (!first) {
 		return;
 	}
 	todo = f->flags & ONES ? val : UINT64_MAX >> (64 - 8 * size);
-	mask = BIT(1u << f->log_bits) - 1;
 	spin_lock(&vm->vgic.lock);
 	while (todo != 0) {
 		unsigned n = (unsigned)__builtin_ctzll(todo) >> f->log_bits;
 		unsigned at = n << f->log_bits;
+		uint32_t one = f->flags & CLEAR ? 0 : (uint32_t)(val >> at & f->mask) >> f->shift;
 
-		todo &= ~(mask << at);
-		f->set(vm, first + n, f->flags & CLEAR ? 0 : (uint32_t)(val >> at & mask));
+		todo &= ~((uint64_t)f->mask << at);
+		if (f->get || one != get_byte(first + n, f)) {
+			f->set(vm, first + n, one);
+		}
 	}
 	spin_unlock(&vm->vgic.lock);
 }

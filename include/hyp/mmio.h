@@ -38,12 +38,24 @@ struct mmio_map {
 	struct mmio_region r[MMIO_MAX_REGIONS];
 };
 
-/* EEXIST on overlap, EFULL. Before the VM runs. */
+/* size: a multiple of 8. EEXIST on overlap, EFULL. Before the VM runs. */
 enum hyp_err mmio_add(struct mmio_map *m, ipa_t base, uint64_t size, const struct mmio_ops *ops,
                       void *dev) __must_check;
 /* The region that holds all of [addr, addr + size), or NULL. */
 const struct mmio_region *mmio_find(const struct mmio_map *m, uint64_t addr, unsigned size);
-/* One access of the guest: find, check size and alignment, call. val: in for writes, out for reads.
+/*
+ * Does r take this access? Sizes are powers of two: a size is also its bit in ops->sizes. What is
+ * aligned and begins in a region also ends there.
  */
+static inline bool mmio_takes(const struct mmio_region *r, uint64_t addr, unsigned size)
+{
+	uint64_t off = addr - r->base;
+
+	return off < r->size && (r->ops->sizes & size) != 0 && IS_ALIGNED(off, size);
+}
+
+/* The region that takes this access of the guest, or NULL. It becomes v->mmio_last. */
+const struct mmio_region *mmio_region(struct vcpu *v, uint64_t addr, unsigned size);
+/* One access: find the region, call its device. val: in for writes, out for reads. */
 enum mmio_result mmio_access(struct vcpu *v, uint64_t addr, bool write, unsigned size,
                              uint64_t *val);

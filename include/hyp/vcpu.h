@@ -51,7 +51,7 @@ struct vcpu {
 
 	struct vgic_vcpu vgic;
 	struct vtimer vtimer;
-	unsigned mmio_last; /* region of the last MMIO access: index in vm->mmio.r */
+	const struct mmio_region *mmio_last; /* of the last access, or NULL */
 	struct vcpu_stats stats;
 
 	/* PSCI: under vm->lock. */

@@ -40,7 +40,13 @@ struct ldst {
 /* A64 LDP/STP/LDPSW and LDR/STR with write-back, general registers only (Arm ARM C4.1.88). */
 bool decode_ldst(uint32_t insn, struct ldst *out);
 /* What a load of `size` bytes leaves in the register. */
-uint64_t ldst_extend(uint64_t val, unsigned size, bool sign, bool wide);
+static inline uint64_t ldst_extend(uint64_t val, unsigned size, bool sign, bool wide)
+{
+	unsigned shift = 64 - 8 * size;
+
+	val = sign ? (uint64_t)((int64_t)(val << shift) >> shift) : (val << shift) >> shift;
+	return wide ? val : (uint32_t)val;
+}
 
 /* What a guest reads from ID_*_EL1 with op0=3 op1=0 CRn=0 CRm=crm op2=op2. */
 uint64_t idreg_read(unsigned crm, unsigned op2);
