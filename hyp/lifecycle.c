@@ -369,8 +369,8 @@ static void restart(struct vm *vm)
 	vm->state = VM_BACKOFF;
 	spin_unlock(&vm->lock);
 	if (failed(vm)) {
-		log_info("%s: restart %u of %u in %llu ms", vm->name, vm->restarts,
-		         vm->cfg->restart_limit, (unsigned long long)(us / 1000));
+		log_info("%s: restart %u of %u in %lu ms", vm->name, vm->restarts,
+		         vm->cfg->restart_limit, us / 1000);
 		deadline_set(&l->backoff, arch_counter() + arch_us_to_ticks(us));
 	} else {
 		load(vm, VM_BACKOFF);
@@ -398,16 +398,15 @@ bool life_stopped(struct vm *vm)
 	if (failed(vm) && vm->cfg->on_crash == ON_CRASH_PANIC) {
 		panic("VM %s failed and its manifest says on-crash = \"panic\"", vm->name);
 	}
-	if (again && vm->restarts >= vm->cfg->restart_limit) {
-		log_warn("%s: stays stopped: restart-limit %u is used up", vm->name,
-		         vm->cfg->restart_limit);
-		again = false;
+	if (again && vm->restarts < vm->cfg->restart_limit) {
+		restart(vm);
+		return true;
 	}
 	if (again) {
-		restart(vm);
-	} else {
-		life_stopped_for_good(vm);
+		log_warn("%s: stays stopped: restart-limit %u is used up", vm->name,
+		         vm->cfg->restart_limit);
 	}
+	life_stopped_for_good(vm);
 	return true;
 }
 

@@ -66,7 +66,8 @@ void setway_vm_init(struct vm *vm)
 
 void setway_vm_reset(struct vm *vm)
 {
-	/* A flush on its way was asked for by those who are gone: whoever asks now, gets another. */
+	/* A flush on its way was asked for by those who are gone: whoever asks now, gets another.
+	 */
 	if (vm->flush_waiters != 0) {
 		vm->flush_waiters = FLUSH_FOR_NOBODY;
 	}

@@ -14,19 +14,19 @@ struct vm *vms[MAX_VMS];
 
 /* Design section 5; never changed for version 1. */
 const struct machine machine_v1 = {
-	.ram_base = 0x40000000,
-	.flash_base = 0x00000000,
-	.flash_size = 0x08000000,
-	.gicd = 0x08000000,
-	.gicc = 0x08010000,
-	.gicr = 0x080a0000,
-	.pl011 = 0x09000000,
-	.pl011_intid = 33,
-	.pl031 = 0x09010000,
-	.pl031_intid = 34,
-	.virtio = 0x0a000000,
-	.virtio_intid = 48,
-	.nr_virtio = 32,
+    .ram_base = 0x40000000,
+    .flash_base = 0x00000000,
+    .flash_size = 0x08000000,
+    .gicd = 0x08000000,
+    .gicc = 0x08010000,
+    .gicr = 0x080a0000,
+    .pl011 = 0x09000000,
+    .pl011_intid = 33,
+    .pl031 = 0x09010000,
+    .pl031_intid = 34,
+    .virtio = 0x0a000000,
+    .virtio_intid = 48,
+    .nr_virtio = 32,
 };
 
 struct vm *vm_find(const char *name_or_number)
@@ -62,7 +62,8 @@ struct vcpu *vm_vcpu_by_mpidr(struct vm *vm, uint64_t mpidr)
 	unsigned n = cluster_size(vm->vgic.version);
 	uint64_t id = ((mpidr >> 8) & 0xff) * n + (mpidr & 0xff);
 
-	/* Aff3 and Aff2 are 0; bit 31 is RES1 in MPIDR and RES0 in a PSCI target: either is taken. */
+	/* Aff3 and Aff2 are 0; bit 31 is RES1 in MPIDR and RES0 in a PSCI target: either is taken.
+	 */
 	if ((mpidr & ~(UINT64_C(0xffff) | BIT(31))) != 0 || (mpidr & 0xff) >= n ||
 	    id >= vm->nr_vcpus) {
 		return NULL;

@@ -46,7 +46,7 @@ const char *esr_class_name(uint64_t esr)
 const char *esr_fault_name(uint64_t esr)
 {
 	static const char *const types[] = {"address size fault", "translation fault",
-					    "access flag fault", "permission fault"};
+	                                    "access flag fault", "permission fault"};
 	uint64_t fsc = FIELD_GET(ESR_FSC, esr);
 
 	if (fsc / 4 < ARRAY_SIZE(types)) {

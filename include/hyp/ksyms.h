@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Function names for EL2 backtraces: tables that scripts/ksyms.py makes from the linked image (an empty one in the
- * first link), sorted by address. */
+/* Function names for EL2 backtraces: tables that scripts/ksyms.py makes from the linked image (an
+ * empty one in the first link), sorted by address. */
 #pragma once
 #include <stdint.h>
 

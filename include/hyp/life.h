@@ -23,10 +23,10 @@ struct vm_life {
 	struct vm *vm;
 	const struct fit *bundle;
 	struct deadline backoff;
-	bool dirty;          /* RAM was used: it is zeroed before the next load */
+	bool dirty; /* RAM was used: it is zeroed before the next load */
 	enum load_phase phase;
-	unsigned file;       /* being verified, or segment being copied */
-	uint64_t at;         /* progress in bytes */
+	unsigned file;                    /* being verified, or segment being copied */
+	uint64_t at;                      /* progress in bytes */
 	struct fit_image files[NR_FILES]; /* size 0: not given */
 	struct fit_verify verify;
 	struct load_plan plan;

@@ -13,8 +13,8 @@
 extern const struct s2_mem_ops life_s2_ops;
 /* The bundle stays mapped and read-only for ever: restarts load from it. */
 enum hyp_err lifecycle_init(const struct fit *bundle, const struct manifest *m) __must_check;
-/* Allocates everything a VM needs; ENOENT (an image is not in the bundle), ENOMEM etc. leave nothing
- * behind. Boot CPU before guests run, or the shell. cfg stays valid. */
+/* Allocates everything a VM needs; ENOENT (an image is not in the bundle), ENOMEM etc. leave
+ * nothing behind. Boot CPU before guests run, or the shell. cfg stays valid. */
 enum hyp_err lifecycle_create(const struct vm_config *cfg, struct vm **out) __must_check;
 /* A VM of the manifest could not be created: the host's verdict at the end counts it. */
 void lifecycle_vm_refused(void);

@@ -16,8 +16,8 @@
 #include <arch/spinlock.h>
 
 enum vm_state {
-	VM_NEW,      /* being built: not runnable */
-	VM_LOADING,  /* its load job runs */
+	VM_NEW,     /* being built: not runnable */
+	VM_LOADING, /* its load job runs */
 	VM_RUNNING,
 	VM_PAUSED,
 	VM_STOPPING, /* vCPUs are leaving their CPUs */
@@ -35,7 +35,8 @@ struct crash_info {
 	bool valid;
 };
 
-/* The guest machine, version 1 (docs/guest-machine.md): a value, so that other profiles can exist. */
+/* The guest machine, version 1 (docs/guest-machine.md): a value, so that other profiles can exist.
+ */
 struct machine {
 	uint64_t ram_base;
 	uint64_t flash_base, flash_size;
@@ -50,7 +51,7 @@ struct vpl031;
 
 struct vm {
 	spinlock_t lock;
-	uint32_t slot;       /* 0 .. MAX_VMS-1; frame owner is slot + 1 */
+	uint32_t slot; /* 0 .. MAX_VMS-1; frame owner is slot + 1 */
 	const struct vm_config *cfg;
 	const struct machine *machine;
 	char name[CONFIG_NAME_MAX];
@@ -66,7 +67,7 @@ struct vm {
 	struct vgic_vm vgic;
 	unsigned nr_vcpus;
 	struct vcpu *vcpus[MAX_VCPUS];
-	uint32_t nr_online; /* vCPUs with POWER_ON or POWER_ON_PENDING */
+	uint32_t nr_online;               /* vCPUs with POWER_ON or POWER_ON_PENDING */
 	struct vcpu *last_ran[MAX_PCPUS]; /* last vCPU loaded on that CPU; own CPU writes */
 
 	uint64_t cntvoff; /* CNTVOFF_EL2: CNTVCT = CNTPCT - cntvoff */
@@ -75,9 +76,9 @@ struct vm {
 
 	/* One flush of all RAM for set/way maintenance (hyp/setway.c); under lock. */
 	struct job flush_job;
-	uint64_t flush_next; /* IPA the job goes on at */
+	uint64_t flush_next;    /* IPA the job goes on at */
 	uint32_t flush_waiters; /* vCPUs that wait for the flush now running */
-	uint32_t flush_again; /* vCPUs that asked after it began */
+	uint32_t flush_again;   /* vCPUs that asked after it began */
 
 	struct vpl011 *pl011;
 	struct vpl031 *pl031;

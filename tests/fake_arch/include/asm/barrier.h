@@ -16,7 +16,6 @@ void fake_log_token(const char *token);
 #define dsb_sy() fake_log_token("dsb sy")
 #define isb() fake_log_token("isb")
 #define cpu_relax() fake_log_token("yield")
-#define cpu_wfe() fake_log_token("wfe")
 #define cpu_sev() fake_log_token("sev")
 
 static inline uint64_t spec_barrier_index(uint64_t i, uint64_t n)
