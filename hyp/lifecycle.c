@@ -20,7 +20,7 @@
 
 #include <string.h>
 
-#define GICV_SIZE KiB(8)
+#define GICV_SIZE KiB(4) /* the page of DIR is emulated */
 #define BACKOFF_FIRST_US 10000u
 #define BACKOFF_LAST_US 5000000u
 /* Debian's U-Boot checksums these 256 KiB byte by byte before its console exists. */
@@ -115,7 +115,6 @@ static enum hyp_err machine_create(struct vm *vm)
 
 	TRY(vgic_vm_init(vm, vm->cfg->gic, m->virtio_intid + m->nr_virtio - GIC_FIRST_SPI));
 	if (vm->cfg->gic == 2) {
-		/* Both pages: GICC_DIR is in the second (IHI 0048B 4.1.4). */
 		TRY(map(vm, m->gicc, arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
 	}
 	for (uint64_t off = 0; off < FLASH_ZERO_SIZE; off += PAGE_SIZE) {

@@ -74,6 +74,6 @@ void vgic_set_groups(struct vm *vm, uint32_t groups);
 /* The ID registers at the end of a frame, off from their beginning (0xfd0 or 0xffd0). */
 uint32_t vgic_id_reg(unsigned version, bool gicr, uint32_t off);
 
-extern const struct mmio_ops vgic_v2_gicd_ops, vgic_v3_gicd_ops, vgic_v3_gicr_ops;
+extern const struct mmio_ops vgic_v2_gicd_ops, vgic_v2_dir_ops, vgic_v3_gicd_ops, vgic_v3_gicr_ops;
 #define VGIC_GICD_SIZE KiB(64)
 #define VGIC_GICR_SIZE KiB(128)

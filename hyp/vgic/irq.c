@@ -199,10 +199,10 @@ enum hyp_err vgic_vm_init(struct vm *vm, unsigned version, unsigned nr_spis)
 	}
 	TRY(mmio_add(&vm->mmio, ipa(m->gicd), VGIC_GICD_SIZE,
 	             version == 2 ? &vgic_v2_gicd_ops : &vgic_v3_gicd_ops, vm));
-	if (version == 3) {
-		TRY(mmio_add(&vm->mmio, ipa(m->gicr), VGIC_GICR_SIZE * vm->nr_vcpus,
-		             &vgic_v3_gicr_ops, vm));
-	}
+	TRY(version == 2 ? mmio_add(&vm->mmio, ipa(m->gicc + PAGE_SIZE), PAGE_SIZE,
+	                            &vgic_v2_dir_ops, vm)
+	                 : mmio_add(&vm->mmio, ipa(m->gicr), VGIC_GICR_SIZE * vm->nr_vcpus,
+	                            &vgic_v3_gicr_ops, vm));
 	g->lr_mask = BIT32(arch_gic_info()->nr_lrs) - 1;
 	if (nr_spis != 0) {
 		g->spis = page_alloc_hyp(nr_spis * sizeof(g->spis[0]));

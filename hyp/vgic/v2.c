@@ -80,3 +80,31 @@ static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsi
 }
 
 const struct mmio_ops vgic_v2_gicd_ops = {"gicd", 1 | 2 | 4, gicd_read, gicd_write};
+
+/*
+ * The second page of the CPU interface, where only DIR is: through GICV it would say of an active
+ * interrupt outside the list registers only that there was one. With EOImode 0 it has no effect.
+ */
+static enum mmio_result dir_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                 uint64_t *val)
+{
+	(void)v;
+	(void)dev;
+	(void)off;
+	(void)size;
+	*val = 0;
+	return MMIO_OK;
+}
+
+static enum mmio_result dir_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                  uint64_t val)
+{
+	(void)dev;
+	(void)size;
+	if (off == 0 && arch_gic_vmcr_decode(arch_gic_vmcr_read()).split) {
+		vgic_dir_write(v, (uint32_t)val & 0x3ff);
+	}
+	return MMIO_OK;
+}
+
+const struct mmio_ops vgic_v2_dir_ops = {"gicc", 4, dir_read, dir_write};

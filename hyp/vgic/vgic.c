@@ -158,7 +158,8 @@ static void fold_lr(struct vcpu *v, unsigned n)
 /*
  * Deactivations that found no list register (IHI 0048B 5.3.2, IHI 0069 12.4.3 EOIcount). With
  * EOImode 0 they come in the order of priority, so the most urgent active ones that were in no
- * list register are meant. With EOImode 1 that is a guess on GICv2 alone; v3 traps DIR then.
+ * list register are meant. With EOImode 1 an EOI deactivates nothing (QEMU counts it all the same)
+ * and DIR traps: by stage 2 on v2, by TDIR on v3.
  */
 static void fold_eoicount(struct vcpu *v)
 {
@@ -168,14 +169,18 @@ static void fold_eoicount(struct vcpu *v)
 	if (count == 0) {
 		return;
 	}
+	if (arch_gic_vmcr_decode(arch_gic_vmcr_read()).split) {
+		count = 0;
+	}
 	list_for_each (n, &c->ap_list) {
 		struct vgic_irq *irq = irq_of(n);
 
+		if (count == 0) {
+			break;
+		}
 		if (irq->active && !irq->in_lr) {
 			irq->active = false;
-			if (--count == 0) {
-				break;
-			}
+			count--;
 		}
 	}
 	arch_gic_hcr_write(c->hcr);

@@ -96,6 +96,7 @@ void arch_gic_vcpu_reset(struct arch_gic_vcpu *c);
 struct arch_gic_vmcr {
 	uint8_t pmr;
 	bool grp0, grp1;
+	bool split; /* EOImode 1: priority drop and deactivation apart */
 };
 struct arch_gic_vmcr arch_gic_vmcr_decode(uint32_t vmcr);
 uint32_t arch_gic_vmcr_read(void);

@@ -108,7 +108,8 @@ struct arch_gic_vmcr arch_gic_vmcr_decode(uint32_t vmcr)
 {
 	return (struct arch_gic_vmcr){.pmr = (uint8_t)FIELD_GET(FAKE_VMCR_PMR, vmcr),
 	                              .grp0 = (vmcr & FAKE_VMCR_GRP0) != 0,
-	                              .grp1 = (vmcr & FAKE_VMCR_GRP1) != 0};
+	                              .grp1 = (vmcr & FAKE_VMCR_GRP1) != 0,
+	                              .split = (vmcr & FAKE_VMCR_EOIMODE) != 0};
 }
 
 uint32_t arch_gic_vmcr_read(void)
@@ -237,7 +238,8 @@ bool fake_gic_dir(unsigned cpu, uint32_t iar)
 {
 	struct fake_gic_cpu *g = &fake_gic[cpu];
 
-	if (g->hcr & VGIC_HCR_TDIR) {
+	/* GICv2: its page is not mapped. */
+	if (info.version == 2 || (g->hcr & VGIC_HCR_TDIR)) {
 		return false;
 	}
 	if (g->vmcr & FAKE_VMCR_EOIMODE) {

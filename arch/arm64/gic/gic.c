@@ -266,6 +266,7 @@ void arch_gic_vcpu_load(const struct arch_gic_vcpu *c)
  */
 #define VMCR_GRP0 BIT32(0)
 #define VMCR_GRP1 BIT32(1)
+#define VMCR_EOIMODE BIT32(9)
 #define VMCR_FIQEN BIT32(3)
 #define VMCR_BPR0 GENMASK(23, 21)
 #define VMCR_BPR1 GENMASK(20, 18)
@@ -288,5 +289,6 @@ struct arch_gic_vmcr arch_gic_vmcr_decode(uint32_t vmcr)
 	    .pmr = (uint8_t)(vmcr >> 24 & (v3 ? 0xffu : 0xf8u)),
 	    .grp0 = (vmcr & VMCR_GRP0) != 0,
 	    .grp1 = (vmcr & VMCR_GRP1) != 0,
+	    .split = (vmcr & VMCR_EOIMODE) != 0,
 	};
 }
