@@ -24,15 +24,16 @@ void irq_handle(void)
 {
 	struct pcpu *p = this_pcpu();
 	uint32_t iar = arch_gic_ack();
-	uint32_t intid = iar_intid(iar);
+	uint32_t intid;
 
 	p->nr_irqs++;
-	if (intid == host.timer.virt_intid) {
+	if (iar == host.timer.virt_intid) {
 		/* Priority drop only: it stays active until the guest deactivates it (LR.HW). */
 		arch_gic_drop(iar);
 		vtimer_irq(p->loaded);
 		return;
 	}
+	intid = iar_intid(iar);
 	if (intid >= 1020 && intid <= 1023) {
 		return; /* spurious: withdrawn before the acknowledge */
 	}

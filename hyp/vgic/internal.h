@@ -56,6 +56,7 @@ void vgic_irq_set_priority(struct vgic_irq *irq, uint8_t priority);
 /* Is v in this CPU's list registers? */
 bool vgic_here(const struct vcpu *v);
 
+void vgic_irq_set_line(struct vm *vm, struct vgic_irq *irq, bool level);
 /* From targets or irouter to target; vgic_irq_end() follows. */
 void vgic_irq_route(struct vm *vm, struct vgic_irq *irq);
 void vgic_irq_set_active(struct vm *vm, struct vgic_irq *irq, bool active);

@@ -21,6 +21,16 @@ struct vgic_irq *vgic_irq_at(struct vm *vm, unsigned i)
 	             : &vm->vgic.spis[i - n];
 }
 
+void vgic_irq_set_line(struct vm *vm, struct vgic_irq *irq, bool level)
+{
+	vgic_irq_begin(irq);
+	if (level && irq->edge && !irq->hw) {
+		irq->latch = true;
+	}
+	irq->line = level;
+	vgic_irq_end(vm, irq);
+}
+
 void vgic_set_line(struct vm *vm, struct vcpu *v, uint32_t intid, bool level)
 {
 	struct vgic_irq *irq;
@@ -28,12 +38,7 @@ void vgic_set_line(struct vm *vm, struct vcpu *v, uint32_t intid, bool level)
 	spin_lock(&vm->vgic.lock);
 	irq = vgic_irq_find(vm, v, intid);
 	if (irq && irq->line != level && !(irq->hw && v->vgic.cpu >= 0)) {
-		vgic_irq_begin(irq);
-		if (level && irq->edge && !irq->hw) {
-			irq->latch = true;
-		}
-		irq->line = level;
-		vgic_irq_end(vm, irq);
+		vgic_irq_set_line(vm, irq, level);
 	}
 	spin_unlock(&vm->vgic.lock);
 }

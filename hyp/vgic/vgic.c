@@ -394,9 +394,11 @@ void vgic_irq_end(struct vm *vm, struct vgic_irq *irq)
 	}
 	queue(vm, irq);
 	v = irq->on_list;
-	if (v && roomy(v) && v->vgic.lr_used != vm->vgic.lr_mask &&
-	    load_relaxed(&v->state) != VCPU_BLOCKED) {
+	if (v && roomy(v) && v->vgic.lr_used != vm->vgic.lr_mask) {
 		place(v, irq);
+		if (load_relaxed(&v->state) == VCPU_BLOCKED) {
+			vcpu_wake(v); /* it idles in place */
+		}
 	} else if (v) {
 		vcpu_kick(v, VCPU_WORK_VGIC);
 	}
@@ -462,9 +464,7 @@ void vgic_inject_hw(struct vcpu *v, uint32_t intid)
 		c->lr[irq->lr] = lr;
 		arch_gic_lr_write(irq->lr, lr);
 	} else {
-		vgic_irq_begin(irq);
-		irq->line = true;
-		vgic_irq_end(v->vm, irq);
+		vgic_irq_set_line(v->vm, irq, true);
 	}
 	spin_unlock(&g->lock);
 }
@@ -523,14 +523,33 @@ void vgic_load(struct vcpu *v)
 	spin_unlock(&g->lock);
 }
 
+/* All that v has is in list registers, and none of them is pending or wants maintenance. */
+static bool lrs_quiet(const struct vcpu *v)
+{
+	const struct vgic_vcpu *c = &v->vgic;
+	unsigned n = 0;
+
+	for (uint32_t m = c->lr_used; m != 0; m &= m - 1, n++) {
+		uint64_t lr = arch_gic_lr_read((unsigned)__builtin_ctz(m));
+
+		if ((lr & LR_PENDING) || (lr & (LR_STATE | LR_HW | LR_EOI)) == LR_EOI) {
+			return false;
+		}
+	}
+	return c->hcr == VGIC_HCR_EN && n == load_relaxed(&c->ap_n);
+}
+
 bool vgic_pending(struct vcpu *v)
 {
 	struct vgic_vm *g = &v->vm->vgic;
 	struct arch_gic_vmcr cpu;
 	bool found = false;
 
-	/* Racing with an injection: that one kicks after it has changed the list. */
-	if (load_relaxed(&v->vgic.ap_n) == 0) {
+	/*
+	 * Racing with an injection: that one kicks after it has changed the list. What is in list
+	 * registers stays there, so that the timer's next interrupt takes one write.
+	 */
+	if (load_relaxed(&v->vgic.ap_n) == 0 || lrs_quiet(v)) {
 		return false;
 	}
 	spin_lock(&g->lock);

@@ -87,6 +87,13 @@ void vcpu_kick(struct vcpu *v, uint32_t work)
 	}
 }
 
+void vcpu_wake(struct vcpu *v)
+{
+	assert_int_equal(v->state, VCPU_BLOCKED);
+	v->state = VCPU_READY;
+	wakes++;
+}
+
 static __attribute__((unused)) void env_cpu(unsigned cpu)
 {
 	fake_pcpu = &pcpus[cpu];
