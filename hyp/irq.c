@@ -41,7 +41,7 @@ void irq_handle(void)
 		deadline_irq();
 	} else if (intid == host.gic.maint_intid) {
 		if (p->loaded) {
-			vgic_maintenance(p->loaded);
+			vgic_sync(p->loaded);
 		}
 	} else if (host.uart.intid != 0 && intid == host.uart.intid) {
 		console_rx_irq();

@@ -82,8 +82,8 @@ void vtimer_vcpu_reset(struct vcpu *v)
 	t->phys_cval = 0;
 	t->phys_active_set = false;
 	if (v->vm->vgic.version != 0) {
-		vgic_link_hw(v, GUEST_VTIMER_INTID, host.timer.virt_intid, &virt_lops);
-		vgic_set_line_ops(v->vm, v, GUEST_PTIMER_INTID, &phys_lops);
+		vgic_link(v, GUEST_VTIMER_INTID, host.timer.virt_intid, &virt_lops);
+		vgic_link(v, GUEST_PTIMER_INTID, 0, &phys_lops);
 	}
 }
 

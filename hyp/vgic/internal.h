@@ -53,6 +53,8 @@ struct vcpu *vgic_irq_owner(struct vm *vm, const struct vgic_irq *irq);
 bool vgic_irq_pending(const struct vgic_irq *irq);
 /* Between begin and end; also finds its place on the list again. */
 void vgic_irq_set_priority(struct vgic_irq *irq, uint8_t priority);
+/* Off the list it is on. */
+void vgic_irq_unlink(struct vgic_irq *irq);
 /* Is v in this CPU's list registers? */
 bool vgic_here(const struct vcpu *v);
 
@@ -60,8 +62,8 @@ void vgic_irq_set_line(struct vm *vm, struct vgic_irq *irq, bool level);
 /* From targets or irouter to target; vgic_irq_end() follows. */
 void vgic_irq_route(struct vm *vm, struct vgic_irq *irq);
 void vgic_irq_set_active(struct vm *vm, struct vgic_irq *irq, bool active);
-/* An SGI to one vCPU; source: of GICv2. */
-void vgic_sgi(struct vcpu *to, unsigned intid, unsigned source);
+/* To those vCPUs of a mask that exist; group1: also where it is of group 1. Takes the lock. */
+void vgic_send_sgi(struct vcpu *from, uint32_t to, unsigned intid, bool group1);
 
 /*
  * Registers with a field per interrupt: both front ends have these at the same offsets. All take
@@ -73,7 +75,8 @@ void vgic_field_write(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned s
 /* GICD_CTLR's group enables: every interrupt is looked at again. */
 void vgic_set_groups(struct vm *vm, uint32_t groups);
 /* The ID registers at the end of a frame, off from their beginning (0xfd0 or 0xffd0). */
-uint32_t vgic_id_reg(unsigned version, bool gicr, uint32_t off);
+enum vgic_frame { FRAME_V2_GICD, FRAME_V3_GICD, FRAME_V3_GICR };
+uint32_t vgic_id_reg(enum vgic_frame frame, uint32_t off);
 
 extern const struct mmio_ops vgic_v2_gicd_ops, vgic_v2_dir_ops, vgic_v3_gicd_ops, vgic_v3_gicr_ops;
 #define VGIC_GICD_SIZE KiB(64)

@@ -43,72 +43,36 @@ void vgic_set_line(struct vm *vm, struct vcpu *v, uint32_t intid, bool level)
 	spin_unlock(&vm->vgic.lock);
 }
 
-void vgic_pulse(struct vm *vm, struct vcpu *v, uint32_t intid)
-{
-	struct vgic_irq *irq;
-
-	spin_lock(&vm->vgic.lock);
-	irq = vgic_irq_find(vm, v, intid);
-	if (irq) {
-		vgic_irq_begin(irq);
-		irq->latch = true;
-		vgic_irq_end(vm, irq);
-	}
-	spin_unlock(&vm->vgic.lock);
-}
-
-void vgic_link_hw(struct vcpu *v, uint32_t intid, uint32_t pintid, const struct vgic_line_ops *lops)
+void vgic_link(struct vcpu *v, uint32_t intid, uint32_t pintid, const struct vgic_line_ops *lops)
 {
 	struct vgic_irq *irq = &v->vgic.priv[intid % VGIC_NR_PRIVATE];
 
 	spin_lock(&v->vm->vgic.lock);
-	irq->hw = true;
+	irq->hw = pintid != 0;
 	irq->pintid = pintid;
 	irq->lops = lops;
 	spin_unlock(&v->vm->vgic.lock);
 }
 
-void vgic_set_line_ops(struct vm *vm, struct vcpu *v, uint32_t intid,
-                       const struct vgic_line_ops *lops)
-{
-	struct vgic_irq *irq;
-
-	spin_lock(&vm->vgic.lock);
-	irq = vgic_irq_find(vm, v, intid);
-	if (irq) {
-		irq->lops = lops;
-	}
-	spin_unlock(&vm->vgic.lock);
-}
-
 /* ICC_SGIxR_EL1 (IHI 0069 12.2.21). */
-#define SGIR_AFF3 GENMASK(55, 48)
-#define SGIR_RS GENMASK(47, 44)
+#define SGIR_AFFINITY (GENMASK(55, 44) | GENMASK(39, 32) | GENMASK(23, 16)) /* Aff3, RS, 2, 1 */
 #define SGIR_IRM BIT(40)
-#define SGIR_AFF2 GENMASK(39, 32)
 #define SGIR_INTID GENMASK(27, 24)
-#define SGIR_AFF1 GENMASK(23, 16)
 #define SGIR_LIST GENMASK(15, 0)
+
+_Static_assert(MAX_VCPUS <= 16, "GICv3 machines have one cluster: Aff0 is the vCPU's number");
 
 /* With one security state SGI1R reaches both groups, the others group 0 (IHI 0069 table 12-14). */
 void vgic_sgir_write(struct vcpu *v, uint64_t val, bool group1)
 {
-	struct vm *vm = v->vm;
-	unsigned intid = (unsigned)FIELD_GET(SGIR_INTID, val);
-	bool all = (val & SGIR_IRM) != 0; /* but v */
-	uint64_t first = FIELD_GET(SGIR_AFF3, val) << 32 | FIELD_GET(SGIR_AFF2, val) << 16 |
-	                 FIELD_GET(SGIR_AFF1, val) << 8 | FIELD_GET(SGIR_RS, val) << 4;
+	uint32_t to = (uint32_t)(val & SGIR_LIST);
 
-	spin_lock(&vm->vgic.lock);
-	for (uint64_t m = all ? BIT(vm->nr_vcpus) - 1 : val & SGIR_LIST; m != 0; m &= m - 1) {
-		unsigned n = (unsigned)__builtin_ctzll(m);
-		struct vcpu *to = all ? vm->vcpus[n] : vm_vcpu_by_mpidr(vm, first + n);
-
-		if (to && !(all && to == v) && (group1 || !to->vgic.priv[intid].group1)) {
-			vgic_sgi(to, intid, 0);
-		}
+	if (val & SGIR_IRM) {
+		to = ~BIT32(v->id);
+	} else if (val & SGIR_AFFINITY) {
+		return;
 	}
-	spin_unlock(&vm->vgic.lock);
+	vgic_send_sgi(v, to, (unsigned)FIELD_GET(SGIR_INTID, val), group1);
 }
 
 void vgic_irq_set_active(struct vm *vm, struct vgic_irq *irq, bool active)
@@ -204,10 +168,10 @@ enum hyp_err vgic_vm_init(struct vm *vm, unsigned version, unsigned nr_spis)
 	}
 	TRY(mmio_add(&vm->mmio, ipa(m->gicd), VGIC_GICD_SIZE,
 	             version == 2 ? &vgic_v2_gicd_ops : &vgic_v3_gicd_ops, vm));
-	TRY(version == 2 ? mmio_add(&vm->mmio, ipa(m->gicc + PAGE_SIZE), PAGE_SIZE,
-	                            &vgic_v2_dir_ops, vm)
-	                 : mmio_add(&vm->mmio, ipa(m->gicr), VGIC_GICR_SIZE * vm->nr_vcpus,
-	                            &vgic_v3_gicr_ops, vm));
+	TRY(version == 2
+	        ? mmio_add(&vm->mmio, ipa(m->gicc + PAGE_SIZE), PAGE_SIZE, &vgic_v2_dir_ops, vm)
+	        : mmio_add(&vm->mmio, ipa(m->gicr), VGIC_GICR_SIZE * vm->nr_vcpus,
+	                   &vgic_v3_gicr_ops, vm));
 	g->lr_mask = BIT32(arch_gic_info()->nr_lrs) - 1;
 	if (nr_spis != 0) {
 		g->spis = page_alloc_hyp(nr_spis * sizeof(g->spis[0]));
@@ -233,6 +197,9 @@ void vgic_vm_fini(struct vm *vm)
 
 static void irq_reset(struct vgic_irq *irq, uint32_t intid, uint8_t target)
 {
+	if (irq->on_list) {
+		vgic_irq_unlink(irq);
+	}
 	/* What links it to its source stays. */
 	*irq = (struct vgic_irq){
 	    .lops = irq->lops,
@@ -251,10 +218,6 @@ static void vcpu_reset_locked(struct vcpu *v)
 
 	/* SPIs that are its by routing stay so, also one that is active. */
 	for (unsigned i = 0; i < VGIC_NR_PRIVATE; i++) {
-		if (c->priv[i].on_list) {
-			list_del(&c->priv[i].node);
-			c->ap_n--;
-		}
 		irq_reset(&c->priv[i], i, (uint8_t)v->id);
 		/* SGIs of a GICv2 are always enabled, as on GIC-400 and QEMU. */
 		c->priv[i].enabled = v->vm->vgic.version == 2 && i < GIC_NR_SGI;
@@ -288,11 +251,6 @@ void vgic_vm_reset(struct vm *vm)
 	g->ctlr = 0;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		if (vm->vcpus[i]) {
-			list_init(&vm->vcpus[i]->vgic.ap_list);
-			vm->vcpus[i]->vgic.ap_n = 0;
-			for (unsigned n = 0; n < VGIC_NR_PRIVATE; n++) {
-				vm->vcpus[i]->vgic.priv[n].on_list = NULL;
-			}
 			vcpu_reset_locked(vm->vcpus[i]);
 		}
 	}

@@ -9,7 +9,7 @@ struct field {
 	uint16_t off, len;      /* bytes */
 	uint8_t log_bits, mask; /* of 1 << log_bits bits */
 	uint8_t flags;
-	/* Without get: this byte of struct vgic_irq, shifted; set only if it differs. */
+	/* Without get: this byte of struct vgic_irq, shifted. */
 	uint8_t byte, shift;
 	uint32_t (*get)(struct vm *vm, struct vgic_irq *irq);
 	void (*set)(struct vm *vm, struct vgic_irq *irq, uint32_t val);
@@ -17,6 +17,7 @@ struct field {
 #define V2 BIT32(0)    /* only GICv2 machines have it */
 #define ONES BIT32(1)  /* writes: only where a bit is set */
 #define CLEAR BIT32(2) /* with ONES: those bits are cleared */
+#define LIVE BIT32(3)  /* wants the state that is in list registers; else set only if it differs */
 
 static void set_flag(struct vm *vm, struct vgic_irq *irq, bool *flag, uint32_t on)
 {
@@ -116,12 +117,6 @@ static void set_targets(struct vm *vm, struct vgic_irq *irq, uint32_t val)
 	}
 }
 
-static uint32_t get_sources(struct vm *vm, struct vgic_irq *irq)
-{
-	(void)vm;
-	return irq->sgi_sources;
-}
-
 static void set_sources(struct vm *vm, struct vgic_irq *irq, uint32_t val)
 {
 	vgic_irq_begin(irq);
@@ -141,17 +136,17 @@ static void clear_sources(struct vm *vm, struct vgic_irq *irq, uint32_t val)
 static const struct field fields[] = {
     {0x100, 0x080, BITS(0), ONES, BYTE(enabled, 0), set_enabled},
     {0x180, 0x080, BITS(0), ONES | CLEAR, BYTE(enabled, 0), set_enabled},
-    {0x200, 0x080, BITS(0), ONES, 0, 0, get_pending, set_pending},
-    {0x280, 0x080, BITS(0), ONES | CLEAR, 0, 0, get_pending, set_pending},
-    {0x300, 0x080, BITS(0), ONES, 0, 0, get_active, set_active},
-    {0x380, 0x080, BITS(0), ONES | CLEAR, 0, 0, get_active, set_active},
+    {0x200, 0x080, BITS(0), ONES | LIVE, 0, 0, get_pending, set_pending},
+    {0x280, 0x080, BITS(0), ONES | CLEAR | LIVE, 0, 0, get_pending, set_pending},
+    {0x300, 0x080, BITS(0), ONES | LIVE, 0, 0, get_active, set_active},
+    {0x380, 0x080, BITS(0), ONES | CLEAR | LIVE, 0, 0, get_active, set_active},
     {0x400, 0x400, BITS(3), 0, BYTE(priority, 0), set_priority},
-    {0x800, 0x400, BITS(3), V2, 0, 0, get_targets, set_targets},
+    {0x800, 0x400, BITS(3), V2 | LIVE, 0, 0, get_targets, set_targets},
     {0xc00, 0x100, BITS(1), 0, BYTE(edge, 1), set_config},
     {0x080, 0x080, BITS(0), 0, BYTE(group1, 0), set_group},
     /* CPENDSGIR, SPENDSGIR: a byte of sources for each SGI. */
-    {0xf10, 0x010, BITS(3), V2 | ONES, 0, 0, get_sources, clear_sources},
-    {0xf20, 0x010, BITS(3), V2 | ONES, 0, 0, get_sources, set_sources},
+    {0xf10, 0x010, BITS(3), V2 | ONES | LIVE, BYTE(sgi_sources, 0), clear_sources},
+    {0xf20, 0x010, BITS(3), V2 | ONES | LIVE, BYTE(sgi_sources, 0), set_sources},
 };
 
 /*
@@ -179,6 +174,11 @@ static struct vgic_irq *find(struct vm *vm, struct vcpu *priv, uint32_t off, uns
 	return vgic_irq_find(vm, priv, intid);
 }
 
+static uint8_t get_byte(const struct vgic_irq *irq, const struct field *f)
+{
+	return ((const uint8_t *)irq)[f->byte];
+}
+
 static uint32_t get_live(struct vm *vm, struct vgic_irq *irq, const struct field *f)
 {
 	bool in_lr = irq->in_lr;
@@ -187,16 +187,11 @@ static uint32_t get_live(struct vm *vm, struct vgic_irq *irq, const struct field
 	if (in_lr) {
 		vgic_irq_begin(irq);
 	}
-	val = f->get(vm, irq);
+	val = f->get ? f->get(vm, irq) : get_byte(irq, f);
 	if (in_lr) {
 		vgic_irq_end(vm, irq);
 	}
 	return val;
-}
-
-static uint8_t get_byte(const struct vgic_irq *irq, const struct field *f)
-{
-	return ((const uint8_t *)irq)[f->byte];
 }
 
 static uint64_t get_bytes(const struct vgic_irq *first, unsigned n, const struct field *f)
@@ -222,7 +217,7 @@ uint64_t vgic_field_read(struct vm *vm, struct vcpu *priv, uint32_t off, unsigne
 	}
 	n = size * 8 >> f->log_bits;
 	spin_lock(&vm->vgic.lock);
-	if (!f->get) {
+	if (!(f->flags & LIVE)) {
 		val = get_bytes(first, n, f);
 	} else {
 		while (n-- > 0) {
@@ -250,7 +245,7 @@ void vgic_field_write(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned s
 		uint32_t one = f->flags & CLEAR ? 0 : (uint32_t)(val >> at & f->mask) >> f->shift;
 
 		todo &= ~((uint64_t)f->mask << at);
-		if (f->get || one != get_byte(first + n, f)) {
+		if ((f->flags & LIVE) || one != get_byte(first + n, f)) {
 			f->set(vm, first + n, one);
 		}
 	}
@@ -276,24 +271,17 @@ void vgic_set_groups(struct vm *vm, uint32_t groups)
 	spin_unlock(&g->lock);
 }
 
-/* PIDR4..7, PIDR0..3, CIDR0..3 as Arm's implementations have them (IHI 0069 12.1.13). */
-uint32_t vgic_id_reg(unsigned version, bool gicr, uint32_t off)
+/*
+ * PIDR4..7, PIDR0..3, CIDR0..3 as Arm's implementations have them (IHI 0069 12.1.13; GICv2: IHI
+ * 0048B 4.3.18, GIC-400): GICD of v2, of v3, GICR.
+ */
+uint32_t vgic_id_reg(enum vgic_frame frame, uint32_t off)
 {
-	static const uint8_t ids[] = {0x44, 0, 0, 0, 0x92, 0xb4, 0x3b, 0, 0x0d, 0xf0, 0x05, 0xb1};
+	static const uint8_t ids[][12] = {
+	    {0x04, 0, 0, 0, 0x90, 0xb4, 0x2b, 0, 0x0d, 0xf0, 0x05, 0xb1},
+	    {0x44, 0, 0, 0, 0x92, 0xb4, 0x3b, 0, 0x0d, 0xf0, 0x05, 0xb1},
+	    {0x44, 0, 0, 0, 0x93, 0xb4, 0x3b, 0, 0x0d, 0xf0, 0x05, 0xb1},
+	};
 
-	if (off / 4 >= ARRAY_SIZE(ids)) {
-		return 0;
-	}
-	if (version == 2) {
-		/* PIDR4, PIDR0 and PIDR2.ArchRev of a GICv2 (IHI 0048B 4.3.18, GIC-400). */
-		switch (off) {
-		case 0x00:
-			return 0x04;
-		case 0x10:
-			return 0x90;
-		case 0x18:
-			return 0x2b;
-		}
-	}
-	return off == 0x10 && gicr ? 0x93 : ids[off / 4];
+	return off / 4 < ARRAY_SIZE(ids[0]) ? ids[frame][off / 4] : 0;
 }

@@ -19,9 +19,8 @@
 static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                   uint64_t *val)
 {
-	const struct vm *vm = v->vm;
+	struct vm *vm = dev;
 
-	(void)dev;
 	if (size == 4 && off == GICD_TYPER) {
 		*val = vm->vgic.nr_spis / 32 | (vm->nr_vcpus - 1) << 5;
 	} else if (size == 4 && off == GICD_CTLR) {
@@ -29,52 +28,32 @@ static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsig
 	} else if (size == 4 && off == GICD_IIDR) {
 		*val = VGIC_IIDR;
 	} else if (size == 4 && off >= GICD_IDS) {
-		*val = vgic_id_reg(2, false, off - GICD_IDS);
+		*val = vgic_id_reg(FRAME_V2_GICD, off - GICD_IDS);
 	} else {
-		*val = vgic_field_read(v->vm, v, off, size);
+		*val = vgic_field_read(vm, v, off, size);
 	}
 	return MMIO_OK;
 }
 
 static void sgir_write(struct vcpu *v, uint64_t val)
 {
-	struct vm *vm = v->vm;
-	uint32_t all = BIT32(vm->nr_vcpus) - 1, self = BIT32(v->id), to;
+	uint32_t self = BIT32(v->id);
+	/* By filter; the last is reserved. */
+	const uint32_t to[] = {(uint32_t)FIELD_GET(SGIR_TARGETS, val), ~self, self, 0};
 
-	switch (FIELD_GET(SGIR_FILTER, val)) {
-	case 0:
-		to = (uint32_t)FIELD_GET(SGIR_TARGETS, val) & all;
-		break;
-	case 1:
-		to = all & ~self;
-		break;
-	case 2:
-		to = self;
-		break;
-	default:
-		return; /* reserved */
-	}
-	spin_lock(&vm->vgic.lock);
-	for (; to != 0; to &= to - 1) {
-		struct vcpu *t = vm->vcpus[__builtin_ctz(to)];
-
-		if (t) {
-			vgic_sgi(t, (unsigned)FIELD_GET(SGIR_INTID, val), v->id);
-		}
-	}
-	spin_unlock(&vm->vgic.lock);
+	vgic_send_sgi(v, to[FIELD_GET(SGIR_FILTER, val)], (unsigned)FIELD_GET(SGIR_INTID, val),
+	              true);
 }
 
 static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                    uint64_t val)
 {
-	(void)dev;
 	if (off == GICD_SGIR && size == 4) {
 		sgir_write(v, val);
 	} else if (off == GICD_CTLR && size == 4) {
-		vgic_set_groups(v->vm, (uint32_t)val & CTLR_GROUPS);
+		vgic_set_groups(dev, (uint32_t)val & CTLR_GROUPS);
 	} else {
-		vgic_field_write(v->vm, v, off, size, val);
+		vgic_field_write(dev, v, off, size, val);
 	}
 	return MMIO_OK;
 }

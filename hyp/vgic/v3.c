@@ -68,22 +68,12 @@ static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsig
 	} else if (size == 4 && off == GICD_IIDR) {
 		*val = VGIC_IIDR;
 	} else if (size == 4 && off >= FRAME_IDS) {
-		*val = vgic_id_reg(3, false, off - FRAME_IDS);
+		*val = vgic_id_reg(FRAME_V3_GICD, off - FRAME_IDS);
 	} else {
 		irq = irouter_irq(vm, off, size);
 		*val = irq ? irq->irouter >> part(off) : vgic_field_read(vm, NULL, off, size);
 	}
 	return MMIO_OK;
-}
-
-static void irouter_write(struct vm *vm, struct vgic_irq *irq, uint64_t irouter)
-{
-	if (irq->irouter != irouter) {
-		vgic_irq_begin(irq);
-		irq->irouter = irouter;
-		vgic_irq_route(vm, irq);
-		vgic_irq_end(vm, irq);
-	}
 }
 
 static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
@@ -95,7 +85,10 @@ static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsi
 	(void)dev;
 	if (irq) {
 		spin_lock(&vm->vgic.lock);
-		irouter_write(vm, irq, part_write(irq->irouter, off, size, val) & IROUTER_MASK);
+		vgic_irq_begin(irq);
+		irq->irouter = part_write(irq->irouter, off, size, val) & IROUTER_MASK;
+		vgic_irq_route(vm, irq);
+		vgic_irq_end(vm, irq);
 		spin_unlock(&vm->vgic.lock);
 	} else if (off == GICD_CTLR && size == 4) {
 		vgic_set_groups(vm, (uint32_t)val & CTLR_GROUPS);
@@ -137,7 +130,7 @@ static uint64_t rd_read(const struct vcpu *t, uint32_t off, unsigned size)
 	if (off == GICR_WAKER) {
 		return t->vgic.waker_sleep ? WAKER_SLEEP | WAKER_CHILDREN : 0;
 	}
-	return off >= FRAME_IDS ? vgic_id_reg(3, true, off - FRAME_IDS) : 0;
+	return off >= FRAME_IDS ? vgic_id_reg(FRAME_V3_GICR, off - FRAME_IDS) : 0;
 }
 
 /* ProcessorSleep is stored and answered, and holds nothing back: guests exist that never clear it.

@@ -68,7 +68,7 @@ static void link(struct vcpu *v, struct vgic_irq *irq)
 	v->vgic.ap_n++;
 }
 
-static void unlink(struct vgic_irq *irq)
+void vgic_irq_unlink(struct vgic_irq *irq)
 {
 	list_del(&irq->node);
 	irq->on_list->vgic.ap_n--;
@@ -83,7 +83,7 @@ static void queue(struct vm *vm, struct vgic_irq *irq)
 		return;
 	}
 	if (irq->on_list) {
-		unlink(irq);
+		vgic_irq_unlink(irq);
 	}
 	if (dest) {
 		link(dest, irq);
@@ -96,7 +96,7 @@ void vgic_irq_set_priority(struct vgic_irq *irq, uint8_t priority)
 
 	irq->priority = priority;
 	if (v) {
-		unlink(irq);
+		vgic_irq_unlink(irq);
 		link(v, irq);
 	}
 }
@@ -126,6 +126,7 @@ static void fold_lr(struct vcpu *v, unsigned n)
 	struct vgic_vcpu *c = &v->vgic;
 	struct vgic_irq *irq = c->lr_irq[n];
 	uint64_t lr = arch_gic_lr_read(n);
+	bool latched;
 
 	c->lr[n] = lr;
 	c->lr_used &= ~BIT32(n);
@@ -135,15 +136,12 @@ static void fold_lr(struct vcpu *v, unsigned n)
 	}
 	irq->in_lr = false;
 	irq->active = (lr & LR_ACTIVE) != 0;
+	latched = (lr & LR_PENDING) && irq->lr_latch;
 	if (vgic_is_sgi_v2(v->vm, irq)) {
-		unsigned source = (unsigned)FIELD_GET(LR_CPUID, lr);
-
-		if ((lr & LR_PENDING) && irq->lr_latch) {
-			irq->sgi_sources |= (uint8_t)BIT32(source);
-		}
-		irq->active_source = (uint8_t)source;
-	} else if ((lr & LR_PENDING) && irq->lr_latch) {
-		irq->latch = true;
+		irq->active_source = (uint8_t)FIELD_GET(LR_CPUID, lr);
+		irq->sgi_sources |= (uint8_t)(latched << irq->active_source);
+	} else {
+		irq->latch |= latched;
 	}
 	irq->lr_latch = false;
 	if (irq->hw && (lr & (LR_HW | LR_STATE)) == LR_HW) {
@@ -169,21 +167,18 @@ static void fold_eoicount(struct vcpu *v)
 	if (count == 0) {
 		return;
 	}
+	arch_gic_hcr_write(c->hcr);
 	if (arch_gic_vmcr_decode(arch_gic_vmcr_read()).split) {
-		count = 0;
+		return;
 	}
 	list_for_each (n, &c->ap_list) {
 		struct vgic_irq *irq = irq_of(n);
 
-		if (count == 0) {
-			break;
-		}
-		if (irq->active && !irq->in_lr) {
+		if (count != 0 && irq->active && !irq->in_lr) {
 			irq->active = false;
 			count--;
 		}
 	}
-	arch_gic_hcr_write(c->hcr);
 }
 
 /* All of v's state into struct vgic_irq. v is loaded here; populate() or an empty v follows. */
@@ -432,7 +427,7 @@ static bool sgi_again(struct vcpu *v, struct vgic_irq *irq, unsigned source)
 	return true;
 }
 
-void vgic_sgi(struct vcpu *to, unsigned intid, unsigned source)
+static void sgi(struct vcpu *to, unsigned intid, unsigned source)
 {
 	struct vgic_irq *irq = &to->vgic.priv[intid % GIC_NR_SGI];
 
@@ -446,6 +441,21 @@ void vgic_sgi(struct vcpu *to, unsigned intid, unsigned source)
 		irq->latch = true;
 	}
 	vgic_irq_end(to->vm, irq);
+}
+
+void vgic_send_sgi(struct vcpu *from, uint32_t to, unsigned intid, bool group1)
+{
+	struct vm *vm = from->vm;
+
+	spin_lock(&vm->vgic.lock);
+	for (to &= BIT32(vm->nr_vcpus) - 1; to != 0; to &= to - 1) {
+		struct vcpu *v = vm->vcpus[__builtin_ctz(to)];
+
+		if (v && (group1 || !v->vgic.priv[intid].group1)) {
+			sgi(v, intid, from->id);
+		}
+	}
+	spin_unlock(&vm->vgic.lock);
 }
 
 void vgic_inject_hw(struct vcpu *v, uint32_t intid)
@@ -469,6 +479,7 @@ void vgic_inject_hw(struct vcpu *v, uint32_t intid)
 	spin_unlock(&g->lock);
 }
 
+/* Every cause of the maintenance interrupt goes: EISR, U, NP, LRENP (see populate_some). */
 void vgic_sync(struct vcpu *v)
 {
 	struct vgic_vm *g = &v->vm->vgic;
@@ -480,12 +491,6 @@ void vgic_sync(struct vcpu *v)
 	fold(v);
 	populate(v);
 	spin_unlock(&g->lock);
-}
-
-/* Every cause is a level that fold and populate remove: EISR, U, NP, LRENP (see populate_some). */
-void vgic_maintenance(struct vcpu *v)
-{
-	vgic_sync(v);
 }
 
 void vgic_put(struct vcpu *v)
@@ -542,7 +547,7 @@ static bool lrs_quiet(const struct vcpu *v)
 bool vgic_pending(struct vcpu *v)
 {
 	struct vgic_vm *g = &v->vm->vgic;
-	struct arch_gic_vmcr cpu;
+	struct arch_gic_vmcr cpu = arch_gic_vmcr_decode(arch_gic_vmcr_read());
 	bool found = false;
 
 	/*
@@ -554,17 +559,11 @@ bool vgic_pending(struct vcpu *v)
 	}
 	spin_lock(&g->lock);
 	fold(v);
-	cpu = arch_gic_vmcr_decode(arch_gic_vmcr_read());
 	list_for_each (n, &v->vgic.ap_list) {
-		struct vgic_irq *irq = irq_of(n);
+		const struct vgic_irq *irq = irq_of(n);
 
-		if (irq->priority >= cpu.pmr) {
-			break;
-		}
-		if (!irq->active && (irq->group1 ? cpu.grp1 : cpu.grp0)) {
-			found = true;
-			break;
-		}
+		found |=
+		    !irq->active && irq->priority < cpu.pmr && (irq->group1 ? cpu.grp1 : cpu.grp0);
 	}
 	populate(v);
 	spin_unlock(&g->lock);

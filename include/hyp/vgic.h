@@ -97,13 +97,12 @@ void vgic_retarget(struct vm *vm);
  * locks below LOCK_VGIC only; kicks or wakes the target where needed. Of a hw-linked interrupt
  * only while v is not loaded: the hardware speaks for itself otherwise. */
 void vgic_set_line(struct vm *vm, struct vcpu *v, uint32_t intid, bool level);
-void vgic_pulse(struct vm *vm, struct vcpu *v, uint32_t intid);
-/* Links a private interrupt to a physical one (HW = 1): guest deactivation reaches the hardware.
- * lops is not NULL: what the guest masks at its source is withdrawn. */
-void vgic_link_hw(struct vcpu *v, uint32_t intid, uint32_t pintid,
-                  const struct vgic_line_ops *lops);
-void vgic_set_line_ops(struct vm *vm, struct vcpu *v, uint32_t intid,
-                       const struct vgic_line_ops *lops);
+/*
+ * The source of a private interrupt: what its level is. pintid not 0: linked to that physical one
+ * (HW = 1), so that the guest's deactivation reaches the hardware, and what the guest masks at the
+ * source is withdrawn.
+ */
+void vgic_link(struct vcpu *v, uint32_t intid, uint32_t pintid, const struct vgic_line_ops *lops);
 /*
  * The hot path: physical interrupt of a hw-linked PPI was acknowledged and priority-dropped on
  * this CPU, whose loaded vCPU is v. It stays active until the guest deactivates the virtual one,
@@ -111,11 +110,11 @@ void vgic_set_line_ops(struct vm *vm, struct vcpu *v, uint32_t intid,
  */
 void vgic_inject_hw(struct vcpu *v, uint32_t intid);
 
-/* VCPU_WORK_VGIC (which the caller has cleared) on the way to the guest: fold, populate. v is
- * loaded here. */
+/*
+ * VCPU_WORK_VGIC (which the caller has cleared) on the way to the guest, or the maintenance
+ * interrupt: fold, populate. v is loaded here.
+ */
 void vgic_sync(struct vcpu *v);
-/* Maintenance interrupt while v is loaded here: removes all its causes. */
-void vgic_maintenance(struct vcpu *v);
 /* Switch: list registers and virtual interface out to memory / back. put comes before
  * vtimer_put(), load before vtimer_load(). While not loaded, all state is in struct vgic_irq. */
 void vgic_put(struct vcpu *v);

@@ -25,6 +25,8 @@ extern struct fake_gic_cpu fake_gic[MAX_PCPUS];
 
 /* Everything as after reset, PMR open, groups on. */
 void fake_gic_init(unsigned version, unsigned nr_lrs);
+/* QEMU's GICv2 (docs/errata.md): EL2 is not to use LR.HW. */
+void fake_gic_unlink(void);
 void fake_gic_count_reset(unsigned cpu);
 
 /* What the guest on `cpu` does. IAR: INTID | source << 10, or 1023. */

@@ -20,8 +20,16 @@ static struct fake_gic_cpu *me(void)
 void fake_gic_init(unsigned version, unsigned nr_lrs)
 {
 	memset(fake_gic, 0, sizeof(fake_gic));
-	info = (struct arch_gic_info){
-	    .version = version, .nr_lrs = nr_lrs, .nr_irqs = 288, .pri_bits = 5, .linked_lrs = true};
+	info = (struct arch_gic_info){.version = version,
+	                              .nr_lrs = nr_lrs,
+	                              .nr_irqs = 288,
+	                              .pri_bits = 5,
+	                              .linked_lrs = true};
+}
+
+void fake_gic_unlink(void)
+{
+	info.linked_lrs = false;
 }
 
 void fake_gic_count_reset(unsigned cpu)

@@ -29,7 +29,7 @@ static void line(unsigned intid, bool level)
 
 static void pulse(unsigned intid)
 {
-	vgic_pulse(&vm, NULL, intid);
+	env_pulse(intid);
 }
 
 static void test_level(void **state)
@@ -468,6 +468,97 @@ static void test_timer(void **state)
 	}
 }
 
+/*
+ * Where LR.HW loses levels that stay high (QEMU's GICv2): an LR with the EOI bit presents the
+ * timer. Its maintenance interrupt looks at the line: low, and the physical interrupt is
+ * deactivated; high, and it is presented again.
+ */
+static void test_timer_unlinked(void **state)
+{
+	uint64_t lr;
+
+	(void)state;
+	start(2, 4, 2, 1);
+	fake_gic_unlink();
+	wr(0x100, BIT32(TIMER));
+	set_timer(0, true);
+	env_enter(0);
+	assert_int_equal(fake_gic_hppir(0), TIMER);
+	lr = fake_gic[0].lr[vcpus[0].vgic.priv[TIMER].lr];
+	assert_int_equal(lr & (LR_HW | LR_EOI | LR_STATE), LR_EOI | LR_PENDING);
+	assert_int_equal(ack(0), TIMER);
+	assert_true(fake_gic[0].ppi_active[TIMER]);
+	/* The EOI finds it high: nothing physical fires, the maintenance interrupt is what brings
+	 * it. */
+	fake_gic_eoir(0, TIMER);
+	assert_true(fake_gic[0].ppi_active[TIMER]);
+	assert_false(fake_gic_ppi_fires(0, TIMER));
+	assert_int_equal(fake_gic_misr(0), FAKE_MISR_EOI);
+	assert_int_equal(ack(0), TIMER);
+	/* Low at the EOI: over, and the next rise comes from the hardware. */
+	set_timer(0, false);
+	fake_gic_eoir(0, TIMER);
+	assert_true(fake_gic[0].ppi_active[TIMER]);
+	assert_int_equal(ack(0), NONE);
+	assert_false(fake_gic[0].ppi_active[TIMER]);
+	assert_int_equal(fake_gic_misr(0), 0);
+	set_timer(0, true);
+	assert_true(fake_gic_ppi_fires(0, TIMER));
+	assert_int_equal(ack(0), TIMER);
+	/* Preempted in its handler: the physical state goes with it, and ends on the other CPU. */
+	env_put(0);
+	assert_false(fake_gic[0].ppi_active[TIMER]);
+	env_load(0, 1);
+	assert_true(fake_gic[1].ppi_active[TIMER]);
+	assert_int_equal(ack(1), NONE);
+	set_timer(0, false);
+	eoi(1, TIMER);
+	assert_false(fake_gic[1].ppi_active[TIMER]);
+	assert_int_equal(ack(1), NONE);
+	/* Asleep with the EOI not yet looked at: WFI does not pass it over. */
+	set_timer(0, true);
+	assert_int_equal(ack(1), TIMER);
+	fake_gic_eoir(1, TIMER);
+	assert_true(vgic_pending(&vcpus[0]));
+	assert_int_equal(ack(1), TIMER);
+	set_timer(0, false);
+	fake_gic_eoir(1, TIMER);
+	assert_false(vgic_pending(&vcpus[0]));
+	assert_false(fake_gic[1].ppi_active[TIMER]);
+	finish();
+}
+
+/* WFI looks at what is in list registers without moving it; the next timer finds its place. */
+static void test_sleep(void **state)
+{
+	(void)state;
+	start(3, 4, 2, 2);
+	env_mmio(0, GICR + SGI_FRAME + 0x100, true, 4, BIT32(TIMER));
+	/* The first one is placed, and wakes. */
+	assert_false(vgic_pending(&vcpus[0]));
+	vcpus[0].state = VCPU_BLOCKED;
+	set_timer(0, true);
+	env_enter(0);
+	assert_int_equal(wakes, 1);
+	assert_int_equal(vcpus[0].work & VCPU_WORK_VGIC, 0);
+	assert_int_equal(ack(0), TIMER);
+	set_timer(0, false);
+	eoi(0, TIMER);
+	fake_gic_count_reset(0);
+	assert_false(vgic_pending(&vcpus[0]));
+	assert_int_equal(fake_gic[0].lr_reads, 1);
+	set_timer(0, true);
+	env_enter(0);
+	assert_int_equal(fake_gic[0].lr_writes, 1);
+	assert_int_equal(GICH_ACCESSES(fake_gic[0]), 2);
+	assert_true(vgic_pending(&vcpus[0]));
+	/* Masked at its source meanwhile: not a reason to stay awake. */
+	set_timer(0, false);
+	assert_false(vgic_pending(&vcpus[0]));
+	assert_int_equal(ack(0), NONE);
+	finish();
+}
+
 /* Two vCPUs preempted in their timer handlers on one CPU: neither silences the other. */
 static void test_timer_switch(void **state)
 {
@@ -844,7 +935,7 @@ static void test_reset(void **state)
 	assert_int_equal(vgic_vm_init(&vm, 0, 64), HYP_OK);
 	vgic_load(&vcpus[0]);
 	vgic_set_line(&vm, NULL, SPI, true);
-	vgic_pulse(&vm, NULL, SPI);
+	env_pulse(SPI);
 	vgic_sync(&vcpus[0]);
 	assert_false(vgic_pending(&vcpus[0]));
 	vgic_put(&vcpus[0]);
@@ -1163,6 +1254,8 @@ int main(void)
 	    cmocka_unit_test(test_eoicount_then_trap),
 	    cmocka_unit_test(test_group_off),
 	    cmocka_unit_test(test_timer),
+	    cmocka_unit_test(test_timer_unlinked),
+	    cmocka_unit_test(test_sleep),
 	    cmocka_unit_test(test_timer_switch),
 	    cmocka_unit_test(test_timer_disabled),
 	    cmocka_unit_test(test_timer_overflow),

@@ -200,7 +200,7 @@ static void test_one_cpu(void **state)
 		read_only(0x800 + 4 * i, 0);
 	}
 	set_bit(0x100, SPI);
-	vgic_pulse(&vm, NULL, SPI);
+	env_pulse(SPI);
 	assert_int_equal(ack(0), SPI);
 	eoi(0, SPI);
 	finish();
@@ -334,7 +334,7 @@ static void test_groups(void **state)
 	(void)state;
 	start(2);
 	env_spi(SPI, 0x80, true, 0);
-	vgic_pulse(&vm, NULL, SPI);
+	env_pulse(SPI);
 	assert_int_equal(ack(0), NONE); /* the distributor is off */
 	wr(0, 2);
 	assert_int_equal(ack(0), NONE); /* group 0 is */

@@ -135,13 +135,13 @@ static void test_irouter(void **state)
 	}
 	wr(0, 3);
 	env_spi(SPI, 0x80, true, 1);
-	vgic_pulse(&vm, NULL, SPI);
+	env_pulse(SPI);
 	assert_int_equal(ack(1), SPI);
 	eoi(1, SPI);
 	/* Nobody has that affinity: waits. */
 	put(GICD + 0x6000 + 8 * SPI, 8, 0x0500);
 	env_enter(1);
-	vgic_pulse(&vm, NULL, SPI);
+	env_pulse(SPI);
 	assert_int_equal(ack(0), NONE);
 	assert_int_equal(ack(1), NONE);
 	assert_true(bit(0x200, SPI));
@@ -153,7 +153,7 @@ static void test_irouter(void **state)
 	vcpus[0].power = POWER_ON;
 	vgic_retarget(&vm);
 	env_enter(1);
-	vgic_pulse(&vm, NULL, SPI);
+	env_pulse(SPI);
 	assert_int_equal(ack(0), SPI);
 	eoi(0, SPI);
 	finish();

@@ -91,16 +91,9 @@ void vgic_inject_hw(struct vcpu *c, uint32_t intid)
 	injects++;
 }
 
-void vgic_link_hw(struct vcpu *c, uint32_t intid, uint32_t pintid, const struct vgic_line_ops *ops)
+void vgic_link(struct vcpu *c, uint32_t intid, uint32_t pintid, const struct vgic_line_ops *ops)
 {
-	assert_int_equal(pintid, HOST_PPI);
-	lops[c->id][intid] = ops;
-}
-
-void vgic_set_line_ops(struct vm *of, struct vcpu *c, uint32_t intid,
-                       const struct vgic_line_ops *ops)
-{
-	assert_ptr_equal(of, &vm);
+	assert_int_equal(pintid, intid == GUEST_VTIMER_INTID ? HOST_PPI : 0);
 	lops[c->id][intid] = ops;
 }
 

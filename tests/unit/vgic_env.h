@@ -94,6 +94,21 @@ void vcpu_wake(struct vcpu *v)
 	wakes++;
 }
 
+/* An edge, whatever the configuration: as from a source without a line. */
+static __attribute__((unused)) void env_pulse(unsigned intid)
+{
+	struct vgic_irq *irq;
+
+	spin_lock(&vm.vgic.lock);
+	irq = vgic_irq_find(&vm, NULL, intid);
+	if (irq) {
+		vgic_irq_begin(irq);
+		irq->latch = true;
+		vgic_irq_end(&vm, irq);
+	}
+	spin_unlock(&vm.vgic.lock);
+}
+
 static __attribute__((unused)) void env_cpu(unsigned cpu)
 {
 	fake_pcpu = &pcpus[cpu];
@@ -158,7 +173,7 @@ static __attribute__((unused)) void env_setup(unsigned version, unsigned nr_lrs,
 		vm.vcpus[i] = v;
 		arch_gic_vcpu_reset(&v->arch.gic);
 		vgic_vcpu_init(v);
-		vgic_link_hw(v, TIMER, TIMER, &timer_lops);
+		vgic_link(v, TIMER, TIMER, &timer_lops);
 	}
 	vgic_vm_reset(&vm);
 	for (unsigned i = 0; i < loaded; i++) {
@@ -192,7 +207,7 @@ static __attribute__((unused)) void env_enter(unsigned cpu)
 			fake_gic[cpu].ppi_active[TIMER] = true;
 			vgic_inject_hw(v, TIMER);
 		} else if (fake_gic_misr(cpu)) {
-			vgic_maintenance(v);
+			vgic_sync(v);
 		} else {
 			break;
 		}
