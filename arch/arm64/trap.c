@@ -69,21 +69,21 @@ bool trap_cond_fails(uint64_t esr, uint64_t pstate)
 /* PC past the trapped instruction; in AArch32 the IT block advances with it (G1.11, F1.2.1). */
 static void advance_pc(uint64_t esr)
 {
-	uint64_t old = sysreg_read(SPSR_EL2), pstate = old & ~PSR_SS;
+	uint64_t pstate = sysreg_read(SPSR_EL2), size = 4;
 
 	if (pstate & PSR_AARCH32) {
 		uint64_t it = FIELD_GET(PSR_IT_HI, pstate) << 2 | FIELD_GET(PSR_IT_LO, pstate);
 
 		it = (it & 7) ? (it & 0xe0) | ((it << 1) & 0x1f) : 0;
-		pstate = (pstate & ~(PSR_IT_HI | PSR_IT_LO)) | FIELD_PREP(PSR_IT_HI, it >> 2) |
-			 FIELD_PREP(PSR_IT_LO, it & 3);
-	} else {
-		pstate &= ~PSR_BTYPE; /* as any instruction that is not a branch leaves it */
-	}
-	if (pstate != old) {
+		pstate = (pstate & ~(PSR_SS | PSR_IT_HI | PSR_IT_LO)) |
+			 FIELD_PREP(PSR_IT_HI, it >> 2) | FIELD_PREP(PSR_IT_LO, it & 3);
 		sysreg_write(SPSR_EL2, pstate);
+		size = (esr & ESR_IL) ? 4 : 2;
+	} else if (pstate & (PSR_SS | PSR_BTYPE)) {
+		/* BTYPE: as any instruction that is not a branch leaves it. */
+		sysreg_write(SPSR_EL2, pstate & ~(PSR_SS | PSR_BTYPE));
 	}
-	sysreg_write(ELR_EL2, sysreg_read(ELR_EL2) + 2 + 2 * FIELD_GET(ESR_IL, esr));
+	sysreg_write(ELR_EL2, sysreg_read(ELR_EL2) + size);
 }
 
 static enum trap_result trap_wfx(struct vcpu *v, uint64_t esr)

@@ -155,16 +155,11 @@ static void write_reg(struct vpl011 *u, uint32_t off, uint32_t val) REQUIRES(u->
 	rx_refill(u);
 }
 
-static enum mmio_result vpl011_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
-                                    uint64_t *val)
+/* Not inline: FR needs no frame. */
+__attribute__((noinline)) static enum mmio_result read_locked(struct vpl011 *u, uint32_t off,
+                                                              uint64_t *val)
 {
-	struct vpl011 *u = dev;
-
-	(void)v;
-	(void)size;
-	if (off == FR) {
-		*val = flags(u);
-	} else if (off == DR) {
+	if (off == DR) {
 		*val = read_dr(u);
 	} else {
 		spin_lock(&u->lock);
@@ -172,6 +167,18 @@ static enum mmio_result vpl011_read(struct vcpu *v, void *dev, uint32_t off, uns
 		*val = read_reg(u, off & ~3u) >> 8 * (off & 3);
 		spin_unlock(&u->lock);
 	}
+	return MMIO_OK;
+}
+
+static enum mmio_result vpl011_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                    uint64_t *val)
+{
+	(void)v;
+	(void)size;
+	if (off != FR) {
+		return read_locked(dev, off, val);
+	}
+	*val = flags(dev);
 	return MMIO_OK;
 }
 

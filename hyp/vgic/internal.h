@@ -68,12 +68,14 @@ void vgic_send_sgi(struct vcpu *from, uint32_t to, unsigned intid, bool group1);
 /*
  * Registers with a field per interrupt: both front ends have these at the same offsets. All take
  * accesses of 1, 2 and 4 bytes, as QEMU's GICv2 does; the manuals ask it of some (IHI 0048B 4.1.4).
- * Private interrupts are priv's, NULL: RAZ/WI. What is no such register is RAZ/WI. Lock: taken.
+ * Private interrupts are priv's, NULL: RAZ/WI. What is no such register is RAZ/WI: MMIO_OK. Lock:
+ * taken.
  */
 uint64_t vgic_field_read(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size);
-void vgic_field_write(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size, uint64_t val);
-/* GICD_CTLR's group enables: every interrupt is looked at again. */
-void vgic_set_groups(struct vm *vm, uint32_t groups);
+enum mmio_result vgic_field_write(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size,
+                                  uint64_t val);
+/* GICD_CTLR's group enables: every interrupt is looked at again. MMIO_OK, as above. */
+enum mmio_result vgic_set_groups(struct vm *vm, uint32_t groups);
 /* The ID registers at the end of a frame, off from their beginning (0xfd0 or 0xffd0). */
 enum vgic_frame { FRAME_V2_GICD, FRAME_V3_GICD, FRAME_V3_GICR };
 uint32_t vgic_id_reg(enum vgic_frame frame, uint32_t off);

@@ -154,8 +154,8 @@ static const struct field fields[] = {
  * other interrupts follow in memory, for private ones and SPIs come in multiples of 32. A
  * redistributor (GICv3, priv set) has private ones alone.
  */
-static struct vgic_irq *find(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size,
-                             const struct field **out)
+static inline struct vgic_irq *find(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size,
+                                    const struct field **out)
 {
 	const struct field *f = fields;
 	uint32_t intid;
@@ -228,14 +228,15 @@ uint64_t vgic_field_read(struct vm *vm, struct vcpu *priv, uint32_t off, unsigne
 	return val;
 }
 
-void vgic_field_write(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size, uint64_t val)
+enum mmio_result vgic_field_write(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size,
+                                  uint64_t val)
 {
 	const struct field *f;
 	struct vgic_irq *first = find(vm, priv, off, size, &f);
 	uint64_t todo;
 
 	if (!first) {
-		return;
+		return MMIO_OK;
 	}
 	todo = f->flags & ONES ? val : UINT64_MAX >> (64 - 8 * size);
 	spin_lock(&vm->vgic.lock);
@@ -250,9 +251,10 @@ void vgic_field_write(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned s
 		}
 	}
 	spin_unlock(&vm->vgic.lock);
+	return MMIO_OK;
 }
 
-void vgic_set_groups(struct vm *vm, uint32_t groups)
+enum mmio_result vgic_set_groups(struct vm *vm, uint32_t groups)
 {
 	struct vgic_vm *g = &vm->vgic;
 
@@ -269,6 +271,7 @@ void vgic_set_groups(struct vm *vm, uint32_t groups)
 		}
 	}
 	spin_unlock(&g->lock);
+	return MMIO_OK;
 }
 
 /*

@@ -50,12 +50,12 @@ static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsi
 {
 	if (off == GICD_SGIR && size == 4) {
 		sgir_write(v, val);
-	} else if (off == GICD_CTLR && size == 4) {
-		vgic_set_groups(dev, (uint32_t)val & CTLR_GROUPS);
-	} else {
-		vgic_field_write(dev, v, off, size, val);
+		return MMIO_OK;
 	}
-	return MMIO_OK;
+	if (off == GICD_CTLR && size == 4) {
+		return vgic_set_groups(dev, (uint32_t)val & CTLR_GROUPS);
+	}
+	return vgic_field_write(dev, v, off, size, val);
 }
 
 const struct mmio_ops vgic_v2_gicd_ops = {"gicd", 1 | 2 | 4, gicd_read, gicd_write};

@@ -76,26 +76,37 @@ static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsig
 	return MMIO_OK;
 }
 
+/* Not inline: other writes need no frame here. */
+__attribute__((noinline)) static enum mmio_result irouter_write(struct vm *vm, uint32_t off,
+                                                                unsigned size, uint64_t val)
+{
+	struct vgic_irq *irq = irouter_irq(vm, off, size);
+
+	if (!irq) {
+		return MMIO_OK;
+	}
+	spin_lock(&vm->vgic.lock);
+	vgic_irq_begin(irq);
+	irq->irouter = part_write(irq->irouter, off, size, val) & IROUTER_MASK;
+	vgic_irq_route(vm, irq);
+	vgic_irq_end(vm, irq);
+	spin_unlock(&vm->vgic.lock);
+	return MMIO_OK;
+}
+
 static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                    uint64_t val)
 {
 	struct vm *vm = v->vm;
-	struct vgic_irq *irq = irouter_irq(vm, off, size);
 
 	(void)dev;
-	if (irq) {
-		spin_lock(&vm->vgic.lock);
-		vgic_irq_begin(irq);
-		irq->irouter = part_write(irq->irouter, off, size, val) & IROUTER_MASK;
-		vgic_irq_route(vm, irq);
-		vgic_irq_end(vm, irq);
-		spin_unlock(&vm->vgic.lock);
-	} else if (off == GICD_CTLR && size == 4) {
-		vgic_set_groups(vm, (uint32_t)val & CTLR_GROUPS);
-	} else {
-		vgic_field_write(vm, NULL, off, size, val);
+	if (off >= GICD_IROUTER) {
+		return irouter_write(vm, off, size, val);
 	}
-	return MMIO_OK;
+	if (off == GICD_CTLR && size == 4) {
+		return vgic_set_groups(vm, (uint32_t)val & CTLR_GROUPS);
+	}
+	return vgic_field_write(vm, NULL, off, size, val);
 }
 
 static uint64_t gicr_typer(const struct vcpu *t)
@@ -187,7 +198,7 @@ static enum mmio_result gicr_write(struct vcpu *v, void *dev, uint32_t off, unsi
 	if (t && off < FRAME_SIZE) {
 		rd_write(t, off, size, val);
 	} else if (t) {
-		vgic_field_write(v->vm, t, off - FRAME_SIZE, size, val);
+		return vgic_field_write(v->vm, t, off - FRAME_SIZE, size, val);
 	}
 	return MMIO_OK;
 }

@@ -28,6 +28,7 @@ static void test_pc(void **state)
 	wfi(AL | ESR_IL);
 	env_pc_moved(4);
 	assert_int_equal(fake_sysreg_writes("SPSR_EL2"), 0);
+	fake_sr_set(SPSR_EL2, PSR_AARCH32 | PSR_T32);
 	wfi(AL); /* a 16-bit instruction */
 	env_pc_moved(6);
 	/* A step that is done: SS. After a branch (BTI): BTYPE. Flags stay. */
