@@ -70,6 +70,8 @@ static enum trap_result mmio_done(enum mmio_result r)
 		return TRAP_ADVANCE;
 	case MMIO_HOLD:
 		return TRAP_RESCHED;
+	case MMIO_AGAIN:
+		return TRAP_RESUME;
 	case MMIO_ABORT:
 		break;
 	}

@@ -71,7 +71,9 @@ void vgic_send_sgi(struct vcpu *from, uint32_t to, unsigned intid, bool group1);
  * Private interrupts are priv's, NULL: RAZ/WI. What is no such register is RAZ/WI: MMIO_OK. Lock:
  * taken.
  */
-uint64_t vgic_field_read(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size);
+/* AGAIN: state is in list registers of another CPU, which was asked for it. */
+enum mmio_result vgic_field_read(struct vcpu *by, struct vcpu *priv, uint32_t off, unsigned size,
+                                 uint64_t *val);
 enum mmio_result vgic_field_write(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size,
                                   uint64_t val);
 /* GICD_CTLR's group enables: every interrupt is looked at again. MMIO_OK, as above. */

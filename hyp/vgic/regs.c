@@ -205,27 +205,54 @@ static uint64_t get_bytes(const struct vgic_irq *first, unsigned n, const struct
 	return val << f->shift;
 }
 
-uint64_t vgic_field_read(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size)
+/*
+ * irq's state is in a list register of another CPU, which get_live() has asked to fold: has it,
+ * since this read (repeated until then) asked first? A guest that waits for "not active" must not
+ * believe what was true before it looked.
+ */
+static bool folded_since(struct vcpu *by, const struct vcpu *holder)
 {
+	struct vgic_vcpu *c = &by->vgic;
+	uint32_t bit = BIT32(holder->id);
+
+	if (!(c->asked & bit)) {
+		c->asked |= bit;
+		c->asked_folds[holder->id] = holder->vgic.folds;
+	}
+	return c->asked_folds[holder->id] != holder->vgic.folds;
+}
+
+enum mmio_result vgic_field_read(struct vcpu *by, struct vcpu *priv, uint32_t off, unsigned size,
+                                 uint64_t *val)
+{
+	struct vm *vm = by->vm;
 	const struct field *f;
 	struct vgic_irq *first = find(vm, priv, off, size, &f);
-	uint64_t val = 0;
+	bool again = false;
 	unsigned n;
 
+	*val = 0;
 	if (!first) {
-		return 0;
+		return MMIO_OK;
 	}
 	n = size * 8 >> f->log_bits;
 	spin_lock(&vm->vgic.lock);
 	if (!(f->flags & LIVE)) {
-		val = get_bytes(first, n, f);
-	} else {
-		while (n-- > 0) {
-			val = val << (1u << f->log_bits) | get_live(vm, first + n, f);
+		*val = get_bytes(first, n, f);
+	}
+	while ((f->flags & LIVE) && n-- > 0) {
+		const struct vgic_irq *irq = first + n;
+
+		*val = *val << (1u << f->log_bits) | get_live(vm, first + n, f);
+		if (irq->in_lr && !vgic_here(irq->on_list)) {
+			again |= !folded_since(by, irq->on_list);
 		}
 	}
+	if (!again) {
+		by->vgic.asked = 0;
+	}
 	spin_unlock(&vm->vgic.lock);
-	return val;
+	return again ? MMIO_AGAIN : MMIO_OK;
 }
 
 enum mmio_result vgic_field_write(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size,

@@ -30,7 +30,7 @@ static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsig
 	} else if (size == 4 && off >= GICD_IDS) {
 		*val = vgic_id_reg(FRAME_V2_GICD, off - GICD_IDS);
 	} else {
-		*val = vgic_field_read(vm, v, off, size);
+		return vgic_field_read(v, v, off, size, val);
 	}
 	return MMIO_OK;
 }

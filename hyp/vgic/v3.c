@@ -71,7 +71,10 @@ static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsig
 		*val = vgic_id_reg(FRAME_V3_GICD, off - FRAME_IDS);
 	} else {
 		irq = irouter_irq(vm, off, size);
-		*val = irq ? irq->irouter >> part(off) : vgic_field_read(vm, NULL, off, size);
+		if (!irq) {
+			return vgic_field_read(v, NULL, off, size, val);
+		}
+		*val = irq->irouter >> part(off);
 	}
 	return MMIO_OK;
 }
@@ -184,7 +187,7 @@ static enum mmio_result gicr_read(struct vcpu *v, void *dev, uint32_t off, unsig
 	} else if (off < FRAME_SIZE) {
 		*val = rd_read(t, off, size);
 	} else {
-		*val = vgic_field_read(v->vm, t, off - FRAME_SIZE, size);
+		return vgic_field_read(v, t, off - FRAME_SIZE, size, val);
 	}
 	return MMIO_OK;
 }

@@ -186,6 +186,7 @@ static void fold(struct vcpu *v)
 {
 	struct vgic_vcpu *c = &v->vgic;
 
+	c->folds++;
 	if (c->hcr & VGIC_HCR_LRENPIE) {
 		fold_eoicount(v);
 	}

@@ -13,6 +13,7 @@ struct vcpu;
 enum mmio_result {
 	MMIO_OK,
 	MMIO_ABORT, /* size or alignment the device does not take: external abort into the guest */
+	MMIO_AGAIN, /* not yet: the instruction is repeated at once */
 	MMIO_HOLD,  /* not now: the vCPU was blocked by the handler and repeats the instruction */
 };
 

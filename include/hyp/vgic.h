@@ -64,6 +64,9 @@ struct vgic_vcpu {
 	uint32_t lr_stale; /* bit n: LR n was folded and is not to reach the guest as it is */
 	struct vgic_irq *lr_irq[16];
 	uint64_t lr[16]; /* as last written or read */
+	uint32_t folds;  /* how often they were read out */
+	uint32_t asked;  /* bit n: this vCPU's read of state waits for vCPU n to fold, */
+	uint32_t asked_folds[MAX_VCPUS]; /* once more than this */
 	struct vgic_irq priv[VGIC_NR_PRIVATE];
 	bool waker_sleep;              /* v3: GICR_WAKER.ProcessorSleep, stored */
 	uint64_t propbaser, pendbaser; /* v3: stored, LPIs absent */
