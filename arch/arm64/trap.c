@@ -76,7 +76,7 @@ static void advance_pc(uint64_t esr)
 
 		it = (it & 7) ? (it & 0xe0) | ((it << 1) & 0x1f) : 0;
 		pstate = (pstate & ~(PSR_SS | PSR_IT_HI | PSR_IT_LO)) |
-			 FIELD_PREP(PSR_IT_HI, it >> 2) | FIELD_PREP(PSR_IT_LO, it & 3);
+		         FIELD_PREP(PSR_IT_HI, it >> 2) | FIELD_PREP(PSR_IT_LO, it & 3);
 		sysreg_write(SPSR_EL2, pstate);
 		size = (esr & ESR_IL) ? 4 : 2;
 	} else if (pstate & (PSR_SS | PSR_BTYPE)) {
@@ -118,20 +118,16 @@ static enum trap_result trap_undef(struct vcpu *v, uint64_t esr)
 		return TRAP_ADVANCE;
 	}
 	log_guest(v->vm, LOG_DBG, "undefined: ESR %#llx PC %#llx", (unsigned long long)esr,
-		  (unsigned long long)sysreg_read(ELR_EL2));
+	          (unsigned long long)sysreg_read(ELR_EL2));
 	return TRAP_UNDEF;
 }
 
 typedef enum trap_result (*trap_fn)(struct vcpu *v, uint64_t esr);
 
 static const trap_fn trap_table[64] = {
-	[EC_WFX] = trap_wfx,
-	[EC_CP15_32] = trap_cp15,
-	[EC_CP15_64] = trap_cp15,
-	[EC_SMC64] = trap_smc,
-	[EC_SYS64] = trap_sysreg,
-	[EC_IABT_LOWER] = trap_iabt,
-	[EC_DABT_LOWER] = trap_dabt,
+    [EC_WFX] = trap_wfx,         [EC_CP15_32] = trap_cp15, [EC_CP15_64] = trap_cp15,
+    [EC_SMC64] = trap_smc,       [EC_SYS64] = trap_sysreg, [EC_IABT_LOWER] = trap_iabt,
+    [EC_DABT_LOWER] = trap_dabt,
 };
 
 /*

@@ -211,7 +211,8 @@ static enum trap_result abort_head(struct vcpu *v, uint64_t esr, uint64_t far, u
 		return TRAP_ABORT;
 	}
 	if (!fault_ipa(esr, far, fipa)) {
-		/* Another vCPU changed the stage-1 tables: the access faults in stage 1 when repeated. */
+		/* Another vCPU changed the stage-1 tables: the access faults in stage 1 when
+		 * repeated. */
 		return TRAP_KILL;
 	}
 	if (esr & ESR_S1PTW) {
@@ -225,7 +226,8 @@ static enum trap_result abort_head(struct vcpu *v, uint64_t esr, uint64_t far, u
 }
 
 /* Not inline: the hot path needs no frame. */
-__attribute__((noinline)) static enum trap_result dabt_ladder(struct vcpu *v, uint64_t esr, uint64_t far)
+__attribute__((noinline)) static enum trap_result dabt_ladder(struct vcpu *v, uint64_t esr,
+                                                              uint64_t far)
 {
 	uint64_t fipa = 0;
 	enum trap_result head = abort_head(v, esr, far, &fipa);
@@ -258,7 +260,8 @@ enum trap_result trap_dabt(struct vcpu *v, uint64_t esr)
 	 * The hot path: most accesses go where the last one went. What a device takes is not RAM,
 	 * so nothing of the ladder is missed.
 	 */
-	if (last && (esr & (ESR_ISV | ESR_CM | ESR_S1PTW | FSC_TYPE)) == (ESR_ISV | FSC_TRANSLATION)) {
+	if (last &&
+	    (esr & (ESR_ISV | ESR_CM | ESR_S1PTW | FSC_TYPE)) == (ESR_ISV | FSC_TRANSLATION)) {
 		fipa = hpfar_ipa(far);
 		if (mmio_takes(last, fipa, access_size(esr))) {
 			v->stats.nr_mmio++;

@@ -31,8 +31,8 @@ void inject_serror(struct vcpu *v);
 
 /* A load or store whose syndrome the CPU did not give (ISV = 0). */
 struct ldst {
-	uint8_t rt, rt2, rn; /* rn 31: SP */
-	uint8_t size;        /* bytes of each register's access */
+	uint8_t rt, rt2, rn;         /* rn 31: SP */
+	uint8_t size;                /* bytes of each register's access */
 	bool load, pair, sign, wide; /* sign-extend; to 64 bits */
 	bool writeback, post;
 	int32_t imm; /* bytes */
