@@ -40,26 +40,16 @@ static void pl011_init(uint64_t base, uint32_t clock_hz, uint32_t reg_shift)
 	io_write32(base + CR, io_read32(base + CR) | CR_ON);
 }
 
-static bool pl011_tx_ready(uint64_t base)
-{
-	return (io_read32(base + FR) & FR_TXFF) == 0;
-}
+static bool pl011_tx_ready(uint64_t base) { return (io_read32(base + FR) & FR_TXFF) == 0; }
 
-static void pl011_tx(uint64_t base, uint8_t c)
-{
-	io_write32(base + DR, c);
-}
+static void pl011_tx(uint64_t base, uint8_t c) { io_write32(base + DR, c); }
 
-static bool pl011_tx_idle(uint64_t base)
-{
-	return (io_read32(base + FR) & FR_BUSY) == 0;
-}
+static bool pl011_tx_idle(uint64_t base) { return (io_read32(base + FR) & FR_BUSY) == 0; }
 
 static bool pl011_rx(uint64_t base, uint8_t *c)
 {
-	if ((io_read32(base + FR) & FR_RXFE) != 0) {
+	if ((io_read32(base + FR) & FR_RXFE) != 0)
 		return false;
-	}
 	*c = (uint8_t)io_read32(base + DR);
 	return true;
 }

@@ -27,11 +27,10 @@ static uint32_t reg_read(uint64_t base, unsigned reg)
 
 static void reg_write(uint64_t base, unsigned reg, uint32_t val)
 {
-	if (shift == 2) {
+	if (shift == 2)
 		io_write32(base + reg * 4, val);
-	} else {
+	else
 		io_write8(base + ((uint64_t)reg << shift), (uint8_t)val);
-	}
 }
 
 /* The loader's divisor stays: what it divides is not known for every 8250. */
@@ -43,26 +42,16 @@ static void u8250_init(uint64_t base, uint32_t clock_hz, uint32_t reg_shift)
 	reg_write(base, FCR, FCR_ENABLE);
 }
 
-static bool u8250_tx_ready(uint64_t base)
-{
-	return (reg_read(base, LSR) & LSR_THRE) != 0;
-}
+static bool u8250_tx_ready(uint64_t base) { return (reg_read(base, LSR) & LSR_THRE) != 0; }
 
-static void u8250_tx(uint64_t base, uint8_t c)
-{
-	reg_write(base, RBR_THR, c);
-}
+static void u8250_tx(uint64_t base, uint8_t c) { reg_write(base, RBR_THR, c); }
 
-static bool u8250_tx_idle(uint64_t base)
-{
-	return (reg_read(base, LSR) & LSR_TEMT) != 0;
-}
+static bool u8250_tx_idle(uint64_t base) { return (reg_read(base, LSR) & LSR_TEMT) != 0; }
 
 static bool u8250_rx(uint64_t base, uint8_t *c)
 {
-	if ((reg_read(base, LSR) & LSR_DR) == 0) {
+	if ((reg_read(base, LSR) & LSR_DR) == 0)
 		return false;
-	}
 	*c = (uint8_t)reg_read(base, RBR_THR);
 	return true;
 }

@@ -63,9 +63,8 @@ struct node {
 static void plain_copy(char *dst, const char *src, size_t n)
 {
 	str_copy(dst, src, n);
-	for (; *dst; dst++) {
+	for (; *dst; dst++)
 		*dst = *dst > ' ' && *dst <= '~' ? *dst : '?';
-	}
 }
 
 /* Strings one after the other, each printable and ended; empty ones only alone. */
@@ -74,9 +73,8 @@ static bool is_strings(const uint8_t *p, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		bool end = p[i] == 0 && (i == 0 ? n == 1 : p[i - 1] != 0);
 
-		if (!end && (p[i] < ' ' || p[i] > '~')) {
+		if (!end && (p[i] < ' ' || p[i] > '~'))
 			return false;
-		}
 	}
 	return n > 0 && p[n - 1] == 0;
 }
@@ -106,12 +104,10 @@ static void value_format(const uint8_t *p, size_t n, bool hex, char *buf, size_t
 			           cells ? cell(p, at / 4) : p[at]);
 		}
 	}
-	if (n > 0 && !string) {
+	if (n > 0 && !string)
 		str_append(buf, size, &len, cells ? ">" : "]");
-	}
-	if (len > VALUE_MAX) {
+	if (len > VALUE_MAX)
 		memcpy(buf + VALUE_MAX - 3, "...", 4);
-	}
 }
 
 /*
@@ -127,9 +123,8 @@ check(bool ok, struct node *node, const struct prop *prop, const char *fmt, ...)
 	va_list ap;
 	int len;
 
-	if (ok) {
+	if (ok)
 		return true;
-	}
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
@@ -138,9 +133,8 @@ check(bool ok, struct node *node, const struct prop *prop, const char *fmt, ...)
 	if (prop) {
 		plain_copy(name, prop->name, sizeof(name));
 		p = fdt_getprop(node->blob, node->offset, prop->name, &len);
-		if (p) {
+		if (p)
 			value_format(p, (size_t)len, prop->type == T_ADDR, value, sizeof(value));
-		}
 	}
 	log_err("%s%s%s%s%s: %s", where, prop ? ": " : "", name, value[0] ? " = " : "", value,
 	        what);
@@ -153,9 +147,8 @@ static size_t distance(const char *a, const char *b)
 {
 	size_t row[NEAR_MAX + 1], n = strlen(b), diagonal, above;
 
-	for (size_t j = 0; j <= n; j++) {
+	for (size_t j = 0; j <= n; j++)
 		row[j] = j;
-	}
 	for (size_t i = 1; i <= 2 * NEAR_MAX && a[i - 1]; i++) {
 		diagonal = row[0];
 		row[0] = i;
@@ -173,16 +166,13 @@ static void unknown(struct node *node, const char *name, const struct prop *know
 	const struct prop prop = {.name = name};
 	const char *best = "compatible";
 
-	for (unsigned i = 0; i < n; i++) {
-		if (distance(name, known[i].name) < distance(name, best)) {
+	for (unsigned i = 0; i < n; i++)
+		if (distance(name, known[i].name) < distance(name, best))
 			best = known[i].name;
-		}
-	}
-	if (distance(name, best) * 3 <= strlen(best)) {
+	if (distance(name, best) * 3 <= strlen(best))
 		check(false, node, &prop, RULE_UNKNOWN_NEAR, best);
-	} else {
+	else
 		check(false, node, &prop, RULE_UNKNOWN);
-	}
 }
 
 static bool read_string(struct node *node, const struct prop *prop, const char *p, size_t n,
@@ -195,17 +185,15 @@ static bool read_string(struct node *node, const struct prop *prop, const char *
 	           prop->give) ||
 	    !check(n > prop->min && n - 1 <= prop->max, node, prop, RULE_LENGTH, n - 1, prop->min,
 	           prop->max) ||
-	    !check(prop->type != T_FILE || strcmp(p, "manifest") != 0, node, prop, RULE_RESERVED)) {
+	    !check(prop->type != T_FILE || strcmp(p, "manifest") != 0, node, prop, RULE_RESERVED))
 		return false;
-	}
 	if (prop->type != T_CHOICE) {
 		memcpy(out, p, n);
 		return true;
 	}
 	/* Which of the words between the bars it is. */
-	for (; word && (strncmp(word, p, n - 1) != 0 || !strchr("|", word[n - 1])); i++) {
+	for (; word && (strncmp(word, p, n - 1) != 0 || !strchr("|", word[n - 1])); i++)
 		word = strchr(word, '|') ? strchr(word, '|') + 1 : NULL;
-	}
 	memcpy(out, &i, sizeof(i));
 	return check(word && !strchr(p, '|'), node, prop, RULE_CHOICE, prop->choices);
 }
@@ -219,9 +207,8 @@ static bool read_cpus(struct node *node, const struct prop *prop, const uint8_t 
 
 		if (!check(cpu < node->host_cpus, node, prop, RULE_CPU_ABSENT, cpu,
 		           node->host_cpus - 1) ||
-		    !check((*mask & BIT(cpu)) == 0, node, prop, RULE_CPU_TWICE, cpu)) {
+		    !check((*mask & BIT(cpu)) == 0, node, prop, RULE_CPU_TWICE, cpu))
 			return false;
-		}
 		*mask |= BIT(cpu);
 	}
 	return true;
@@ -235,23 +222,19 @@ static bool read_prop(struct node *node, const struct prop *prop, const uint8_t 
 	bool fits = n == (prop->type == T_FLAG ? 0U : wide ? 8U : 4U), cpus = prop->type == T_CPUS;
 	uint64_t v = 1;
 
-	if (prop->type <= T_CHOICE) {
+	if (prop->type <= T_CHOICE)
 		return read_string(node, prop, (const char *)p, n, (char *)out + prop->offset);
-	}
 	if (!check(!is_strings(p, n) && (cpus ? n > 0 && n % 4 == 0 : fits), node, prop, RULE_TYPE,
-	           prop->give)) {
+	           prop->give))
 		return false;
-	}
-	if (n > 0 && !cpus) {
+	if (n > 0 && !cpus)
 		v = wide ? (uint64_t)cell(p, 0) << 32 | cell(p, 1) : cell(p, 0);
-	}
 	if (!(cpus ? read_cpus(node, prop, p, n, &v)
 	           : check(n == 0 || (v >= prop->min && v <= prop->max), node, prop, RULE_RANGE,
 	                   prop->min, prop->max)) ||
 	    !check(prop->type != T_KIB || v % 4 == 0, node, prop, RULE_PAGES, ALIGN_DOWN(v, 4),
-	           ALIGN_DOWN(v, 4) + 4)) {
+	           ALIGN_DOWN(v, 4) + 4))
 		return false;
-	}
 	v *= prop->type == T_KIB ? KiB(1) : 1;
 	memcpy((char *)out + prop->offset, &v, prop->size);
 	return true;
@@ -274,14 +257,12 @@ static void read_props(struct node *node, const char *compatible, const struct p
 		unsigned i = 0;
 
 		p = fdt_getprop_by_offset(node->blob, at, &name, &len);
-		while (i < n && strcmp(name, known[i].name) != 0) {
+		while (i < n && strcmp(name, known[i].name) != 0)
 			i++;
-		}
-		if (i < n) {
+		if (i < n)
 			read_prop(node, &known[i], p, (size_t)len, out);
-		} else if (strcmp(name, version.name) != 0) {
+		else if (strcmp(name, version.name) != 0)
 			unknown(node, name, known, n);
-		}
 	}
 }
 
@@ -345,9 +326,8 @@ static bool is_vm_name(const char *name)
 		char lower = (char)(name[n] | 0x20);
 		bool letter = lower >= 'a' && lower <= 'z';
 
-		if (!letter && (n == 0 || !strchr("0123456789-_", name[n]))) {
+		if (!letter && (n == 0 || !strchr("0123456789-_", name[n])))
 			return false;
-		}
 	}
 	return n > 0 && n < CONFIG_NAME_MAX;
 }
@@ -362,9 +342,8 @@ static void parse_vm(struct node *node, const struct manifest *m, struct vm_conf
 
 	plain_copy(cfg->name, name, sizeof(cfg->name));
 	check(is_vm_name(name), node, NULL, RULE_NAME, CONFIG_NAME_MAX - 1UL);
-	for (const struct vm_config *other = m->vm; other < cfg; other++) {
+	for (const struct vm_config *other = m->vm; other < cfg; other++)
 		same = same || strcmp(other->name, cfg->name) == 0;
-	}
 	check(!same, node, NULL, RULE_SAME_NAME);
 	cfg->affinity = GENMASK(node->host_cpus - 1, 0);
 	read_props(node, VM_COMPATIBLE, props, NR_PROPS, cfg);
@@ -377,13 +356,11 @@ static void parse_vm(struct node *node, const struct manifest *m, struct vm_conf
 		bool absent = !given(node, (enum prop_id)(p - props));
 
 		check(!absent || !p->required, node, p, RULE_MISSING, p->give);
-		if (absent && (p->type == T_U32 || p->type == T_BOOL)) {
+		if (absent && (p->type == T_U32 || p->type == T_BOOL))
 			memcpy((char *)cfg + p->offset, &p->dflt, p->size);
-		}
 	}
-	if (!node->faulty) {
+	if (!node->faulty)
 		check_relations(node);
-	}
 }
 
 /* Only one has the keyboard; without any, the first. */
@@ -403,9 +380,8 @@ static void check_console(struct manifest *m)
 			first = first ? first : cfg;
 		}
 	}
-	if (first && !keyboard) {
+	if (first && !keyboard)
 		first->console = true;
-	}
 }
 
 /* It was promised time of no other CPUs than `cpus`. */
@@ -423,9 +399,8 @@ static void check_budgets(const struct manifest *m, struct vm_config *last)
 		uint64_t cpus = group->affinity, sum = 0; /* in millionths of a CPU */
 		unsigned long n = 0;
 
-		for (uint64_t left = cpus; left; left &= left - 1) {
+		for (uint64_t left = cpus; left; left &= left - 1)
 			n++;
-		}
 		for (const struct vm_config *c = m->vm; c <= last; c++) {
 			sum += promised(c, cpus)
 			           ? c->cpus * ((uint64_t)c->budget_us * PPM / c->period_us)
@@ -453,18 +428,15 @@ enum hyp_err config_parse(const void *blob, uint64_t size, unsigned host_gic_ver
 	memset(out, 0, sizeof(*out));
 	out->blob = blob;
 	top.offset = fdt_path_offset(blob, top.where);
-	if (!check(top.offset >= 0, &top, NULL, RULE_NO_NODE)) {
+	if (!check(top.offset >= 0, &top, NULL, RULE_NO_NODE))
 		return HYP_EINVAL;
-	}
 	read_props(&top, MANIFEST_COMPATIBLE, &when_idle, 1, &out->when_idle);
-	fdt_for_each_subnode (vm, blob, top.offset) {
+	fdt_for_each_subnode (vm, blob, top.offset)
 		nr_vms++;
-	}
 	check(nr_vms > 0, &top, NULL, RULE_NO_VMS);
 	check(nr_vms <= MAX_VMS, &top, NULL, RULE_MANY_VMS, nr_vms, (unsigned long)MAX_VMS);
-	if (top.faulty) {
+	if (top.faulty)
 		return HYP_EINVAL;
-	}
 	fdt_for_each_subnode (vm, blob, top.offset) {
 		struct vm_config *cfg = &out->vm[out->nr_vms++];
 		struct node node = {blob, vm, NULL, cfg, host_gic_version, host_cpus, false};
@@ -474,9 +446,8 @@ enum hyp_err config_parse(const void *blob, uint64_t size, unsigned host_gic_ver
 		cfg->valid = !node.faulty;
 	}
 	check_console(out);
-	for (unsigned i = 0; i < out->nr_vms; i++) {
+	for (unsigned i = 0; i < out->nr_vms; i++)
 		check_budgets(out, &out->vm[i]);
-	}
 	return HYP_OK;
 }
 
@@ -487,9 +458,8 @@ static const struct fit_image *find_file(struct node *node, enum prop_id id,
 	const char *name = (const char *)node->cfg + props[id].offset, *why;
 	enum hyp_err err;
 
-	if (!name[0]) {
+	if (!name[0])
 		return NULL;
-	}
 	err = fit_find(bundle, name, buf);
 	if (check(err != HYP_ENOENT, node, props + id, RULE_NO_FILE) &&
 	    check(err == HYP_OK, node, props + id, RULE_CUT_OFF) &&
@@ -512,13 +482,11 @@ static void check_files(struct node *node, const struct fit *bundle)
 	struct load_plan plan;
 	const char *why;
 
-	if (!node->faulty && node->cfg->format == FORMAT_AUTO) {
+	if (!node->faulty && node->cfg->format == FORMAT_AUTO)
 		check_addresses(node, loader_detect(image));
-	}
 	if (!node->faulty && loader_plan(node->cfg, machine_v1.ram_base, image, ramdisk,
-	                                 gfdt_room(overlay), &plan, &why) != HYP_OK) {
+	                                 gfdt_room(overlay), &plan, &why) != HYP_OK)
 		check(false, node, props + P_image, "%s", why);
-	}
 }
 
 void config_check_files(struct manifest *m, const struct fit *bundle, uint64_t ram)
@@ -527,12 +495,11 @@ void config_check_files(struct manifest *m, const struct fit *bundle, uint64_t r
 		struct vm_config *cfg = &m->vm[i % m->nr_vms];
 		struct node node = {.blob = m->blob, .offset = cfg->node, .cfg = cfg};
 
-		if (cfg->valid && i < m->nr_vms) {
+		if (cfg->valid && i < m->nr_vms)
 			check_files(&node, bundle);
-		} else if (cfg->valid && check(cfg->memory <= ram, &node, props + P_memory,
-		                               RULE_BOARD_RAM, ram / 1024)) {
+		else if (cfg->valid && check(cfg->memory <= ram, &node, props + P_memory,
+		                             RULE_BOARD_RAM, ram / 1024))
 			ram -= cfg->memory;
-		}
 		cfg->valid = cfg->valid && !node.faulty;
 	}
 }

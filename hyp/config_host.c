@@ -36,9 +36,8 @@ static bool refuse(struct tree *t, const char *why)
 uint64_t config_fdt_size(const void *fdt)
 {
 	if (fdt == NULL || !IS_ALIGNED((uintptr_t)fdt, 8) || fdt_magic(fdt) != FDT_MAGIC ||
-	    fdt_totalsize(fdt) < sizeof(struct fdt_header) || fdt_totalsize(fdt) > FDT_LIMIT) {
+	    fdt_totalsize(fdt) < sizeof(struct fdt_header) || fdt_totalsize(fdt) > FDT_LIMIT)
 		return 0;
-	}
 	return fdt_totalsize(fdt);
 }
 
@@ -47,9 +46,8 @@ static uint64_t take_cells(const fdt32_t **p, int n)
 {
 	uint64_t val = 0;
 
-	while (n-- > 0) {
+	while (n-- > 0)
 		val = val << 32 | fdt32_to_cpu(*(*p)++);
-	}
 	return val;
 }
 
@@ -92,19 +90,17 @@ static int find_enabled(const void *fdt, const char *names)
 {
 	int node = -1;
 
-	for (; node < 0 && *names != '\0'; names += strlen(names) + 1) {
+	for (; node < 0 && *names != '\0'; names += strlen(names) + 1)
 		do {
 			node = fdt_node_offset_by_compatible(fdt, node, names);
 		} while (node >= 0 && !node_enabled(fdt, node));
-	}
 	return node;
 }
 
 static bool is_compatible(const void *fdt, int node, const char *names)
 {
-	while (*names != '\0' && fdt_node_check_compatible(fdt, node, names) != 0) {
+	while (*names != '\0' && fdt_node_check_compatible(fdt, node, names) != 0)
 		names += strlen(names) + 1;
-	}
 	return *names != '\0';
 }
 
@@ -118,18 +114,16 @@ static bool translate(const void *fdt, int bus, uint64_t *addr)
 		int pac = fdt_address_cells(fdt, parent), left = len / 4;
 		bool found = len == 0;
 
-		if (p == NULL || ac < 1 || ac > 2 || pac < 1 || pac > 2 || sc < 1 || sc > 2) {
+		if (p == NULL || ac < 1 || ac > 2 || pac < 1 || pac > 2 || sc < 1 || sc > 2)
 			return false;
-		}
 		for (; !found && left >= ac + pac + sc; left -= ac + pac + sc) {
 			uint64_t from = take_cells(&p, ac), to = take_cells(&p, pac);
 
 			found = *addr - from < take_cells(&p, sc); /* wraps if below */
 			*addr = found ? to + (*addr - from) : *addr;
 		}
-		if (!found) {
+		if (!found)
 			return false;
-		}
 		bus = parent;
 	}
 	return bus == 0;
@@ -143,16 +137,13 @@ static bool reg_get(const void *fdt, int node, int index, struct host_range *out
 	const fdt32_t *p = fdt_getprop(fdt, node, "reg", &len);
 	uint64_t base, size;
 
-	if (p == NULL || ac < 1 || ac > 2 || sc < 0 || sc > 2 || len / 4 / (ac + sc) <= index) {
+	if (p == NULL || ac < 1 || ac > 2 || sc < 0 || sc > 2 || len / 4 / (ac + sc) <= index)
 		return false;
-	}
 	p += index * (ac + sc);
 	base = take_cells(&p, ac);
 	size = take_cells(&p, sc);
-	if (!translate(fdt, parent, &base) || base >= ADDRESS_LIMIT ||
-	    size > ADDRESS_LIMIT - base) {
+	if (!translate(fdt, parent, &base) || base >= ADDRESS_LIMIT || size > ADDRESS_LIMIT - base)
 		return false;
-	}
 	*out = (struct host_range){pa(base), size};
 	return true;
 }
@@ -164,18 +155,15 @@ static uint32_t irq_get(const struct tree *t, int node, int index)
 	int len, cells = (int)prop_u32(t->fdt, t->gic, "#interrupt-cells", 0);
 	const fdt32_t *p = fdt_getprop(t->fdt, node, "interrupts", &len);
 
-	for (; node >= 0 && phandle == 0; node = fdt_parent_offset(t->fdt, node)) {
+	for (; node >= 0 && phandle == 0; node = fdt_parent_offset(t->fdt, node))
 		phandle = prop_u32(t->fdt, node, "interrupt-parent", 0);
-	}
 	if (p == NULL || (cells != 3 && cells != 4) || len / 4 / cells <= index || phandle == 0 ||
-	    fdt_node_offset_by_phandle(t->fdt, phandle) != t->gic) {
+	    fdt_node_offset_by_phandle(t->fdt, phandle) != t->gic)
 		return 0;
-	}
 	type = fdt32_to_cpu(p[index * cells]);
 	number = fdt32_to_cpu(p[index * cells + 1]);
-	if (type == 0 && number <= GIC_MAX_INTID - 32) {
+	if (type == 0 && number <= GIC_MAX_INTID - 32)
 		return number + 32;
-	}
 	return type == 1 && number < 16 ? number + 16 : 0;
 }
 
@@ -196,21 +184,18 @@ static void add_bank(struct host *h, struct host_range r)
 			i = h->nr_ram; /* the larger one may touch others */
 		}
 	}
-	if (lo >= hi || h->nr_ram == HOST_MAX_BANKS) {
+	if (lo >= hi || h->nr_ram == HOST_MAX_BANKS)
 		return;
-	}
-	for (i = h->nr_ram++; i > 0 && pa_raw(h->ram[i - 1].base) > lo; i--) {
+	for (i = h->nr_ram++; i > 0 && pa_raw(h->ram[i - 1].base) > lo; i--)
 		h->ram[i] = h->ram[i - 1];
-	}
 	h->ram[i] = (struct host_range){pa(lo), hi - lo};
 }
 
 static bool add_reserved(struct host *h, uint64_t base, uint64_t size)
 {
 	if (h->nr_reserved == HOST_MAX_RESERVED || base >= ADDRESS_LIMIT ||
-	    size > ADDRESS_LIMIT - base) {
+	    size > ADDRESS_LIMIT - base)
 		return size == 0;
-	}
 	h->reserved[h->nr_reserved] = (struct host_range){pa(base), size};
 	h->nr_reserved += size != 0;
 	return true;
@@ -225,13 +210,11 @@ static bool read_memory(struct tree *t)
 		bool ram = strcmp(prop_str(t->fdt, node, "device_type"), "memory") == 0;
 
 		for (int i = 0; ram && node_enabled(t->fdt, node) && reg_get(t->fdt, node, i, &r);
-		     i++) {
+		     i++)
 			add_bank(t->h, r);
-		}
 	}
-	if (t->h->nr_ram == 0) {
+	if (t->h->nr_ram == 0)
 		return refuse(t, "the device tree names no RAM (no usable memory node)");
-	}
 	for (int i = 0; i < fdt_num_mem_rsv(t->fdt); i++) {
 		uint64_t base, size;
 
@@ -260,12 +243,10 @@ static bool read_chosen(struct tree *t)
 	uint64_t end = prop_int(t->fdt, node, "linux,initrd-end", UINT64_MAX);
 
 	str_copy(t->h->bootargs, prop_str(t->fdt, node, "bootargs"), sizeof(t->h->bootargs));
-	if (start == UINT64_MAX || end == UINT64_MAX) {
+	if (start == UINT64_MAX || end == UINT64_MAX)
 		return true;
-	}
-	if (end < start || end > ADDRESS_LIMIT) {
+	if (end < start || end > ADDRESS_LIMIT)
 		return refuse(t, "the device tree's linux,initrd-start and -end make no range");
-	}
 	t->h->initrd = (struct host_range){pa(start), end - start};
 	return true;
 }
@@ -297,9 +278,8 @@ static void read_uart(const struct tree *t, struct host_uart *u)
 {
 	int node = find_uart(t->fdt), clock;
 
-	if (node < 0 || !reg_get(t->fdt, node, 0, &u->regs)) {
+	if (node < 0 || !reg_get(t->fdt, node, 0, &u->regs))
 		return;
-	}
 	if (is_compatible(t->fdt, node, "arm,pl011\0arm,sbsa-uart\0")) {
 		u->type = HOST_UART_PL011;
 	} else if (is_compatible(t->fdt, node, "brcm,bcm2835-aux-uart\0")) {
@@ -311,18 +291,16 @@ static void read_uart(const struct tree *t, struct host_uart *u)
 	}
 	clock = fdt_node_offset_by_phandle(t->fdt, prop_u32(t->fdt, node, "clocks", 0));
 	u->clock_hz = prop_u32(t->fdt, node, "clock-frequency", 0);
-	if (u->clock_hz == 0) {
+	if (u->clock_hz == 0)
 		u->clock_hz = prop_u32(t->fdt, clock, "clock-frequency", 0);
-	}
 	u->intid = irq_get(t, node, 0);
 }
 
 static bool read_gicv2(struct tree *t, struct host_gic *g)
 {
 	g->version = 2;
-	if (!reg_get(t->fdt, t->gic, 0, &g->gicd) || !reg_get(t->fdt, t->gic, 1, &g->gicc)) {
+	if (!reg_get(t->fdt, t->gic, 0, &g->gicd) || !reg_get(t->fdt, t->gic, 1, &g->gicc))
 		return refuse(t, BAD_GIC_REGS);
-	}
 	if (!reg_get(t->fdt, t->gic, 2, &g->gich) || !reg_get(t->fdt, t->gic, 3, &g->gicv)) {
 		return refuse(t, "the GICv2 has no virtualization extensions (GICH and GICV in "
 		                 "the device tree)");
@@ -336,12 +314,10 @@ static bool read_gicv3(struct tree *t, struct host_gic *g)
 
 	g->version = 3;
 	g->gicr_stride = prop_int(t->fdt, t->gic, "redistributor-stride", 0);
-	if (!reg_get(t->fdt, t->gic, 0, &g->gicd) || regions == 0) {
+	if (!reg_get(t->fdt, t->gic, 0, &g->gicd) || regions == 0)
 		return refuse(t, BAD_GIC_REGS);
-	}
-	if (regions > HOST_MAX_BANKS) {
+	if (regions > HOST_MAX_BANKS)
 		return refuse(t, "the GICv3 has more redistributor regions than Atoll can use");
-	}
 	for (; g->nr_gicr < regions; g->nr_gicr++) {
 		if (!reg_get(t->fdt, t->gic, (int)g->nr_gicr + 1, &g->gicr[g->nr_gicr])) {
 			return refuse(t,
@@ -377,9 +353,8 @@ static bool read_timer(struct tree *t)
 	struct host_timer *timer = &t->h->timer;
 	int node = find_enabled(t->fdt, "arm,armv8-timer\0arm,armv7-timer\0");
 
-	if (node < 0) {
+	if (node < 0)
 		return refuse(t, "the device tree has no generic timer");
-	}
 	timer->phys_intid = irq_get(t, node, 1);
 	timer->virt_intid = irq_get(t, node, 2);
 	timer->hyp_intid = irq_get(t, node, 3);
@@ -419,14 +394,11 @@ static bool read_cpus(struct tree *t)
 {
 	int cpus = fdt_path_offset(t->fdt, "/cpus"), node;
 
-	if (cpus < 0) {
+	if (cpus < 0)
 		return refuse(t, "the device tree has no /cpus");
-	}
-	fdt_for_each_subnode (node, t->fdt, cpus) {
-		if (strcmp(prop_str(t->fdt, node, "device_type"), "cpu") == 0) {
+	fdt_for_each_subnode (node, t->fdt, cpus)
+		if (strcmp(prop_str(t->fdt, node, "device_type"), "cpu") == 0)
 			read_cpu(t->fdt, node, fdt_address_cells(t->fdt, cpus), t->h);
-		}
-	}
 	return true;
 }
 

@@ -48,13 +48,11 @@ static struct {
 /* False: the UART takes nothing. Without one all is taken and forgotten: the log's ring has it. */
 static bool uart_put(char c, uint32_t patience)
 {
-	if (con.ops == NULL) {
+	if (con.ops == NULL)
 		return true;
-	}
 	while (!con.ops->tx_ready(con.base)) {
-		if (patience-- == 0) {
+		if (patience-- == 0)
 			return false;
-		}
 		cpu_relax();
 	}
 	con.ops->tx(con.base, (uint8_t)c);
@@ -71,12 +69,10 @@ static void send(uint32_t flags, uint32_t max, uint64_t now) REQUIRES(con.lock)
 		max = UINT32_MAX;
 	}
 	while ((more = mux_fill(&con.mux, now, flags)) && max-- != 0 &&
-	       uart_put(con.mux.stage[con.mux.pos], (flags & PUMP_WAIT) != 0 ? UART_PATIENCE : 0)) {
+	       uart_put(con.mux.stage[con.mux.pos], (flags & PUMP_WAIT) != 0 ? UART_PATIENCE : 0))
 		con.mux.pos++;
-	}
-	if ((flags & MUX_OWN) != 0) {
+	if ((flags & MUX_OWN) != 0)
 		more = mux_fill(&con.mux, now, flags & ~MUX_OWN);
-	}
 	if (con.async && more != con.tx_irq) {
 		con.tx_irq = more;
 		con.ops->irqs(con.base, more);
@@ -88,9 +84,8 @@ static struct console_port *take_room(void) REQUIRES(con.lock)
 {
 	struct console_port *p = con.mux.ports;
 
-	while (p != NULL && !(p->waiting && mux_used(p) <= p->tx_size / 2)) {
+	while (p != NULL && !(p->waiting && mux_used(p) <= p->tx_size / 2))
 		p = p->next;
-	}
 	if (p != NULL) {
 		p->waiting = false;
 		p->busy++;
@@ -104,9 +99,8 @@ static uint64_t clock_again(uint64_t now) EXCLUDES(con.lock)
 	uint64_t clock = TIMER_NEVER;
 
 	spin_lock(&con.lock);
-	if (con.timed) {
+	if (con.timed)
 		clock = mux_next_time(&con.mux, now);
-	}
 	spin_unlock(&con.lock);
 	return clock;
 }
@@ -120,9 +114,8 @@ static void pump(struct console_port *full) EXCLUDES(con.lock)
 
 	spin_lock(&con.lock);
 	now = arch_counter();
-	if (full != NULL) {
+	if (full != NULL)
 		full->waiting = true;
-	}
 	send(0, PUMP_MAX, now);
 	was_timed = con.timed;
 	clock = mux_next_time(&con.mux, now);
@@ -135,9 +128,8 @@ static void pump(struct console_port *full) EXCLUDES(con.lock)
 		clock = clock_again(now);
 		was_timed = false;
 	}
-	if (!was_timed && clock != TIMER_NEVER) {
+	if (!was_timed && clock != TIMER_NEVER)
 		deadline_set(&con.silence, clock);
-	}
 	for (unsigned i = 0; p != NULL; i++) {
 		con.up->room(p);
 		spin_lock(&con.lock);
@@ -173,9 +165,8 @@ void console_init(const struct host_uart *u)
 	                                      : NULL;
 	con.base = pa_raw(u->regs.base);
 	con.has_irq = con.ops != NULL && u->intid != 0;
-	if (con.ops != NULL) {
+	if (con.ops != NULL)
 		con.ops->init(con.base, u->clock_hz, u->reg_shift);
-	}
 	deadline_init(&con.silence, &silence_ops);
 	con.ready = true;
 }
@@ -184,25 +175,15 @@ void console_set_up(const struct console_up *up)
 {
 	con.up = up;
 	con.async = con.has_irq;
-	if (con.has_irq) {
+	if (con.has_irq)
 		con.ops->irqs(con.base, false);
-	}
 }
 
-void console_set_color(bool on)
-{
-	con.mux.color = on;
-}
+void console_set_color(bool on) { con.mux.color = on; }
 
-bool console_color(void)
-{
-	return con.mux.color;
-}
+bool console_color(void) { return con.mux.color; }
 
-bool console_ready(void)
-{
-	return con.ready;
-}
+bool console_ready(void) { return con.ready; }
 
 static void own_write(struct console_port *p, const char *s, size_t n) REQUIRES(con.lock)
 {
@@ -243,9 +224,8 @@ static void sync_put(const char *s, size_t n, uint32_t *patience)
 	for (size_t i = 0; i < n; i++) {
 		bool cr = s[i] == '\n' && (i == 0 || s[i - 1] != '\r');
 
-		if ((cr && !uart_put('\r', *patience)) || !uart_put(s[i], *patience)) {
+		if ((cr && !uart_put('\r', *patience)) || !uart_put(s[i], *patience))
 			*patience = 0;
-		}
 	}
 }
 
@@ -263,9 +243,8 @@ void console_write_sync(const char *s, size_t n) NO_TSA
 		m->cur = NULL;
 		sync_put("\n", 1, &patience);
 	}
-	for (size_t left = sizeof(log_ring); left != 0 && mux_used(&con.log) != 0; left--) {
+	for (size_t left = sizeof(log_ring); left != 0 && mux_used(&con.log) != 0; left--)
 		sync_put((const char *)&log_ring[con.log.tail++ % sizeof(log_ring)], 1, &patience);
-	}
 	con.log.lines_out = con.log.lines_in;
 	sync_put(s, n, &patience);
 }
@@ -276,9 +255,8 @@ void console_flush(void)
 
 	spin_lock(&con.lock);
 	send(MUX_ALL | PUMP_WAIT, UINT32_MAX, arch_counter());
-	while (con.ops != NULL && !con.ops->tx_idle(con.base) && patience-- != 0) {
+	while (con.ops != NULL && !con.ops->tx_idle(con.base) && patience-- != 0)
 		cpu_relax();
-	}
 	spin_unlock(&con.lock);
 }
 
@@ -299,9 +277,8 @@ void console_port_remove(struct console_port *p)
 
 	spin_lock(&con.lock);
 	for (uint32_t i = 0; i < CONSOLE_TX_SIZE && (mux_used(p) != 0 || p->midline); i++) {
-		if (p->midline) {
+		if (p->midline)
 			(void)mux_give(p, '\n', arch_counter());
-		}
 		send(MUX_NOW | PUMP_WAIT, PUMP_MAX, arch_counter());
 	}
 	mux_remove(&con.mux, p);
@@ -338,9 +315,8 @@ bool console_port_getc(struct console_port *p, uint8_t *c)
 	bool got;
 
 	/* What comes right after this look is announced by input(). */
-	if (load_relaxed(&p->rx_head) == load_relaxed(&p->rx_tail)) {
+	if (load_relaxed(&p->rx_head) == load_relaxed(&p->rx_tail))
 		return false;
-	}
 	spin_lock(&con.lock);
 	got = p->rx_head != p->rx_tail;
 	if (got) {
@@ -398,11 +374,10 @@ static void command(uint8_t c) REQUIRES(con.lock)
 	    "? this help\n";
 	struct console_port *p = find_port(c);
 
-	if (p != NULL || c == 'h') {
+	if (p != NULL || c == 'h')
 		set_focus(p);
-	} else {
+	else
 		own_write(&con.log, help, sizeof(help) - 1);
-	}
 }
 
 /* One byte of the keyboard; false: there was none. */

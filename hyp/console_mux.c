@@ -14,9 +14,8 @@ static struct console_port **link_to(struct mux *m, const struct console_port *p
 {
 	struct console_port **at = &m->ports;
 
-	while (*at != NULL && *at != p) {
+	while (*at != NULL && *at != p)
 		at = &(*at)->next;
-	}
 	return at;
 }
 
@@ -34,23 +33,18 @@ void mux_remove(struct mux *m, struct console_port *p)
 
 bool mux_give(struct console_port *p, uint8_t c, uint64_t now)
 {
-	if (p->head - load_acquire(&p->tail) == p->tx_size) {
+	if (p->head - load_acquire(&p->tail) == p->tx_size)
 		return false;
-	}
 	p->tx[p->head & (p->tx_size - 1)] = c;
 	store_relaxed(&p->last_tx, now);
 	store_relaxed(&p->midline, c != '\n');
 	store_release(&p->head, p->head + 1);
-	if (c == '\n') {
+	if (c == '\n')
 		store_release(&p->lines_in, p->lines_in + 1);
-	}
 	return true;
 }
 
-uint32_t mux_used(const struct console_port *p)
-{
-	return load_acquire(&p->head) - p->tail;
-}
+uint32_t mux_used(const struct console_port *p) { return load_acquire(&p->head) - p->tail; }
 
 /* Since p's last byte, which may have come after `now` was read. */
 static uint64_t silence(const struct console_port *p, uint64_t now)
@@ -73,12 +67,10 @@ static bool ready(const struct console_port *p, uint64_t now, uint32_t flags)
 	bool line = load_acquire(&p->lines_in) != p->lines_out;
 	uint32_t used = mux_used(p);
 
-	if (used == 0 || (p->vm != NULL && (flags & MUX_OWN) != 0)) {
+	if (used == 0 || (p->vm != NULL && (flags & MUX_OWN) != 0))
 		return false;
-	}
-	if ((flags & MUX_ALL) != 0) {
+	if ((flags & MUX_ALL) != 0)
 		return true;
-	}
 	return line || used == p->tx_size || silent(p, now, MUX_SILENCE_US);
 }
 
@@ -91,12 +83,10 @@ static struct console_port *find_ready(const struct mux *m, const struct console
 {
 	struct console_port *first = NULL;
 
-	for (struct console_port *p = m->ports; p != NULL; p = p->next) {
+	for (struct console_port *p = m->ports; p != NULL; p = p->next)
 		if (p != but && ready(p, now, flags) &&
-		    (first == NULL || load_relaxed(&p->last_tx) < load_relaxed(&first->last_tx))) {
+		    (first == NULL || load_relaxed(&p->last_tx) < load_relaxed(&first->last_tx)))
 			first = p;
-		}
-	}
 	return first;
 }
 
@@ -105,18 +95,15 @@ static struct console_port *choose(const struct mux *m, uint64_t now, uint32_t f
 	struct console_port *cur = m->cur, *other = find_ready(m, cur, now, flags);
 	bool expired;
 
-	if (cur == NULL) {
+	if (cur == NULL)
 		return other;
-	}
 	expired = (flags & MUX_NOW) != 0 || now - m->cur_since >= arch_us_to_ticks(MUX_LINE_MAX_US);
 	if (mux_used(cur) != 0 && (cur->vm == NULL || (flags & MUX_OWN) == 0) &&
-	    (other == NULL || !expired)) {
+	    (other == NULL || !expired))
 		return cur;
-	}
 	if (expired || (flags & MUX_ALL) != 0 ||
-	    (mux_used(cur) == 0 && silent(cur, now, MUX_BREAK_US))) {
+	    (mux_used(cur) == 0 && silent(cur, now, MUX_BREAK_US)))
 		return other;
-	}
 	return NULL;
 }
 
@@ -152,13 +139,11 @@ static void stage_line(struct mux *m, struct console_port *p)
 			m->cur = NULL;
 			return;
 		}
-		if (p->cr && c != '\r') {
+		if (p->cr && c != '\r')
 			stage_prefix(m, p);
-		}
 		m->stage[m->len++] = (char)c;
-		if (p->again != NULL && p->again_len < CONSOLE_AGAIN_SIZE) {
+		if (p->again != NULL && p->again_len < CONSOLE_AGAIN_SIZE)
 			p->again[p->again_len++] = (char)c;
-		}
 		p->cr = c == '\r';
 	}
 }
@@ -167,13 +152,11 @@ bool mux_fill(struct mux *m, uint64_t now, uint32_t flags)
 {
 	struct console_port *p;
 
-	if (m->pos < m->len) {
+	if (m->pos < m->len)
 		return true;
-	}
 	p = choose(m, now, flags);
-	if (p == NULL) {
+	if (p == NULL)
 		return false;
-	}
 	m->pos = 0;
 	m->len = 0;
 	if (p != m->cur) {
@@ -197,9 +180,8 @@ uint64_t mux_next_time(const struct mux *m, uint64_t now)
 
 		/* What is silent already needs no clock: it is sent as soon as the UART takes it.
 		 */
-		if (p->vm != NULL && (unseen || p == m->cur) && at > now) {
+		if (p->vm != NULL && (unseen || p == m->cur) && at > now)
 			first = MIN(first, at);
-		}
 	}
 	return first;
 }

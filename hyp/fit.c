@@ -16,10 +16,7 @@
 #define UIMAGE_SIZE_AT 12u
 
 /* p is 4-byte aligned, as every property of a tree is whose blocks are. */
-static uint32_t be32(const void *p)
-{
-	return fdt32_to_cpu(*(const fdt32_t *)p);
-}
+static uint32_t be32(const void *p) { return fdt32_to_cpu(*(const fdt32_t *)p); }
 
 /* Every tag up to FDT_END: fdt_next_tag() bounds each of them by the structure block. */
 static const char *walk(const void *blob)
@@ -30,25 +27,20 @@ static const char *walk(const void *blob)
 	for (;; offset = next) {
 		uint32_t tag = fdt_next_tag(blob, offset, &next);
 
-		if (tag == FDT_END) {
+		if (tag == FDT_END)
 			return next >= 0 && roots == 1 && depth == 0 ? NULL : "is cut off";
-		}
-		if (next <= offset) {
+		if (next <= offset)
 			return "is cut off";
-		}
 		roots += tag == FDT_BEGIN_NODE && depth == 0;
 		depth += (tag == FDT_BEGIN_NODE) - (tag == FDT_END_NODE);
-		if (roots > 1 || depth > TREE_MAX_DEPTH) {
+		if (roots > 1 || depth > TREE_MAX_DEPTH)
 			return "has too many levels or roots";
-		}
-		if (depth < 0) {
+		if (depth < 0)
 			return "ends a node that it did not begin";
-		}
 		/* The name: inside the strings block, and ended there. */
 		if (tag == FDT_PROP &&
-		    (depth == 0 || !fdt_getprop_by_offset(blob, offset, &name, NULL))) {
+		    (depth == 0 || !fdt_getprop_by_offset(blob, offset, &name, NULL)))
 			return "has a property with a broken name";
-		}
 	}
 }
 
@@ -62,17 +54,16 @@ enum hyp_err fit_check_tree(const void *blob, uint64_t size, const char **why)
 {
 	const char *fault = NULL;
 
-	if (!IS_ALIGNED((uintptr_t)blob, 8)) {
+	if (!IS_ALIGNED((uintptr_t)blob, 8))
 		fault = "is not 8-byte aligned";
-	} else if (size < sizeof(struct fdt_header) || fdt_magic(blob) != FDT_MAGIC) {
+	else if (size < sizeof(struct fdt_header) || fdt_magic(blob) != FDT_MAGIC)
 		fault = "is no device tree";
-	} else if (fdt_version(blob) < 17 || fdt_check_header(blob) != 0 ||
-	           !IS_ALIGNED(fdt_off_dt_struct(blob), 4) ||
-	           !IS_ALIGNED(fdt_off_mem_rsvmap(blob), 8)) {
+	else if (fdt_version(blob) < 17 || fdt_check_header(blob) != 0 ||
+	         !IS_ALIGNED(fdt_off_dt_struct(blob), 4) ||
+	         !IS_ALIGNED(fdt_off_mem_rsvmap(blob), 8))
 		fault = "has a broken header";
-	} else {
+	else
 		fault = fdt_totalsize(blob) > size ? "is cut off" : walk(blob);
-	}
 	return fault ? refuse(HYP_EINVAL, fault, why) : HYP_OK;
 }
 
@@ -132,13 +123,11 @@ static enum hyp_err read_image(const struct fit *f, int node, struct fit_image *
 	const void *offset = fdt_getprop(f->base, node, "data-offset", &len1);
 	const void *size = fdt_getprop(f->base, node, "data-size", &len2);
 
-	if (!offset || len1 != 4 || !size || len2 != 4) {
+	if (!offset || len1 != 4 || !size || len2 != 4)
 		return HYP_ECORRUPT;
-	}
 	at += be32(offset);
-	if (at > f->size || be32(size) > f->size - at) {
+	if (at > f->size || be32(size) > f->size - at)
 		return HYP_ECORRUPT;
-	}
 	out->data = f->base + at;
 	out->size = be32(size);
 	fdt_for_each_subnode (hash, f->base, node) {
@@ -184,9 +173,8 @@ bool fit_verify_step(struct fit_verify *v)
 	uint64_t n = MIN(v->image->size - v->at, v->sha ? FIT_VERIFY_STEP / 4 : FIT_VERIFY_STEP);
 
 	v->crc32 = arch_crc32(v->crc32, p, n);
-	if (v->sha) {
+	if (v->sha)
 		sha256_update(&v->sha256, p, n);
-	}
 	v->at += n;
 	return v->at < v->image->size;
 }

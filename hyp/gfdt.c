@@ -29,15 +29,9 @@ struct gfdt {
 	int err;
 };
 
-static void step(struct gfdt *g, int err)
-{
-	g->err = g->err ? g->err : err;
-}
+static void step(struct gfdt *g, int err) { g->err = g->err ? g->err : err; }
 
-static void begin(struct gfdt *g, const char *name)
-{
-	step(g, fdt_begin_node(g->fdt, name));
-}
+static void begin(struct gfdt *g, const char *name) { step(g, fdt_begin_node(g->fdt, name)); }
 
 /* name@address */
 static void begin_at(struct gfdt *g, const char *name, uint64_t at)
@@ -48,20 +42,14 @@ static void begin_at(struct gfdt *g, const char *name, uint64_t at)
 	begin(g, buf);
 }
 
-static void end(struct gfdt *g)
-{
-	step(g, fdt_end_node(g->fdt));
-}
+static void end(struct gfdt *g) { step(g, fdt_end_node(g->fdt)); }
 
 static void prop(struct gfdt *g, const char *name, const void *value, size_t n)
 {
 	step(g, fdt_property(g->fdt, name, value, (int)n));
 }
 
-static void flag(struct gfdt *g, const char *name)
-{
-	prop(g, name, "", 0);
-}
+static void flag(struct gfdt *g, const char *name) { prop(g, name, "", 0); }
 
 /* A literal: one string, or a list with \0 between them. */
 #define text(g, name, list) prop((g), (name), (list), sizeof(list))
@@ -72,9 +60,8 @@ static void cell_list(struct gfdt *g, const char *name, const uint32_t *values, 
 	fdt32_t be[12];
 
 	CHECK(n <= ARRAY_SIZE(be));
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		be[i] = cpu_to_fdt32(values[i]);
-	}
 	prop(g, name, be, n * sizeof(be[0]));
 }
 
@@ -183,9 +170,8 @@ static void chosen(struct gfdt *g, const struct gfdt_input *in)
 	snprintf(uart, sizeof(uart), "/pl011@%lx", (unsigned long)in->machine->pl011);
 	begin(g, "chosen");
 	prop(g, "stdout-path", uart, strlen(uart) + 1);
-	if (in->cfg->bootargs[0]) {
+	if (in->cfg->bootargs[0])
 		prop(g, "bootargs", in->cfg->bootargs, strlen(in->cfg->bootargs) + 1);
-	}
 	if (in->initrd_end > in->initrd_start) {
 		cells(g, "linux,initrd-start", HI_LO(in->initrd_start));
 		cells(g, "linux,initrd-end", HI_LO(in->initrd_end));
@@ -242,16 +228,14 @@ static enum hyp_err merge(const struct fit_image *overlay, void *buf, uint64_t n
 		*why = "the device tree overlay is broken; compile it again with dtc";
 		return HYP_EINVAL;
 	}
-	if (n < copy_size || fdt_totalsize(buf) > n - copy_size) {
+	if (n < copy_size || fdt_totalsize(buf) > n - copy_size)
 		return HYP_ENOMEM;
-	}
 	copy = (uint8_t *)buf + (n - copy_size);
 	memcpy(copy, overlay->data, overlay->size);
 	err = fdt_open_into(buf, buf, (int)(n - copy_size));
 	err = err ? err : fdt_overlay_apply(buf, copy);
-	if (err == 0 || err == -FDT_ERR_NOSPACE) {
+	if (err == 0 || err == -FDT_ERR_NOSPACE)
 		return err == 0 && fdt_pack(buf) == 0 ? HYP_OK : HYP_ENOMEM;
-	}
 	*why = "the device tree overlay does not apply; give it fragments with target-path";
 	if (err == -FDT_ERR_NOTFOUND) {
 		*why = "the device tree overlay changes a node that is not there; see its "
@@ -271,12 +255,10 @@ enum hyp_err gfdt_build(const struct gfdt_input *in, void *buf, uint64_t n, uint
 	step(&g, fdt_finish_reservemap(buf));
 	tree(&g, in);
 	step(&g, fdt_finish(buf));
-	if (g.err) {
+	if (g.err)
 		return HYP_ENOMEM;
-	}
-	if (in->overlay) {
+	if (in->overlay)
 		TRY(merge(in->overlay, buf, n, why));
-	}
 	*size = fdt_totalsize(buf);
 	return HYP_OK;
 }

@@ -11,9 +11,8 @@ enum hyp_err gmem_pin(struct s2 *s, ipa_t ipa, bool write, void **p, uint64_t *l
 {
 	struct s2_walk w;
 
-	if (s2_lookup(s, ipa, &w) != HYP_OK || w.attr == S2_DEVICE || (write && w.attr != S2_RWX)) {
+	if (s2_lookup(s, ipa, &w) != HYP_OK || w.attr == S2_DEVICE || (write && w.attr != S2_RWX))
 		return HYP_EPERM;
-	}
 	*p = pa_to_ptr(w.pa);
 	*len = MIN(*len, w.len);
 	return HYP_OK;

@@ -16,17 +16,15 @@
 #define SMCCC_1_1 UINT64_C(0x10001)
 
 /* Owner, bits 29:24: 4 is standard secure services, PSCI being functions 0 to 0x1f. */
-#define FN_IS_PSCI(fn) (((fn) & 0xbfffffe0u) == 0x84000000u)
+#define FN_IS_PSCI(fn) (((fn)&0xbfffffe0u) == 0x84000000u)
 
 static uint64_t arch_features(uint32_t fn)
 {
 	switch (fn) {
 	case SMCCC_VERSION:
-	case SMCCC_ARCH_FEATURES:
-		return SMCCC_RET_SUCCESS;
+	case SMCCC_ARCH_FEATURES: return SMCCC_RET_SUCCESS;
 	/* SMCCC_ARCH_WORKAROUND_*: nobody here does them, so that none is offered. */
-	default:
-		return vpsci_supported(fn) ? SMCCC_RET_SUCCESS : SMCCC_RET_NOT_SUPPORTED;
+	default: return vpsci_supported(fn) ? SMCCC_RET_SUCCESS : SMCCC_RET_NOT_SUPPORTED;
 	}
 }
 
@@ -36,27 +34,21 @@ static uint64_t vendor_call(struct vcpu *v, uint32_t fn)
 	struct crash_info c = {.what = "reported by the guest's runtime", .vcpu = v->id};
 
 	switch (fn) {
-	case ATOLL_HVC_CALL_COUNT:
-		return 5;
+	case ATOLL_HVC_CALL_COUNT: return 5;
 	case ATOLL_HVC_CALL_UID:
 		x[1] = ATOLL_UID_1;
 		x[2] = ATOLL_UID_2;
 		x[3] = ATOLL_UID_3;
 		return ATOLL_UID_0;
-	case ATOLL_HVC_REVISION:
-		x[1] = ATOLL_ABI_MINOR;
-		return ATOLL_ABI_MAJOR;
-	case ATOLL_HVC_EXIT:
-		vm_stop(v->vm, STOP_EXIT, (uint32_t)x[1]);
-		return SMCCC_RET_SUCCESS;
+	case ATOLL_HVC_REVISION: x[1] = ATOLL_ABI_MINOR; return ATOLL_ABI_MAJOR;
+	case ATOLL_HVC_EXIT: vm_stop(v->vm, STOP_EXIT, (uint32_t)x[1]); return SMCCC_RET_SUCCESS;
 	case ATOLL_HVC_CRASH:
 		c.esr = x[1];
 		c.far = x[2];
 		c.pc = x[3];
 		vm_crash(v->vm, &c);
 		return SMCCC_RET_SUCCESS;
-	default:
-		return SMCCC_RET_NOT_SUPPORTED;
+	default: return SMCCC_RET_NOT_SUPPORTED;
 	}
 }
 
@@ -71,14 +63,8 @@ void hvc_call(struct vcpu *v)
 		return;
 	}
 	switch (fn) {
-	case SMCCC_VERSION:
-		x[0] = SMCCC_1_1;
-		break;
-	case SMCCC_ARCH_FEATURES:
-		x[0] = arch_features((uint32_t)x[1]);
-		break;
-	default:
-		x[0] = vendor_call(v, fn);
-		break;
+	case SMCCC_VERSION: x[0] = SMCCC_1_1; break;
+	case SMCCC_ARCH_FEATURES: x[0] = arch_features((uint32_t)x[1]); break;
+	default: x[0] = vendor_call(v, fn); break;
 	}
 }

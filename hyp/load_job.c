@@ -69,22 +69,18 @@ static bool verify_step(struct vm_life *l)
 	const char *why;
 
 	if (img->size == 0 ||
-	    (img->index < BUNDLE_MAX_IMAGES && (verified[img->index] & want) == want)) {
+	    (img->index < BUNDLE_MAX_IMAGES && (verified[img->index] & want) == want))
 		return next_file(l);
-	}
 	if (l->at == 0) {
 		fit_verify_init(&l->verify, img, want == 3);
 		l->at = 1;
 	}
-	if (fit_verify_step(&l->verify)) {
+	if (fit_verify_step(&l->verify))
 		return true;
-	}
-	if (fit_verify_done(&l->verify, &why) != HYP_OK) {
+	if (fit_verify_done(&l->verify, &why) != HYP_OK)
 		return fail(l, file_name(l->vm, l->file), why);
-	}
-	if (img->index < BUNDLE_MAX_IMAGES) {
+	if (img->index < BUNDLE_MAX_IMAGES)
 		verified[img->index] |= want;
-	}
 	return next_file(l);
 }
 
@@ -100,19 +96,16 @@ static bool plan_step(struct vm_life *l)
 	};
 
 	if (loader_plan(vm->cfg, vm->machine->ram_base, &l->files[FILE_IMAGE],
-	                file_or_null(l, FILE_RAMDISK), room, &l->plan, &why) != HYP_OK) {
+	                file_or_null(l, FILE_RAMDISK), room, &l->plan, &why) != HYP_OK)
 		return fail(l, vm->cfg->image, why);
-	}
 	in.initrd_start = ipa_raw(l->plan.initrd_start);
 	in.initrd_end = ipa_raw(l->plan.initrd_end);
 	l->fdt = page_alloc_hyp(GFDT_MAX_SIZE);
-	if (!l->fdt) {
+	if (!l->fdt)
 		return fail(l, vm->cfg->image, "no memory left for its device tree");
-	}
 	why = "its device tree does not fit";
-	if (gfdt_build(&in, l->fdt, room, &l->fdt_size, &why) != HYP_OK) {
+	if (gfdt_build(&in, l->fdt, room, &l->fdt_size, &why) != HYP_OK)
 		return fail(l, in.overlay ? vm->cfg->fdt_overlay : vm->cfg->image, why);
-	}
 	return next_phase(l, l->dirty ? LOAD_ZERO : LOAD_COPY);
 }
 
@@ -156,9 +149,8 @@ static bool copy_step(struct vm_life *l)
 
 	if (l->file == l->plan.n) {
 		fill(l->vm, ipa_raw(l->plan.fdt), l->fdt, l->fdt_size);
-		if (l->plan.fdt_at_base) {
+		if (l->plan.fdt_at_base)
 			fill(l->vm, l->vm->machine->ram_base, l->fdt, l->fdt_size);
-		}
 		page_free_hyp(l->fdt, GFDT_MAX_SIZE);
 		l->fdt = NULL;
 		return next_phase(l, LOAD_START);
@@ -219,12 +211,10 @@ static bool life_step(struct job *j)
 	struct vm_life *l = container_of(j, struct vm_life, job);
 	uint32_t state = load_relaxed(&l->vm->state);
 
-	if (state == VM_STOPPING) {
+	if (state == VM_STOPPING)
 		return !life_stopped(l->vm); /* each vCPU was kicked: a few turns at most */
-	}
-	if (state != VM_LOADING) {
+	if (state != VM_LOADING)
 		return false; /* started twice */
-	}
 	if (life_going_down()) {
 		l->vm->reason = STOP_ADMIN;
 		life_stopped_for_good(l->vm);
@@ -239,19 +229,16 @@ enum hyp_err life_create(struct vm *vm, const struct fit *bundle)
 {
 	struct vm_life *l = page_alloc_hyp(sizeof(*l));
 
-	if (!l) {
+	if (!l)
 		return HYP_ENOMEM;
-	}
 	vm->life = l;
 	l->vm = vm;
 	l->bundle = bundle;
 	job_init(&l->job, &life_ops, vm, 100);
 	deadline_init(&l->backoff, &life_backoff_ops);
-	for (unsigned i = 0; i < NR_FILES; i++) {
-		if (file_name(vm, i)[0] != '\0') {
+	for (unsigned i = 0; i < NR_FILES; i++)
+		if (file_name(vm, i)[0] != '\0')
 			TRY(fit_find(bundle, file_name(vm, i), &l->files[i]));
-		}
-	}
 	return HYP_OK;
 }
 

@@ -35,17 +35,13 @@ void log_set_levels(enum log_level host, enum log_level guest)
 	guest_level = guest;
 }
 
-enum log_level log_guest_level(void)
-{
-	return guest_level;
-}
+enum log_level log_guest_level(void) { return guest_level; }
 
 static void ring_put(const char *s, size_t n)
 {
 	spin_lock(&log_lock);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		ring[ring_head++ % LOG_RING] = s[i];
-	}
 	spin_unlock(&log_lock);
 }
 
@@ -69,9 +65,8 @@ void log_vwrite(enum log_level level, const char *who, const char *fmt, va_list 
 		memcpy(buf + len - 3, "...", 3);
 	}
 	buf[len] = '\n';
-	if (console_ready()) {
+	if (console_ready())
 		ring_put(buf + start, len - start + 1);
-	}
 	len += (size_t)snprintf(buf + len, sizeof(buf) - len, "%s\n", start != 0 ? "\033[0m" : "");
 	console_write(buf, len);
 }
@@ -80,9 +75,8 @@ void log_write(enum log_level level, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (level > host_level) {
+	if (level > host_level)
 		return;
-	}
 	va_start(ap, fmt);
 	log_vwrite(level, NULL, fmt, ap);
 	va_end(ap);
@@ -99,9 +93,8 @@ size_t log_read(uint64_t *pos, char *buf, size_t n)
 		while (*pos != 0 && *pos != ring_head && ring[(*pos)++ % LOG_RING] != '\n') {
 		}
 	}
-	while (len < n && *pos != ring_head) {
+	while (len < n && *pos != ring_head)
 		buf[len++] = ring[(*pos)++ % LOG_RING];
-	}
 	spin_unlock(&log_lock);
 	return len;
 }

@@ -48,17 +48,15 @@ noreturn void boot_end(void)
 	char arg[16];
 
 	panic_say("\n");
-	if (str_arg(host.bootargs, "when-idle", arg, sizeof(arg)) && strcmp(arg, "poweroff") == 0) {
+	if (str_arg(host.bootargs, "when-idle", arg, sizeof(arg)) && strcmp(arg, "poweroff") == 0)
 		arch_system_off();
-	}
 	boot_park();
 }
 
 void boot_need(enum hyp_err err, const char *what)
 {
-	if (err != HYP_OK) {
+	if (err != HYP_OK)
 		boot_stop("%s: %s", what, hyp_err_str(err));
-	}
 }
 
 static const struct board *early_console(void)
@@ -74,9 +72,8 @@ const void *boot_early(const void *fdt)
 	const struct board *b = early_console();
 	uint64_t size = config_fdt_size(fdt);
 
-	if (arch_mm_boot(fdt, size, b->uart) != HYP_OK) {
+	if (arch_mm_boot(fdt, size, b->uart) != HYP_OK)
 		boot_stop("the image and the device tree at %p overlap", fdt);
-	}
 	return size != 0 ? fdt : NULL;
 }
 
@@ -85,9 +82,8 @@ noreturn void boot_wrong_el(const void *fdt, unsigned el)
 	const char *why;
 
 	early_console();
-	if (config_fdt_size(fdt) != 0 && config_host_init(fdt, &host, &why) != HYP_OK) {
+	if (config_fdt_size(fdt) != 0 && config_host_init(fdt, &host, &why) != HYP_OK)
 		host.psci_smc = false; /* say the more important thing all the same */
-	}
 	boot_stop("entered at EL%u; Atoll needs EL2 (QEMU: -machine virt,virtualization=on)", el);
 }
 
@@ -96,9 +92,8 @@ static enum log_level level_arg(const char *word)
 {
 	char val[8];
 
-	if (!str_arg(host.bootargs, word, val, sizeof(val)) || val[0] == 'i') {
+	if (!str_arg(host.bootargs, word, val, sizeof(val)) || val[0] == 'i')
 		return LOG_INFO;
-	}
 	return val[0] == 'e' ? LOG_ERR : val[0] == 'w' ? LOG_WARN : LOG_DBG;
 }
 
@@ -142,9 +137,8 @@ uint64_t ram_size(void)
 {
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < host.nr_ram; i++) {
+	for (unsigned i = 0; i < host.nr_ram; i++)
 		sum += host.ram[i].size;
-	}
 	return sum;
 }
 
@@ -171,12 +165,10 @@ noreturn void boot_main(const void *fdt)
 	const char *why;
 
 	arch_cpu_init();
-	if (fdt == NULL) {
+	if (fdt == NULL)
 		boot_stop("the loader passed no device tree (x0), or a broken one");
-	}
-	if (config_host_init(fdt, &host, &why) != HYP_OK) {
+	if (config_host_init(fdt, &host, &why) != HYP_OK)
 		boot_stop("%s", why);
-	}
 	boot_need(arch_timer_init(host.timer.clock_hz),
 	          "the timer's frequency is unknown (CNTFRQ_EL0 is 0, no clock-frequency)");
 	arch_smp_init(&host);

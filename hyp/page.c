@@ -58,11 +58,9 @@ static struct span span_of(pa_t base, uint64_t size)
 
 static struct bank *bank_of(uint64_t f)
 {
-	for (struct bank *b = banks; b < &banks[nr_banks]; b++) {
-		if (f >= b->in.first && f < b->in.end) {
+	for (struct bank *b = banks; b < &banks[nr_banks]; b++)
+		if (f >= b->in.first && f < b->in.end)
 			return b;
-		}
-	}
 	return NULL;
 }
 
@@ -91,9 +89,8 @@ static struct frame *leaf_of(uint64_t f)
 	for (unsigned o = PAGE_MAX_ORDER; b != NULL; o--) {
 		uint64_t base = ALIGN_DOWN(f, BIT(o));
 
-		if (inside(b, base, o) && b->table[base - b->in.first].order == o) {
+		if (inside(b, base, o) && b->table[base - b->in.first].order == o)
 			return &b->table[base - b->in.first];
-		}
 		CHECK(o != 0);
 	}
 	return NULL;
@@ -101,9 +98,8 @@ static struct frame *leaf_of(uint64_t f)
 
 static enum kind kind_of(uint16_t owner)
 {
-	if (owner >= OWNER_DIRTY && owner <= OWNER_RESERVED) {
+	if (owner >= OWNER_DIRTY && owner <= OWNER_RESERVED)
 		return DIRTY + (enum kind)(owner - OWNER_DIRTY); /* in the same order */
-	}
 	return owner == OWNER_NONE ? CLEAN : GUEST;
 }
 
@@ -119,9 +115,8 @@ static void set_leaf(uint64_t f, unsigned order, uint16_t owner, uint16_t ref, b
 	if (k <= DIRTY) {
 		e->next = lists[k][order];
 		lists[k][order] = (uint32_t)f;
-		if (e->next != 0) {
+		if (e->next != 0)
 			frame_at(e->next)->prev = (uint32_t)f;
-		}
 	}
 }
 
@@ -131,13 +126,11 @@ static void clear_leaf(struct frame *e) REQUIRES(page_lock)
 	enum kind k = kind_of(e->owner);
 
 	count[k] -= BIT(e->order);
-	if (k > DIRTY) {
+	if (k > DIRTY)
 		return;
-	}
 	*(e->prev != 0 ? &frame_at(e->prev)->next : &lists[k][e->order]) = e->next;
-	if (e->next != 0) {
+	if (e->next != 0)
 		frame_at(e->next)->prev = e->prev;
-	}
 }
 
 /* Splits the block that f is in until one of that order, or less, begins at f. */
@@ -163,9 +156,8 @@ static struct frame *buddy_of(uint64_t f, unsigned order)
 {
 	const struct bank *b = bank_of(f);
 
-	if (order == PAGE_MAX_ORDER || !inside(b, ALIGN_DOWN(f, BIT(order + 1)), order + 1)) {
+	if (order == PAGE_MAX_ORDER || !inside(b, ALIGN_DOWN(f, BIT(order + 1)), order + 1))
 		return NULL;
-	}
 	return frame_at(f ^ BIT(order));
 }
 
@@ -203,9 +195,8 @@ static void mix(unsigned order) REQUIRES(page_lock)
 /* The smallest block on a list, of at least that order; 0: none. */
 static uint32_t smallest(enum kind list, unsigned order) REQUIRES(page_lock)
 {
-	while (order < PAGE_MAX_ORDER && lists[list][order] == 0) {
+	while (order < PAGE_MAX_ORDER && lists[list][order] == 0)
 		order++;
-	}
 	return lists[list][order];
 }
 
@@ -234,9 +225,8 @@ bool page_scrub_block(pa_t base)
 	n = e->dirty ? MIN(BIT(e->order) - e->next, BIT(SCRUB_ORDER)) : 0;
 	p = pa_to_ptr(pa((f + e->next) * PAGE_SIZE));
 	spin_unlock(&page_lock);
-	if (n == 0) {
+	if (n == 0)
 		return false;
-	}
 	/* Without the lock: the block is the caller's. */
 	arch_scrub(p, n * PAGE_SIZE);
 	spin_lock(&page_lock);
@@ -253,22 +243,19 @@ static enum hyp_err grab(unsigned max, unsigned min, uint16_t owner, pa_t *out, 
 	unsigned o = max;
 	uint64_t f;
 
-	if (max > PAGE_MAX_ORDER || kind_of(owner) <= DIRTY) {
+	if (max > PAGE_MAX_ORDER || kind_of(owner) <= DIRTY)
 		return HYP_EINVAL;
-	}
 	spin_lock(&page_lock);
 	f = take(o, owner);
-	while (f == 0 && o > min) {
+	while (f == 0 && o > min)
 		f = take(--o, owner);
-	}
 	if (f == 0) {
 		mix(o);
 		f = take(o, owner);
 	}
 	spin_unlock(&page_lock);
-	if (f == 0) {
+	if (f == 0)
 		return HYP_ENOMEM;
-	}
 	*out = pa(f * PAGE_SIZE);
 	*order = o;
 	return HYP_OK;
@@ -290,9 +277,8 @@ static unsigned order_within(uint64_t n)
 
 enum hyp_err page_alloc_best(uint64_t pages_wanted, uint16_t owner, pa_t *out, unsigned *order)
 {
-	if (pages_wanted == 0) {
+	if (pages_wanted == 0)
 		return HYP_EINVAL;
-	}
 	return grab(order_within(pages_wanted), 0, owner, out, order);
 }
 
@@ -325,16 +311,12 @@ void *page_alloc_hyp(uint64_t size)
 {
 	pa_t p;
 
-	if (size == 0 || page_alloc(order_of(size), OWNER_HYP, &p) != HYP_OK) {
+	if (size == 0 || page_alloc(order_of(size), OWNER_HYP, &p) != HYP_OK)
 		return NULL;
-	}
 	return pa_to_ptr(p);
 }
 
-void page_free_hyp(void *p, uint64_t size)
-{
-	page_free(ptr_to_pa(p), order_of(size));
-}
+void page_free_hyp(void *p, uint64_t size) { page_free(ptr_to_pa(p), order_of(size)); }
 
 bool page_owned_by(pa_t p, uint64_t size, uint16_t owner)
 {
@@ -360,13 +342,12 @@ enum hyp_err page_ref(pa_t p)
 
 	spin_lock(&page_lock);
 	e = leaf_of(f);
-	if (e == NULL || e->ref == 0 || e->dirty) {
+	if (e == NULL || e->ref == 0 || e->dirty)
 		err = HYP_ENOENT;
-	} else if (e->ref == UINT16_MAX) {
+	else if (e->ref == UINT16_MAX)
 		err = HYP_EFULL;
-	} else {
+	else
 		carve(f, 0)->ref++;
-	}
 	spin_unlock(&page_lock);
 	return err;
 }
@@ -385,9 +366,8 @@ bool page_scrub_step(void)
 		set_leaf(f, o, OWNER_HYP, 1, true);
 	}
 	spin_unlock(&page_lock);
-	if (f == 0) {
+	if (f == 0)
 		return false;
-	}
 	(void)page_scrub_block(pa(f * PAGE_SIZE));
 	spin_lock(&page_lock);
 	clear_leaf(frame_at(f));
@@ -477,9 +457,8 @@ static void banks_start(struct frame *table) REQUIRES(page_lock)
 	for (struct bank *b = banks; b < &banks[nr_banks]; b++) {
 		b->table = table;
 		table += b->in.end - b->in.first;
-		for (uint64_t f = b->in.first; f < b->in.end; f += BIT(frame_at(f)->order)) {
+		for (uint64_t f = b->in.first; f < b->in.end; f += BIT(frame_at(f)->order))
 			set_leaf(f, fit(f, b->in.end), OWNER_DIRTY, 0, false);
-		}
 	}
 }
 
@@ -492,24 +471,21 @@ enum hyp_err page_init(const struct host *h, pa_t image_start, pa_t image_end)
 	unsigned nr_busy = h->nr_reserved + 3;
 	uint64_t n, at;
 
-	for (unsigned i = 0; i < h->nr_reserved; i++) {
+	for (unsigned i = 0; i < h->nr_reserved; i++)
 		busy[i + 3] = span_of(h->reserved[i].base, h->reserved[i].size);
-	}
 	spin_lock(&page_lock);
 	nr_banks = 0;
 	total = 0;
 	memset(count, 0, sizeof(count));
 	memset(lists, 0, sizeof(lists));
-	for (unsigned i = 0; i < h->nr_ram; i++) {
+	for (unsigned i = 0; i < h->nr_ram; i++)
 		bank_add(&h->ram[i]);
-	}
 	n = (total * sizeof(struct frame) + PAGE_MASK) / PAGE_SIZE;
 	at = place_table(n, busy, nr_busy);
 	if (at != 0) {
 		banks_start(pa_to_ptr(pa(at * PAGE_SIZE)));
-		for (unsigned i = 0; i < nr_busy; i++) {
+		for (unsigned i = 0; i < nr_busy; i++)
 			punch(busy[i], OWNER_RESERVED, 0);
-		}
 		punch((struct span){at, at + n}, OWNER_HYP, 1);
 	}
 	spin_unlock(&page_lock);

@@ -43,9 +43,8 @@ void panic_say(const char *fmt, ...)
 noreturn void panic_park(void)
 {
 	atomic_fetch_add_full(&nr_parked, 1u);
-	for (;;) {
+	for (;;)
 		arch_cpu_idle();
-	}
 }
 
 /* Stops the others. False: this is a fault within the dump; only the policy is left. */
@@ -55,18 +54,16 @@ static bool panic_begin(void)
 	uint32_t self = this_pcpu()->id + 1, owner = 0;
 
 	if (!atomic_cas_full(&panic_owner, &owner, self)) {
-		if (owner != self || dump_faulted) {
+		if (owner != self || dump_faulted)
 			panic_park();
-		}
 		dump_faulted = true;
 		return false;
 	}
 	if (arch_gic_info()->version != 0) {
 		arch_gic_send_sgi_others(GIC_SGI_STOP);
 		/* One that spins with interrupts masked does not come: go on. */
-		while (load_acquire(&nr_parked) + 1 < nr_pcpus && arch_counter() < end) {
+		while (load_acquire(&nr_parked) + 1 < nr_pcpus && arch_counter() < end)
 			cpu_relax();
-		}
 	}
 	return true;
 }
@@ -76,11 +73,10 @@ static noreturn void panic_end(void)
 	char policy[16] = "halt";
 
 	str_arg(host.bootargs, "panic", policy, sizeof(policy));
-	if (strcmp(policy, "reboot") == 0) {
+	if (strcmp(policy, "reboot") == 0)
 		arch_system_reset();
-	} else if (strcmp(policy, "poweroff") == 0) {
+	else if (strcmp(policy, "poweroff") == 0)
 		arch_system_off();
-	}
 	panic_say("*** halted\n");
 	panic_park();
 }
@@ -92,9 +88,8 @@ static void say_address(const char *what, uint64_t at, unsigned back)
 	uint32_t n = 0;
 
 	while (image - back < (uint64_t)(text_end - image_start) && n < ksyms_count &&
-	       ksyms_addr[n] <= image - back) {
+	       ksyms_addr[n] <= image - back)
 		n++;
-	}
 	if (n == 0) {
 		panic_say("  %-4s %016lx\n", what, at);
 	} else {

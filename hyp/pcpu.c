@@ -14,17 +14,14 @@ void pcpu_kick(struct pcpu *p, uint32_t work)
 	uint32_t old = atomic_fetch_or_full(&p->work, work);
 
 	/* Who set these bits first sends the SGI; the CPU takes the bits after both stores. */
-	if (p != this_pcpu() && (work == 0 || (old & work) != work)) {
+	if (p != this_pcpu() && (work == 0 || (old & work) != work))
 		arch_gic_send_sgi(p->id, GIC_SGI_KICK);
-	}
 }
 
 struct pcpu *pcpu_find_idle(uint64_t mask)
 {
-	for (unsigned i = 0; i < nr_pcpus; i++) {
-		if ((mask & BIT(i)) != 0 && load_relaxed(&pcpus[i].idle)) {
+	for (unsigned i = 0; i < nr_pcpus; i++)
+		if ((mask & BIT(i)) != 0 && load_relaxed(&pcpus[i].idle))
 			return &pcpus[i];
-		}
-	}
 	return NULL;
 }

@@ -68,13 +68,11 @@ void setway_vm_reset(struct vm *vm)
 {
 	/* A flush on its way was asked for by those who are gone: whoever asks now, gets another.
 	 */
-	if (vm->flush_waiters != 0) {
+	if (vm->flush_waiters != 0)
 		vm->flush_waiters = FLUSH_FOR_NOBODY;
-	}
 	vm->flush_again = 0;
-	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		vm->vcpus[i]->flushed = false;
-	}
 }
 
 bool setway_flushed(struct vcpu *v)
@@ -93,8 +91,7 @@ bool setway_flushed(struct vcpu *v)
 		vm->flush_again |= BIT32(v->id);
 	}
 	spin_unlock(&vm->lock);
-	if (start) {
+	if (start)
 		job_start(&vm->flush_job);
-	}
 	return done;
 }

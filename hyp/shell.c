@@ -61,23 +61,16 @@ static struct vm *vm_arg(void)
 	const char *word = str_word(&sh.args);
 	struct vm *vm = word != NULL ? vm_find(word) : NULL;
 
-	if (word == NULL) {
+	if (word == NULL)
 		out("which VM? (number or name; `list` shows them)\n");
-	} else if (vm == NULL) {
+	else if (vm == NULL)
 		out("no VM is called '%s'; `list` shows them\n", word);
-	}
 	return vm;
 }
 
-static ull ms(uint64_t ticks)
-{
-	return ticks / MAX(arch_counter_hz() / 1000, UINT64_C(1));
-}
+static ull ms(uint64_t ticks) { return ticks / MAX(arch_counter_hz() / 1000, UINT64_C(1)); }
 
-static ull us(uint64_t ticks)
-{
-	return ticks / MAX(arch_counter_hz() / 1000000, UINT64_C(1));
-}
+static ull us(uint64_t ticks) { return ticks / MAX(arch_counter_hz() / 1000000, UINT64_C(1)); }
 
 static void verb_list(void)
 {
@@ -86,9 +79,8 @@ static void verb_list(void)
 		const struct vm *vm = vms[i];
 		ull ran = 0;
 
-		for (unsigned j = 0; vm != NULL && j < vm->nr_vcpus; j++) {
+		for (unsigned j = 0; vm != NULL && j < vm->nr_vcpus; j++)
 			ran += ms(sched_run_ticks(vm->vcpus[j]));
-		}
 		if (vm != NULL) {
 			out(" %2u %-16s %-11s %5u %6llu KiB %6llu.%03llu  %s\n", i, vm->name,
 			    vm_state_name(vm), vm->nr_vcpus, (ull)vm->cfg->memory >> 10, ran / 1000,
@@ -102,9 +94,8 @@ static void verb_info(void)
 	const struct vm *vm = vm_arg();
 	const struct vm_config *c;
 
-	if (vm == NULL) {
+	if (vm == NULL)
 		return;
-	}
 	c = vm->cfg;
 	out("%s: %s, last stop: %s, exit status %d, %u restarts of %u\n", vm->name,
 	    vm_state_name(vm), stop_reason_name(vm->reason), (int)vm->exit_status, vm->restarts,
@@ -137,18 +128,16 @@ static void verb_console(void)
 {
 	struct vm *vm = vm_arg();
 
-	if (vm != NULL) {
+	if (vm != NULL)
 		console_focus(&vm->port);
-	}
 }
 
 static void verb_stats(void)
 {
 	const struct vm *one = NULL;
 
-	if (*sh.args != '\0' && (one = vm_arg()) == NULL) {
+	if (*sh.args != '\0' && (one = vm_arg()) == NULL)
 		return;
-	}
 	out(" VM           vCPU    run ms steal ms    exits     MMIO  sysreg     hvc     wfi     "
 	    "irq wake us\n");
 	for (unsigned i = 0; i < MAX_VMS; i++) {
@@ -198,9 +187,8 @@ static void verb_irq(void)
 	size_t n = vm != NULL ? vgic_describe(vm, sh.text, sizeof(sh.text)) : 0;
 
 	console_shell_write(sh.text, n);
-	if (vm != NULL && (n == 0 || sh.text[n - 1] != '\n')) {
+	if (vm != NULL && (n == 0 || sh.text[n - 1] != '\n'))
 		out("%s\n", n == 0 ? "all idle" : "");
-	}
 }
 
 static void verb_mem(void)
@@ -219,9 +207,8 @@ static void verb_log(void)
 	uint64_t pos = 0;
 	size_t n;
 
-	while ((n = log_read(&pos, sh.text, sizeof(sh.text))) != 0) {
+	while ((n = log_read(&pos, sh.text, sizeof(sh.text))) != 0)
 		console_shell_write(sh.text, n);
-	}
 }
 
 static void verb_version(void)
@@ -236,11 +223,9 @@ static void verb_help(void)
 {
 	const char *word = str_word(&sh.args);
 
-	for (const struct verb *v = shell_verbs; v->name != NULL; v++) {
-		if (word == NULL || strcmp(word, v->name) == 0) {
+	for (const struct verb *v = shell_verbs; v->name != NULL; v++)
+		if (word == NULL || strcmp(word, v->name) == 0)
 			out("  %-8s %-9s %s\n", v->name, v->usage, v->help);
-		}
-	}
 }
 
 static void verb_reboot(void)
@@ -278,12 +263,10 @@ static void run(char *line)
 	const char *word = str_word(&line);
 	const struct verb *v = shell_verbs;
 
-	if (word == NULL) {
+	if (word == NULL)
 		return;
-	}
-	while (v->name != NULL && strcmp(v->name, word) != 0) {
+	while (v->name != NULL && strcmp(v->name, word) != 0)
 		v++;
-	}
 	sh.args = line;
 	if (v->name == NULL) {
 		out("no such command: '%s'; `help` lists them\n", word);
@@ -295,9 +278,8 @@ static void run(char *line)
 /* Shows an empty line again, with text (may be sh.line itself) in it. */
 static void set_line(const char *text)
 {
-	for (; sh.len > 0; sh.len--) {
+	for (; sh.len > 0; sh.len--)
 		out("\b \b");
-	}
 	(void)str_copy(sh.line, text, sizeof(sh.line));
 	sh.len = (unsigned)strlen(sh.line);
 	out("%s", sh.line);
@@ -307,9 +289,8 @@ static void enter(void)
 {
 	sh.line[sh.len] = '\0';
 	out("\n");
-	if (sh.len != 0) {
+	if (sh.len != 0)
 		(void)str_copy(sh.last, sh.line, sizeof(sh.last));
-	}
 	sh.len = 0;
 	run(sh.line);
 	out(PROMPT);
@@ -320,12 +301,10 @@ static bool ansi(uint8_t c)
 {
 	bool last = sh.esc == 2 && c >= '@';
 
-	if (sh.esc == 0 && c != 0x1b) {
+	if (sh.esc == 0 && c != 0x1b)
 		return false;
-	}
-	if (last && c == 'A') {
+	if (last && c == 'A')
 		set_line(sh.last);
-	}
 	sh.esc = last || (sh.esc == 1 && c != '[' && c != 'O') ? 0 : sh.esc == 0 ? 1 : 2;
 	return true;
 }
@@ -335,9 +314,8 @@ void shell_input(uint8_t c)
 	bool lf = c == '\n' && sh.prev == '\r';
 
 	sh.prev = c;
-	if (lf || ansi(c)) {
+	if (lf || ansi(c))
 		return;
-	}
 	if (c == 0) {
 		sh.len = 0;
 		out(PROMPT);

@@ -26,15 +26,9 @@
 static struct fit bundle;
 static struct manifest manifest;
 
-static void console_input(struct console_port *p)
-{
-	vpl011_input(p->vm);
-}
+static void console_input(struct console_port *p) { vpl011_input(p->vm); }
 
-static void console_room(struct console_port *p)
-{
-	vpl011_room(p->vm);
-}
+static void console_room(struct console_port *p) { vpl011_room(p->vm); }
 
 static const struct console_up up_calls = {console_input, shell_input, console_room};
 
@@ -44,24 +38,20 @@ static void read_manifest(void)
 	const char *why;
 	char idle[16];
 
-	if (host.initrd.size == 0) {
+	if (host.initrd.size == 0)
 		boot_stop("no bundle: the loader passed no initrd (QEMU: -initrd bundle.img)");
-	}
-	if (fit_open(pa_to_ptr(host.initrd.base), host.initrd.size, &bundle, &why) != HYP_OK) {
+	if (fit_open(pa_to_ptr(host.initrd.base), host.initrd.size, &bundle, &why) != HYP_OK)
 		boot_stop("%s", why);
-	}
 	boot_need(fit_find(&bundle, "manifest", &image),
 	          "the bundle has no manifest: make it with scripts/mkbundle");
-	if (fit_verify(&image, false, &why) != HYP_OK) {
+	if (fit_verify(&image, false, &why) != HYP_OK)
 		boot_stop("the bundle's manifest: %s", why);
-	}
 	boot_need(
 	    config_parse(image.data, image.size, arch_gic_info()->version, nr_pcpus, &manifest),
 	    "the manifest was refused (see above)");
 	config_check_files(&manifest, &bundle, ram_size());
-	if (str_arg(host.bootargs, "when-idle", idle, sizeof(idle))) {
+	if (str_arg(host.bootargs, "when-idle", idle, sizeof(idle)))
 		manifest.when_idle = strcmp(idle, "poweroff") == 0 ? IDLE_POWEROFF : IDLE_WAIT;
-	}
 }
 
 static const char *create_failure(enum hyp_err err)
@@ -81,9 +71,8 @@ static void create_vms(void)
 		enum hyp_err err;
 		struct vm *vm;
 
-		if (!cfg->valid) {
+		if (!cfg->valid)
 			continue;
-		}
 		err = lifecycle_create(cfg, &vm);
 		if (err != HYP_OK) {
 			log_err("%s: refused: %s", cfg->name, create_failure(err));
@@ -92,9 +81,8 @@ static void create_vms(void)
 			focus = vm;
 		}
 	}
-	if (focus) {
+	if (focus)
 		console_focus(&focus->port);
-	}
 }
 
 static void table(void)

@@ -33,22 +33,16 @@ struct vm *vm_find(const char *name_or_number)
 {
 	uint64_t n;
 
-	if (str_to_u64(name_or_number, &n)) {
+	if (str_to_u64(name_or_number, &n))
 		return n < MAX_VMS ? vms[array_index_nospec(n, MAX_VMS)] : NULL;
-	}
-	for (unsigned i = 0; i < MAX_VMS; i++) {
-		if (vms[i] && strcmp(vms[i]->name, name_or_number) == 0) {
+	for (unsigned i = 0; i < MAX_VMS; i++)
+		if (vms[i] && strcmp(vms[i]->name, name_or_number) == 0)
 			return vms[i];
-		}
-	}
 	return NULL;
 }
 
 /* vCPUs per Aff1: what a GICv2 can target, and what one ICC_SGI1R target list can. */
-static unsigned cluster_size(unsigned gic_version)
-{
-	return gic_version == 3 ? 16 : 8;
-}
+static unsigned cluster_size(unsigned gic_version) { return gic_version == 3 ? 16 : 8; }
 
 uint64_t vm_vcpu_mpidr(unsigned gic_version, unsigned id)
 {
@@ -65,9 +59,8 @@ struct vcpu *vm_vcpu_by_mpidr(struct vm *vm, uint64_t mpidr)
 	/* Aff3 and Aff2 are 0; bit 31 is RES1 in MPIDR and RES0 in a PSCI target: either is taken.
 	 */
 	if ((mpidr & ~(UINT64_C(0xffff) | BIT(31))) != 0 || (mpidr & 0xff) >= n ||
-	    id >= vm->nr_vcpus) {
+	    id >= vm->nr_vcpus)
 		return NULL;
-	}
 	return vm->vcpus[array_index_nospec(id, MAX_VCPUS)];
 }
 

@@ -53,12 +53,10 @@ static uint64_t cpu_on(struct vcpu *caller, uint64_t mpidr, uint64_t entry, uint
 	struct vcpu *v = vm_vcpu_by_mpidr(vm, mpidr);
 	uint64_t ret = SMCCC_RET_SUCCESS;
 
-	if (!v) {
+	if (!v)
 		return PSCI_INVALID_PARAMETERS;
-	}
-	if (entry & 3) {
+	if (entry & 3)
 		return PSCI_INVALID_ADDRESS; /* AArch32 entry, or not an instruction's */
-	}
 	spin_lock(&vm->lock);
 	if (v->power != POWER_OFF) {
 		ret = PSCI_ALREADY_ON;
@@ -67,9 +65,8 @@ static uint64_t cpu_on(struct vcpu *caller, uint64_t mpidr, uint64_t entry, uint
 	} else {
 		/* vcpu_left() came before the last store of its CPU's switch: a few instructions.
 		 */
-		while (load_acquire(&v->loaded_on) >= 0) {
+		while (load_acquire(&v->loaded_on) >= 0)
 			cpu_relax();
-		}
 		vcpu_reset(v, entry, context);
 		v->power = POWER_ON;
 		vm->nr_online++;
@@ -88,11 +85,10 @@ static uint64_t cpu_off(struct vcpu *v)
 	spin_lock(&vm->lock);
 	last = --vm->nr_online == 0;
 	spin_unlock(&vm->lock);
-	if (last) {
+	if (last)
 		vm_stop(vm, STOP_OFF, 0);
-	} else {
+	else
 		sched_off(v);
-	}
 	return SMCCC_RET_SUCCESS; /* not seen by the guest */
 }
 
@@ -109,44 +105,35 @@ static uint64_t affinity_info(struct vcpu *caller, uint64_t mpidr, uint32_t leve
 {
 	struct vcpu *v = vm_vcpu_by_mpidr(caller->vm, mpidr);
 
-	if (level != 0 || !v) {
+	if (level != 0 || !v)
 		return PSCI_INVALID_PARAMETERS;
-	}
 	return load_acquire(&v->power) == POWER_ON ? 0 : 1;
 }
 
 /* Every state is a standby state here: the call returns when an interrupt is pending. */
 static uint64_t cpu_suspend(struct vcpu *v)
 {
-	if (!vgic_pending(v)) {
+	if (!vgic_pending(v))
 		sched_block(v);
-	}
 	return SMCCC_RET_SUCCESS;
 }
 
 uint64_t vpsci_call(struct vcpu *v, uint32_t fn, uint64_t a1, uint64_t a2, uint64_t a3)
 {
-	if (!vpsci_supported(fn)) {
+	if (!vpsci_supported(fn))
 		return SMCCC_RET_NOT_SUPPORTED;
-	}
 	if (!(fn & FN_64BIT)) {
 		a1 = (uint32_t)a1;
 		a2 = (uint32_t)a2;
 		a3 = (uint32_t)a3;
 	}
 	switch (fn & FN_NUMBER) {
-	case FN_VERSION:
-		return PSCI_1_1;
-	case FN_CPU_SUSPEND:
-		return cpu_suspend(v);
-	case FN_CPU_OFF:
-		return cpu_off(v);
-	case FN_CPU_ON:
-		return cpu_on(v, a1, a2, a3);
-	case FN_AFFINITY_INFO:
-		return affinity_info(v, a1, (uint32_t)a2);
-	case FN_MIGRATE_INFO_TYPE:
-		return PSCI_TOS_NOT_PRESENT;
+	case FN_VERSION: return PSCI_1_1;
+	case FN_CPU_SUSPEND: return cpu_suspend(v);
+	case FN_CPU_OFF: return cpu_off(v);
+	case FN_CPU_ON: return cpu_on(v, a1, a2, a3);
+	case FN_AFFINITY_INFO: return affinity_info(v, a1, (uint32_t)a2);
+	case FN_MIGRATE_INFO_TYPE: return PSCI_TOS_NOT_PRESENT;
 	case FN_SYSTEM_OFF:
 	case FN_SYSTEM_RESET:
 		vm_stop(v->vm, (fn & FN_NUMBER) == FN_SYSTEM_OFF ? STOP_OFF : STOP_RESET, 0);

@@ -17,10 +17,7 @@ static inline void list_init(struct list_node *h)
 	h->next = h;
 }
 
-static inline bool list_empty(const struct list_node *h)
-{
-	return h->next == h;
-}
+static inline bool list_empty(const struct list_node *h) { return h->next == h; }
 
 /* Inserts n before h: at the tail when h is the head. */
 static inline void list_add_tail(struct list_node *h, struct list_node *n)

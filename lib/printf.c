@@ -22,17 +22,15 @@ struct spec {
 
 static void put(struct out *o, char c)
 {
-	if (o->len + 1 < o->size) {
+	if (o->len + 1 < o->size)
 		o->buf[o->len] = c;
-	}
 	o->len++;
 }
 
 static void pad(struct out *o, char c, int n)
 {
-	for (; n > 0; n--) {
+	for (; n > 0; n--)
 		put(o, c);
-	}
 }
 
 /* Blanks up to the width, sign, zeros and n characters of s. */
@@ -42,13 +40,11 @@ static void put_field(struct out *o, const struct spec *f, const char *sign, int
 	int fill = f->width - (int)strlen(sign) - zeros - n;
 
 	pad(o, ' ', f->left ? 0 : fill);
-	while (*sign != '\0') {
+	while (*sign != '\0')
 		put(o, *sign++);
-	}
 	pad(o, '0', zeros);
-	while (n-- > 0) {
+	while (n-- > 0)
 		put(o, *s++);
-	}
 	pad(o, ' ', f->left ? fill : 0);
 }
 
@@ -58,21 +54,18 @@ static void put_number(struct out *o, const struct spec *f, uint64_t v, unsigned
 	char tmp[20]; /* UINT64_MAX has 20 decimal digits */
 	int at = sizeof(tmp), digits = f->prec < 0 ? 1 : f->prec;
 
-	if (f->zero && !f->left && f->prec < 0 && f->width > (int)strlen(sign)) {
+	if (f->zero && !f->left && f->prec < 0 && f->width > (int)strlen(sign))
 		digits = f->width - (int)strlen(sign);
-	}
-	for (; v != 0; v /= base) {
+	for (; v != 0; v /= base)
 		tmp[--at] = "0123456789abcdef"[v % base];
-	}
 	digits -= (int)sizeof(tmp) - at;
 	put_field(o, f, sign, digits > 0 ? digits : 0, tmp + at, (int)sizeof(tmp) - at);
 }
 
 static const char *parse_number(const char *p, int *val)
 {
-	for (*val = 0; *p >= '0' && *p <= '9'; p++) {
+	for (*val = 0; *p >= '0' && *p <= '9'; p++)
 		*val = *val > 9999 ? *val : *val * 10 + (*p - '0');
-	}
 	return p;
 }
 
@@ -91,9 +84,8 @@ static const char *parse_spec(const char *p, struct out *o, struct spec *f)
 	} else if (*p == '.') {
 		p = parse_number(p + 1, &f->prec);
 	}
-	for (; *p == 'l' || *p == 'z'; p++) {
+	for (; *p == 'l' || *p == 'z'; p++)
 		f->wide = true;
-	}
 	return p;
 }
 
@@ -114,9 +106,7 @@ static bool convert(struct out *o, const struct spec *f, char conv)
 		v = f->wide ? va_arg(o->ap, uint64_t) : va_arg(o->ap, unsigned);
 		put_number(o, f, v, conv == 'u' ? 10 : 16, f->alt && v != 0 ? "0x" : "");
 		return true;
-	case 'p':
-		put_number(o, f, (uintptr_t)va_arg(o->ap, void *), 16, "0x");
-		return true;
+	case 'p': put_number(o, f, (uintptr_t)va_arg(o->ap, void *), 16, "0x"); return true;
 	case 's':
 		s = va_arg(o->ap, const char *);
 		s = s != NULL ? s : "(null)";
@@ -141,16 +131,14 @@ int vsnprintf(char *buf, size_t n, const char *fmt, va_list ap)
 		struct spec f = {.prec = -1};
 		const char *p = *fmt == '%' ? parse_spec(fmt + 1, &o, &f) : fmt;
 
-		if (p != fmt && convert(&o, &f, *p)) {
+		if (p != fmt && convert(&o, &f, *p))
 			fmt = p + 1;
-		} else {
+		else
 			put(&o, *fmt++);
-		}
 	}
 	va_end(o.ap);
-	if (n != 0) {
+	if (n != 0)
 		buf[o.len < n ? o.len : n - 1] = '\0';
-	}
 	return (int)o.len;
 }
 

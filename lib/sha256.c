@@ -17,19 +17,15 @@ static const uint32_t sha_k[64] = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
-static uint32_t ror(uint32_t x, unsigned n)
-{
-	return (x >> n) | (x << (32 - n));
-}
+static uint32_t ror(uint32_t x, unsigned n) { return (x >> n) | (x << (32 - n)); }
 
 static void sha_block(uint32_t h[8], const uint8_t *p)
 {
 	uint32_t w[64], v[8], t1, t2;
 
 	memcpy(w, p, 64); /* big-endian, as all that follows */
-	for (unsigned i = 0; i < 16; i++) {
+	for (unsigned i = 0; i < 16; i++)
 		w[i] = __builtin_bswap32(w[i]);
-	}
 	for (unsigned i = 16; i < 64; i++) {
 		t1 = w[i - 2];
 		t2 = w[i - 15];
@@ -46,9 +42,8 @@ static void sha_block(uint32_t h[8], const uint8_t *p)
 		v[4] += t1;
 		v[0] = t1 + t2;
 	}
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < 8; i++)
 		h[i] += v[i];
-	}
 }
 
 void sha256_init(struct sha256 *s)
@@ -69,9 +64,8 @@ void sha256_update(struct sha256 *s, const void *data, uint64_t size)
 		memcpy(s->block + used, p, n);
 		s->size += n;
 		p += n;
-		if (used + n == sizeof(s->block)) {
+		if (used + n == sizeof(s->block))
 			sha_block(s->h, s->block);
-		}
 	}
 }
 
@@ -82,8 +76,7 @@ void sha256_final(struct sha256 *s, uint8_t out[SHA256_SIZE])
 
 	sha256_update(s, pad, 1 + (119 - s->size % 64) % 64);
 	sha256_update(s, &bits, sizeof(bits));
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < 8; i++)
 		s->h[i] = __builtin_bswap32(s->h[i]);
-	}
 	memcpy(out, s->h, SHA256_SIZE);
 }

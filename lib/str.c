@@ -22,9 +22,8 @@ static unsigned digit(char c)
 {
 	char lower = (char)(c | 0x20);
 
-	if (c >= '0' && c <= '9') {
+	if (c >= '0' && c <= '9')
 		return (unsigned)(c - '0');
-	}
 	return lower >= 'a' && lower <= 'f' ? (unsigned)(lower - 'a') + 10 : 16;
 }
 
@@ -58,23 +57,18 @@ bool str_to_u64(const char *s, uint64_t *out)
 	return good;
 }
 
-static bool blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
+static bool blank(char c) { return c == ' ' || c == '\t'; }
 
 char *str_word(char **s)
 {
 	char *word = *s, *p;
 
-	while (blank(*word)) {
+	while (blank(*word))
 		word++;
-	}
 	for (p = word; *p != '\0' && !blank(*p); p++) {
 	}
-	if (p == word) {
+	if (p == word)
 		return NULL;
-	}
 	*s = *p != '\0' ? p + 1 : p;
 	*p = '\0';
 	return word;

@@ -17,16 +17,13 @@
 static void copy_up(uint8_t *d, const uint8_t *s, size_t n)
 {
 	if (MISALIGNED(d) == MISALIGNED(s)) {
-		for (; n != 0 && MISALIGNED(d) != 0; n--) {
+		for (; n != 0 && MISALIGNED(d) != 0; n--)
 			*d++ = *s++;
-		}
-		for (; n >= WORD; n -= WORD, d += WORD, s += WORD) {
+		for (; n >= WORD; n -= WORD, d += WORD, s += WORD)
 			*(uint64_t *)(void *)d = *(const uint64_t *)(const void *)s;
-		}
 	}
-	for (; n != 0; n--) {
+	for (; n != 0; n--)
 		*d++ = *s++;
-	}
 }
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)
@@ -45,9 +42,8 @@ void *memmove(void *dst, const void *src, size_t n)
 		copy_up(d, s, n);
 		return dst;
 	}
-	while (n-- != 0) {
+	while (n-- != 0)
 		d[n] = s[n];
-	}
 	return dst;
 }
 
@@ -71,11 +67,9 @@ int memcmp(const void *a, const void *b, size_t n)
 {
 	const uint8_t *p = a, *q = b;
 
-	for (; n != 0; n--, p++, q++) {
-		if (*p != *q) {
+	for (; n != 0; n--, p++, q++)
+		if (*p != *q)
 			return *p - *q;
-		}
-	}
 	return 0;
 }
 
@@ -83,11 +77,9 @@ void *memchr(const void *s, int c, size_t n)
 {
 	const uint8_t *p = s;
 
-	for (; n != 0; n--, p++) {
-		if (*p == (uint8_t)c) {
+	for (; n != 0; n--, p++)
+		if (*p == (uint8_t)c)
 			return (void *)(uintptr_t)p;
-		}
-	}
 	return NULL;
 }
 
@@ -98,38 +90,25 @@ size_t strnlen(const char *s, size_t max)
 	return end != NULL ? (size_t)(end - s) : max;
 }
 
-size_t strlen(const char *s)
-{
-	return strnlen(s, SIZE_MAX);
-}
+size_t strlen(const char *s) { return strnlen(s, SIZE_MAX); }
 
 int strncmp(const char *a, const char *b, size_t n)
 {
-	for (; n != 0; n--, a++, b++) {
-		if (*a != *b || *a == '\0') {
+	for (; n != 0; n--, a++, b++)
+		if (*a != *b || *a == '\0')
 			return (uint8_t)*a - (uint8_t)*b;
-		}
-	}
 	return 0;
 }
 
-int strcmp(const char *a, const char *b)
-{
-	return strncmp(a, b, SIZE_MAX);
-}
+int strcmp(const char *a, const char *b) { return strncmp(a, b, SIZE_MAX); }
 
-char *strchr(const char *s, int c)
-{
-	return memchr(s, c, strlen(s) + 1);
-}
+char *strchr(const char *s, int c) { return memchr(s, c, strlen(s) + 1); }
 
 char *strrchr(const char *s, int c)
 {
-	for (size_t n = strlen(s) + 1; n-- != 0;) {
-		if (s[n] == (char)c) {
+	for (size_t n = strlen(s) + 1; n-- != 0;)
+		if (s[n] == (char)c)
 			return (char *)(uintptr_t)(s + n);
-		}
-	}
 	return NULL;
 }
 
@@ -139,8 +118,7 @@ unsigned long strtoul(const char *s, char **end, int base)
 	uint64_t v;
 	bool fits = str_number(s, (unsigned)base, &rest, &v);
 
-	if (end != NULL) {
+	if (end != NULL)
 		*end = (char *)(uintptr_t)rest;
-	}
 	return fits ? v : ULONG_MAX;
 }

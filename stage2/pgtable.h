@@ -13,10 +13,7 @@
 /* A change that concerns more pages than this is flushed by VMID. */
 #define PT_FLUSH_MAX 512u
 
-static inline uint64_t pt_size(unsigned level)
-{
-	return PAGE_SIZE << (9 * (PT_LEAF - level));
-}
+static inline uint64_t pt_size(unsigned level) { return PAGE_SIZE << (9 * (PT_LEAF - level)); }
 
 static inline bool pt_is_table(uint64_t desc, unsigned level)
 {

@@ -34,12 +34,10 @@ enum hyp_err s2_init(unsigned pa_bits, unsigned vmid_bits, const struct s2_mem_o
 	static const uint8_t pa_range[] = {32, 36, 40, 42, 44, 48};
 	uint64_t ps = 0;
 
-	if (pa_bits < pa_range[0] || vmid_bits < 2) {
+	if (pa_bits < pa_range[0] || vmid_bits < 2)
 		return HYP_EINVAL;
-	}
-	while (ps + 1 < ARRAY_SIZE(pa_range) && pa_range[ps + 1] <= pa_bits) {
+	while (ps + 1 < ARRAY_SIZE(pa_range) && pa_range[ps + 1] <= pa_bits)
 		ps++;
-	}
 	s2_host.ps = ps;
 	s2_host.pa_bits = pa_range[ps];
 	s2_host.ipa_bits = MIN(S2_IPA_BITS, s2_host.pa_bits);
@@ -56,10 +54,7 @@ uint64_t s2_vtcr(void)
 	       VTCR_SH0_INNER | FIELD_PREP(VTCR_PS, s2_host.ps) | VTCR_RES1;
 }
 
-uint64_t s2_vttbr_empty(void)
-{
-	return pa_raw(s2_host.empty);
-}
+uint64_t s2_vttbr_empty(void) { return pa_raw(s2_host.empty); }
 
 enum hyp_err s2_create(struct s2 *s, uint16_t owner, const struct s2_mem_ops *ops)
 {
@@ -97,11 +92,10 @@ void s2_begin(struct s2 *s)
 void s2_commit(struct s2 *s)
 {
 	CHECK(s->in_txn);
-	if (s->flush_start < s->flush_end) {
+	if (s->flush_start < s->flush_end)
 		pt_flush_pending(s);
-	} else {
+	else
 		arch_tlb_s2_publish();
-	}
 	pt_free_chain(s, s->dead_tables);
 	s->dead_tables = pa(0);
 	s->in_txn = false;
@@ -117,9 +111,8 @@ static bool s2_range_ok(uint64_t start, uint64_t size, unsigned bits)
 static enum hyp_err s2_run(struct pt_op *op, uint64_t size)
 {
 	CHECK(op->s->in_txn);
-	if (!s2_range_ok(op->start, size, op->s->ipa_bits)) {
+	if (!s2_range_ok(op->start, size, op->s->ipa_bits))
 		return HYP_EINVAL;
-	}
 	op->end = op->start + size;
 	return pt_run(op);
 }
@@ -129,12 +122,10 @@ enum hyp_err s2_map(struct s2 *s, ipa_t ipa, pa_t p, uint64_t size, enum s2_attr
 	struct pt_op op = {
 	    .s = s, .kind = PT_MAP, .start = ipa_raw(ipa), .pa = pa_raw(p), .attr = attr};
 
-	if (!s2_range_ok(pa_raw(p), size, s2_host.pa_bits)) {
+	if (!s2_range_ok(pa_raw(p), size, s2_host.pa_bits))
 		return HYP_EINVAL;
-	}
-	if (!s->ops->may_map(s->owner, p, size, attr)) {
+	if (!s->ops->may_map(s->owner, p, size, attr))
 		return HYP_EPERM;
-	}
 	return s2_run(&op, size);
 }
 
@@ -156,13 +147,11 @@ enum hyp_err s2_lookup(struct s2 *s, ipa_t ipa, struct s2_walk *out)
 	unsigned level = PT_START;
 
 	spin_lock(&s->lock);
-	if (a < BIT(s->ipa_bits)) {
+	if (a < BIT(s->ipa_bits))
 		desc = pt_find(s, a, &level);
-	}
 	spin_unlock(&s->lock);
-	if (desc == 0) {
+	if (desc == 0)
 		return HYP_ENOENT;
-	}
 	off = a & (pt_size(level) - 1);
 	*out = (struct s2_walk){
 	    .pa = pa((desc & PTE_ADDR_MASK) + off),

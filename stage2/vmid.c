@@ -45,9 +45,8 @@ static uint64_t vmid_find_free(void)
 {
 	uint64_t n = 1;
 
-	while (n < vmids.count && !vmid_take(n)) {
+	while (n < vmids.count && !vmid_take(n))
 		n++;
-	}
 	return n < vmids.count ? n : 0;
 }
 
@@ -64,9 +63,8 @@ static void vmid_roll_over(void)
 		uint64_t was = atomic_exchange_full(&vmids.active[i], 0);
 
 		/* 0: it has chosen nothing since the roll-over before, so still runs that. */
-		if (was != 0) {
+		if (was != 0)
 			vmids.reserved[i] = was;
-		}
 		(void)vmid_take(vmids.reserved[i] & VMID_MASK);
 	}
 	arch_tlb_all_vmids();
@@ -83,9 +81,8 @@ static uint64_t vmid_new(uint64_t old)
 			kept = true;
 		}
 	}
-	if (kept || (n != 0 && vmid_take(n))) {
+	if (kept || (n != 0 && vmid_take(n)))
 		return vmids.generation | n;
-	}
 	n = vmid_find_free();
 	if (n == 0) {
 		vmid_roll_over();
@@ -121,8 +118,7 @@ uint64_t s2_vttbr(struct s2 *s, unsigned cpu)
 	 * unless a roll-over zeroes the entry at the same time; one that comes later sees it there.
 	 */
 	if (was == 0 || (was != id && ((id & ~VMID_MASK) != load_relaxed(&vmids.generation) ||
-	                               !atomic_cas_full(&vmids.active[cpu], &was, id)))) {
+	                               !atomic_cas_full(&vmids.active[cpu], &was, id))))
 		id = vmid_slow(s, cpu);
-	}
 	return (id & VMID_MASK) << VTTBR_VMID_SHIFT | pa_raw(s->root);
 }

@@ -8,21 +8,16 @@ static const struct board *const boards[] = {&board_qemu_virt, &board_rpi4};
 
 const struct board *board_guess(uint64_t image)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(boards); i++) {
-		if (boards[i]->guess_lo <= image && image < boards[i]->guess_hi) {
+	for (size_t i = 0; i < ARRAY_SIZE(boards); i++)
+		if (boards[i]->guess_lo <= image && image < boards[i]->guess_hi)
 			return boards[i];
-		}
-	}
 	return boards[0];
 }
 
 const struct board *board_find(const char *compatible)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(boards); i++) {
-		if (strncmp(compatible, boards[i]->compatible, strlen(boards[i]->compatible)) ==
-		    0) {
+	for (size_t i = 0; i < ARRAY_SIZE(boards); i++)
+		if (strncmp(compatible, boards[i]->compatible, strlen(boards[i]->compatible)) == 0)
 			return boards[i];
-		}
-	}
 	return NULL;
 }

@@ -82,9 +82,8 @@ static uint64_t zva_block(const void *start, uint64_t size)
 	uint64_t id = sysreg_read(DCZID_EL0);
 	uint64_t block = UINT64_C(4) << FIELD_GET(DCZID_BS, id);
 
-	if ((id & DCZID_DZP) != 0 || !IS_ALIGNED((uint64_t)(uintptr_t)start | size, block)) {
+	if ((id & DCZID_DZP) != 0 || !IS_ALIGNED((uint64_t)(uintptr_t)start | size, block))
 		return 0;
-	}
 	return block;
 }
 

@@ -62,9 +62,8 @@ void arch_cpu_init(void)
 		sysreg_write(S3_4_C3_C1_5, 0);
 	}
 	/* FEAT_HCX: what HCRX_EL2 would grant is not offered (D19.2.49). */
-	if (FIELD_GET(GENMASK(43, 40), sysreg_read(ID_AA64MMFR1_EL1)) != 0) {
+	if (FIELD_GET(GENMASK(43, 40), sysreg_read(ID_AA64MMFR1_EL1)) != 0)
 		sysreg_write(S3_4_C1_C2_2, 0);
-	}
 	isb(); /* in force before anything relies on it */
 }
 
@@ -116,17 +115,10 @@ static void system_down(uint64_t fn)
 
 		__asm__ volatile("hvc #0" : "+r"(x0) : : "x1", "x2", "x3", "memory");
 	}
-	if (b != NULL && b->system_down != NULL) {
+	if (b != NULL && b->system_down != NULL)
 		b->system_down(fn == PSCI_SYSTEM_OFF);
-	}
 }
 
-void arch_system_off(void)
-{
-	system_down(PSCI_SYSTEM_OFF);
-}
+void arch_system_off(void) { system_down(PSCI_SYSTEM_OFF); }
 
-void arch_system_reset(void)
-{
-	system_down(PSCI_SYSTEM_RESET);
-}
+void arch_system_reset(void) { system_down(PSCI_SYSTEM_RESET); }

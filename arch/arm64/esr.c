@@ -35,11 +35,9 @@ const char *esr_class_name(uint64_t esr)
 	    {EC_BRK64, "BRK"},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (names[i].ec == FIELD_GET(ESR_EC, esr)) {
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (names[i].ec == FIELD_GET(ESR_EC, esr))
 			return names[i].name;
-		}
-	}
 	return "exception of another class";
 }
 
@@ -49,9 +47,8 @@ const char *esr_fault_name(uint64_t esr)
 	                                    "access flag fault", "permission fault"};
 	uint64_t fsc = FIELD_GET(ESR_FSC, esr);
 
-	if (fsc / 4 < ARRAY_SIZE(types)) {
+	if (fsc / 4 < ARRAY_SIZE(types))
 		return types[fsc / 4]; /* the low bits are the level */
-	}
 	return (fsc & FSC_TYPE) == FSC_EXTERNAL_WALK ? "external abort on a table walk"
 	       : fsc == FSC_EXTERNAL                 ? "external abort"
 	       : fsc == FSC_ALIGNMENT                ? "alignment fault"

@@ -38,7 +38,8 @@ static uint64_t aa64dfr0(void)
 {
 	uint64_t r = sysreg_read(ID_AA64DFR0_EL1);
 
-	/* Debug architecture v8.0 with the CPU's breakpoints and watchpoints; no PMU, trace, SPE. */
+	/* Debug architecture v8.0 with the CPU's breakpoints and watchpoints; no PMU, trace, SPE.
+	 */
 	return UINT64_C(6) | (r & (F(12) | F(20) | F(28)));
 }
 
@@ -46,16 +47,18 @@ static uint64_t aa64isar0(void)
 {
 	uint64_t r = sysreg_read(ID_AA64ISAR0_EL1);
 
-	/* AES, SHA1, SHA2, CRC32, atomics, RDM, SHA3, SM3, SM4, DP, FHM, TS, TLB, RNDR: all native. */
+	/* AES, SHA1, SHA2, CRC32, atomics, RDM, SHA3, SM3, SM4, DP, FHM, TS, TLB, RNDR: all native.
+	 */
 	return r & (F(4) | F(8) | F(12) | F(16) | F(20) | F(28) | F(32) | F(36) | F(40) | F(44) |
-		    F(48) | F(52) | F(56) | F(60));
+	            F(48) | F(52) | F(56) | F(60));
 }
 
 static uint64_t aa64isar1(void)
 {
 	uint64_t r = sysreg_read(ID_AA64ISAR1_EL1);
 
-	/* DPB, JSCVT, FCMA, LRCPC, FRINTTS, SB, BF16, DGH, I8MM; pointer authentication is hidden. */
+	/* DPB, JSCVT, FCMA, LRCPC, FRINTTS, SB, BF16, DGH, I8MM; pointer authentication is hidden.
+	 */
 	return r & (F(0) | F(12) | F(16) | F(20) | F(32) | F(36) | F(44) | F(48) | F(52));
 }
 
@@ -65,9 +68,9 @@ static uint64_t aa64mmfr0(void)
 	uint64_t tgran4 = (r & F(28)) == F(28) ? F(28) : 0;
 
 	/*
-	 * PARange: what stage 2 can take in (40 bits, code 2), or the CPU's if smaller. No big endian:
-	 * emulated devices are little-endian. Granules
-	 * without 52-bit addresses (LPA2 is 1 more; 4 KiB: 0xf means absent).
+	 * PARange: what stage 2 can take in (40 bits, code 2), or the CPU's if smaller. No big
+	 * endian: emulated devices are little-endian. Granules without 52-bit addresses (LPA2 is 1
+	 * more; 4 KiB: 0xf means absent).
 	 */
 	return cap(r, 0, 2) | (r & (F(4) | F(24))) | cap(r, 20, 1) | tgran4;
 }
@@ -109,7 +112,4 @@ void idregs_init(void)
 	/* The rest of the space: 0, the Armv8.0 value. */
 }
 
-uint64_t idreg_read(unsigned crm, unsigned op2)
-{
-	return idregs[crm & 7][op2 & 7];
-}
+uint64_t idreg_read(unsigned crm, unsigned op2) { return idregs[crm & 7][op2 & 7]; }

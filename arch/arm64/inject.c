@@ -11,16 +11,12 @@
 /* Vector offsets: same EL with SP_EL0, same EL with SP_ELx, lower EL AArch64, lower AArch32. */
 static uint64_t vector_offset(uint64_t pstate)
 {
-	if (pstate & PSR_AARCH32) {
+	if (pstate & PSR_AARCH32)
 		return 0x600;
-	}
 	switch (pstate & PSR_M) {
-	case PSR_M_EL1T:
-		return 0x000;
-	case PSR_M_EL1H:
-		return 0x200;
-	default:
-		return 0x400;
+	case PSR_M_EL1T: return 0x000;
+	case PSR_M_EL1H: return 0x200;
+	default: return 0x400;
 	}
 }
 
@@ -36,9 +32,8 @@ static void enter_el1(uint64_t esr)
 	/* D1.3.1: flags kept, PAN kept or set by SCTLR.SPAN = 0, all else as at exception entry. */
 	uint64_t next = (pstate & (PSR_NZCV | PSR_PAN)) | PSR_DAIF | PSR_M_EL1H;
 
-	if (!(sctlr & SCTLR_SPAN) && FIELD_GET(GENMASK(23, 20), sysreg_read(ID_AA64MMFR1_EL1))) {
+	if (!(sctlr & SCTLR_SPAN) && FIELD_GET(GENMASK(23, 20), sysreg_read(ID_AA64MMFR1_EL1)))
 		next |= PSR_PAN;
-	}
 	sysreg_write(ESR_EL1, esr);
 	sysreg_write(ELR_EL1, sysreg_read(ELR_EL2));
 	sysreg_write(SPSR_EL1, pstate);
@@ -68,7 +63,4 @@ void inject_abort(uint64_t esr, uint64_t va, bool walk)
 	enter_el1(out | FIELD_PREP(ESR_EC, ec));
 }
 
-void inject_serror(struct vcpu *v)
-{
-	vcpu_hcr_change(v, 0, HCR_VSE);
-}
+void inject_serror(struct vcpu *v) { vcpu_hcr_change(v, 0, HCR_VSE); }

@@ -73,9 +73,8 @@ static uint64_t *entry_of(uint64_t at, unsigned *shift)
 		uint64_t *e = &t[(at >> s) & 511];
 
 		if (*e == 0 && s > *shift) {
-			if (tables_used == POOL_TABLES) {
+			if (tables_used == POOL_TABLES)
 				return NULL;
-			}
 			*e = (uint64_t)(uintptr_t)tables[tables_used++] | S1_TABLE | S1_VALID;
 		}
 		if (s == PAGE_SHIFT || (*e & (S1_TABLE | S1_VALID)) != (S1_TABLE | S1_VALID)) {
@@ -93,20 +92,17 @@ static enum hyp_err map_range(uint64_t at, uint64_t end, enum mm_attr attr, enum
 		unsigned fit = 30, shift;
 		uint64_t *e, want;
 
-		while (!IS_ALIGNED(at, BIT(fit)) || end - at < BIT(fit)) {
+		while (!IS_ALIGNED(at, BIT(fit)) || end - at < BIT(fit))
 			fit -= 9;
-		}
 		shift = fit;
 		e = entry_of(at, &shift);
-		if (e == NULL) {
+		if (e == NULL)
 			return HYP_ENOMEM;
-		}
 		want = leaf(at, attr, shift == PAGE_SHIFT);
-		if (*e == 0) {
+		if (*e == 0)
 			*e = want;
-		} else if (mode == MAP_NEW && (shift > fit || *e != want)) {
+		else if (mode == MAP_NEW && (shift > fit || *e != want))
 			return HYP_EEXIST;
-		}
 		at = (at | (BIT(shift) - 1)) + 1;
 	}
 	return HYP_OK;
@@ -117,9 +113,8 @@ static enum hyp_err make_hole(const void *page)
 	unsigned shift = PAGE_SHIFT;
 	uint64_t *e = entry_of((uint64_t)(uintptr_t)page, &shift);
 
-	if (e == NULL || *e != 0) {
+	if (e == NULL || *e != 0)
 		return HYP_EEXIST;
-	}
 	*e = S1_HOLE;
 	return HYP_OK;
 }
@@ -160,9 +155,8 @@ enum hyp_err arch_mm_map(pa_t at, uint64_t size, enum mm_attr attr)
 	uint64_t start = ALIGN_DOWN(pa_raw(at), PAGE_SIZE), limit = BIT(arch_pa_bits());
 	enum hyp_err err;
 
-	if (size == 0 || pa_raw(at) >= limit || size > limit - pa_raw(at)) {
+	if (size == 0 || pa_raw(at) >= limit || size > limit - pa_raw(at))
 		return HYP_ERANGE;
-	}
 	err = map_range(start, ALIGN_UP(pa_raw(at) + size, PAGE_SIZE), attr, MAP_NEW);
 	dsb_ishst(); /* entries are visible to walks ... */
 	isb();       /* ... of the next instructions (D8.2.6) */
@@ -180,11 +174,10 @@ static enum hyp_err map_bank(const struct host *h, uint64_t at, uint64_t end)
 			uint64_t lo = ALIGN_DOWN(pa_raw(r->base), PAGE_SIZE);
 			uint64_t hi = ALIGN_UP(pa_raw(r->base) + r->size, PAGE_SIZE);
 
-			if (lo <= at && at < hi) {
+			if (lo <= at && at < hi)
 				behind = hi;
-			} else if (at < lo) {
+			else if (at < lo)
 				stop = MIN(stop, lo);
-			}
 		}
 		if (behind == at) {
 			TRY(map_range(at, stop, MM_RW, MAP_FILL));
@@ -199,9 +192,8 @@ enum hyp_err arch_mm_init(const struct host *h)
 {
 	uint64_t limit = BIT(arch_pa_bits());
 
-	if (h->initrd.size != 0) {
+	if (h->initrd.size != 0)
 		TRY(arch_mm_map(h->initrd.base, h->initrd.size, MM_RO));
-	}
 	for (unsigned i = 0; i < h->nr_ram; i++) {
 		uint64_t base = pa_raw(h->ram[i].base);
 

@@ -13,12 +13,10 @@ enum hyp_err arch_timer_init(uint32_t fdt_hz)
 {
 	uint64_t hz = sysreg_read(CNTFRQ_EL0);
 
-	if (hz == 0) {
+	if (hz == 0)
 		hz = fdt_hz; /* firmware that left CNTFRQ_EL0 out says so in the tree */
-	}
-	if (hz < 1000) {
+	if (hz < 1000)
 		return HYP_ENOTSUP; /* units of microseconds would be lost */
-	}
 	counter_hz = hz;
 	return HYP_OK;
 }
@@ -29,10 +27,7 @@ uint64_t arch_counter(void)
 	return sysreg_read(CNTPCT_EL0);
 }
 
-uint64_t arch_counter_hz(void)
-{
-	return counter_hz;
-}
+uint64_t arch_counter_hz(void) { return counter_hz; }
 
 /* No ISB: the next one, WFI or ERET is early enough, since EL2 polls no timer. */
 void arch_timer_set(uint64_t deadline)

@@ -9,10 +9,7 @@
 #include <asm/sysreg.h>
 #include <asm/tlb.h>
 
-uint64_t arch_vttbr_read(void)
-{
-	return sysreg_read(VTTBR_EL2);
-}
+uint64_t arch_vttbr_read(void) { return sysreg_read(VTTBR_EL2); }
 
 void arch_vttbr_write(uint64_t vttbr)
 {
@@ -25,17 +22,15 @@ static uint64_t vmid_enter(uint64_t vttbr)
 {
 	uint64_t old = arch_vttbr_read();
 
-	if ((old ^ vttbr) >> VTTBR_VMID_SHIFT != 0) {
+	if ((old ^ vttbr) >> VTTBR_VMID_SHIFT != 0)
 		arch_vttbr_write(vttbr);
-	}
 	return old;
 }
 
 static void vmid_leave(uint64_t vttbr, uint64_t old)
 {
-	if ((old ^ vttbr) >> VTTBR_VMID_SHIFT != 0) {
+	if ((old ^ vttbr) >> VTTBR_VMID_SHIFT != 0)
 		arch_vttbr_write(old);
-	}
 }
 
 void arch_tlb_s2_range(uint64_t vttbr, ipa_t start, uint64_t pages)
@@ -44,9 +39,8 @@ void arch_tlb_s2_range(uint64_t vttbr, ipa_t start, uint64_t pages)
 
 	dsb_ishst(); /* descriptor writes are seen by all walks before the TLBI */
 	old = vmid_enter(vttbr);
-	for (uint64_t i = 0; i < pages; i++) {
+	for (uint64_t i = 0; i < pages; i++)
 		tlbi_arg(ipas2e1is, (ipa_raw(start) >> PAGE_SHIFT) + i);
-	}
 	/* Stage-2 entries are gone everywhere before the stage-1 ones made from them go. */
 	dsb_ish();
 	tlbi(vmalle1is); /* TLBs keep VA -> PA whole, and IPAS2E1 does not touch those */

@@ -33,35 +33,19 @@ bool trap_cond_fails(uint64_t esr, uint64_t pstate)
 		/* T32 may leave CV clear: the condition is in the IT block, bits [7:5] of IT. */
 		uint64_t it = FIELD_GET(PSR_IT_HI, pstate) << 2 | FIELD_GET(PSR_IT_LO, pstate);
 
-		if (!(pstate & PSR_T32) || it == 0) {
+		if (!(pstate & PSR_T32) || it == 0)
 			return false;
-		}
 		cond = it >> 4;
 	}
 	switch (cond >> 1) {
-	case 0:
-		pass = z;
-		break;
-	case 1:
-		pass = c;
-		break;
-	case 2:
-		pass = n;
-		break;
-	case 3:
-		pass = o;
-		break;
-	case 4:
-		pass = c && !z;
-		break;
-	case 5:
-		pass = n == o;
-		break;
-	case 6:
-		pass = !z && n == o;
-		break;
-	default:
-		return false;
+	case 0: pass = z; break;
+	case 1: pass = c; break;
+	case 2: pass = n; break;
+	case 3: pass = o; break;
+	case 4: pass = c && !z; break;
+	case 5: pass = n == o; break;
+	case 6: pass = !z && n == o; break;
+	default: return false;
 	}
 	return (cond & 1) ? pass : !pass;
 }
@@ -88,18 +72,16 @@ static void advance_pc(uint64_t esr)
 
 static enum trap_result trap_wfx(struct vcpu *v, uint64_t esr)
 {
-	if (trap_cond_fails(esr, sysreg_read(SPSR_EL2))) {
+	if (trap_cond_fails(esr, sysreg_read(SPSR_EL2)))
 		return TRAP_ADVANCE;
-	}
 	if (FIELD_GET(ESR_WFX_TI, esr) != 0) {
 		/* WFE (and WFIT, WFET, which are not offered): let another vCPU run. */
 		sched_yield(v);
 		return TRAP_ADVANCE;
 	}
 	v->stats.nr_wfi++;
-	if (!vgic_pending(v) && !(sysreg_read(HCR_EL2) & HCR_VSE)) {
+	if (!vgic_pending(v) && !(sysreg_read(HCR_EL2) & HCR_VSE))
 		sched_block(v);
-	}
 	return TRAP_ADVANCE;
 }
 
@@ -114,9 +96,8 @@ static enum trap_result trap_smc(struct vcpu *v, uint64_t esr)
 static enum trap_result trap_undef(struct vcpu *v, uint64_t esr)
 {
 	if (trap_cond_fails(esr, sysreg_read(SPSR_EL2)) &&
-	    (sysreg_read(SPSR_EL2) & PSR_AARCH32) != 0) {
+	    (sysreg_read(SPSR_EL2) & PSR_AARCH32) != 0)
 		return TRAP_ADVANCE;
-	}
 	log_guest(v->vm, LOG_DBG, "undefined: ESR %#llx PC %#llx", (unsigned long long)esr,
 	          (unsigned long long)sysreg_read(ELR_EL2));
 	return TRAP_UNDEF;
@@ -138,9 +119,8 @@ static void update_twe(struct vcpu *v)
 {
 	uint64_t twe = sched_contended() ? HCR_TWE : 0;
 
-	if ((v->arch.hcr & HCR_TWE) != twe) {
+	if ((v->arch.hcr & HCR_TWE) != twe)
 		vcpu_hcr_change(v, HCR_TWE, twe);
-	}
 }
 
 /* The vCPU to run, loaded. Every loop turn takes work bits away, or idles. */
@@ -150,15 +130,13 @@ static struct vcpu *pick(struct pcpu *p)
 		struct vcpu *next = sched_next();
 		struct vcpu *old = p->loaded;
 
-		if (next && next == old) {
+		if (next && next == old)
 			return next;
-		}
 		if (old) {
 			vcpu_ctx_save(old);
 			p->loaded = NULL;
-			if (load_relaxed(&old->state) == VCPU_OFF) {
+			if (load_relaxed(&old->state) == VCPU_OFF)
 				vcpu_left(old);
-			}
 			sched_saved(old);
 		}
 		if (next) {
@@ -185,12 +163,10 @@ struct vcpu *trap_exit_slow(void)
 			update_twe(v);
 		}
 		work = atomic_fetch_and_full(&v->work, ~VCPU_WORK_VGIC);
-		if (work & VCPU_WORK_VGIC) {
+		if (work & VCPU_WORK_VGIC)
 			vgic_sync(v);
-		}
-		if (!work_pending(p, v)) {
+		if (!work_pending(p, v))
 			return v;
-		}
 	}
 }
 
@@ -201,19 +177,12 @@ static struct vcpu *trap_exit(struct vcpu *v, enum trap_result r, uint64_t esr)
 		return work_pending(this_pcpu(), v) ? trap_exit_slow() : v;
 	}
 	switch (r) {
-	case TRAP_UNDEF:
-		inject_undef();
-		break;
-	case TRAP_ABORT:
-		inject_abort(esr, sysreg_read(FAR_EL2), false);
-		break;
-	case TRAP_RESCHED:
-		sched_block(v);
-		break;
+	case TRAP_UNDEF: inject_undef(); break;
+	case TRAP_ABORT: inject_abort(esr, sysreg_read(FAR_EL2), false); break;
+	case TRAP_RESCHED: sched_block(v); break;
 	case TRAP_ADVANCE:
 	case TRAP_RESUME:
-	case TRAP_KILL:
-		break;
+	case TRAP_KILL: break;
 	}
 	return work_pending(this_pcpu(), v) ? trap_exit_slow() : v;
 }

@@ -20,17 +20,15 @@ static bool guest_va_to_ipa(uint64_t va, bool el0, uint64_t *out)
 	uint64_t guest_par = sysreg_read(PAR_EL1);
 	uint64_t par;
 
-	if (el0) {
+	if (el0)
 		at(s1e0r, va);
-	} else {
+	else
 		at(s1e1r, va);
-	}
 	isb(); /* AT completes before PAR_EL1 is read (D8.10) */
 	par = sysreg_read(PAR_EL1);
 	sysreg_write(PAR_EL1, guest_par);
-	if (par & PAR_F) {
+	if (par & PAR_F)
 		return false;
-	}
 	*out = (par & PAR_PA) | (va & PAGE_MASK);
 	return true;
 }
@@ -56,9 +54,8 @@ static bool fault_ipa(uint64_t esr, uint64_t far, uint64_t *out)
 {
 	uint64_t type = FIELD_GET(ESR_FSC, esr) & FSC_TYPE;
 
-	if (type == FSC_PERMISSION && !(esr & ESR_S1PTW)) {
+	if (type == FSC_PERMISSION && !(esr & ESR_S1PTW))
 		return guest_va_to_ipa(far, at_el0(), out);
-	}
 	*out = hpfar_ipa(far);
 	return true;
 }
@@ -66,41 +63,32 @@ static bool fault_ipa(uint64_t esr, uint64_t far, uint64_t *out)
 static enum trap_result mmio_done(enum mmio_result r)
 {
 	switch (r) {
-	case MMIO_OK:
-		return TRAP_ADVANCE;
-	case MMIO_HOLD:
-		return TRAP_RESCHED;
-	case MMIO_AGAIN:
-		return TRAP_RESUME;
-	case MMIO_ABORT:
-		break;
+	case MMIO_OK: return TRAP_ADVANCE;
+	case MMIO_HOLD: return TRAP_RESCHED;
+	case MMIO_AGAIN: return TRAP_RESUME;
+	case MMIO_ABORT: break;
 	}
 	return TRAP_ABORT;
 }
 
 /* SP of the interrupted context: PSTATE.SP chooses (EL0 and EL1t: SP_EL0). */
-static bool uses_sp_el1(void)
-{
-	return (sysreg_read(SPSR_EL2) & PSR_M) == PSR_M_EL1H;
-}
+static bool uses_sp_el1(void) { return (sysreg_read(SPSR_EL2) & PSR_M) == PSR_M_EL1H; }
 
 static uint64_t base_get(const struct vcpu *v, unsigned rn)
 {
-	if (rn != 31) {
+	if (rn != 31)
 		return vcpu_gpr_get(v, rn);
-	}
 	return uses_sp_el1() ? sysreg_read(SP_EL1) : sysreg_read(SP_EL0);
 }
 
 static void base_set(struct vcpu *v, unsigned rn, uint64_t val)
 {
-	if (rn != 31) {
+	if (rn != 31)
 		vcpu_gpr_set(v, rn, val);
-	} else if (uses_sp_el1()) {
+	else if (uses_sp_el1())
 		sysreg_write(SP_EL1, val);
-	} else {
+	else
 		sysreg_write(SP_EL0, val);
-	}
 }
 
 /* The 32-bit instruction at the guest's PC, read through both stages. */
@@ -109,9 +97,8 @@ static bool fetch_insn(struct vcpu *v, uint32_t *insn)
 	uint64_t pc_ipa;
 
 	if ((sysreg_read(SPSR_EL2) & PSR_AARCH32) || (sysreg_read(ELR_EL2) & 3) ||
-	    !guest_va_to_ipa(sysreg_read(ELR_EL2), at_el0(), &pc_ipa)) {
+	    !guest_va_to_ipa(sysreg_read(ELR_EL2), at_el0(), &pc_ipa))
 		return false;
-	}
 	return gmem_read(&v->vm->s2, ipa(pc_ipa), insn, sizeof(*insn)) == HYP_OK;
 }
 
@@ -123,41 +110,32 @@ static enum trap_result mmio_decoded(struct vcpu *v, uint64_t far, uint64_t fipa
 	struct ldst d;
 	uint32_t insn;
 
-	if (!fetch_insn(v, &insn) || !decode_ldst(insn, &d)) {
+	if (!fetch_insn(v, &insn) || !decode_ldst(insn, &d))
 		return TRAP_ABORT;
-	}
 	addr = base_get(v, d.rn) + (d.post ? 0 : (uint64_t)(int64_t)d.imm);
 	n = d.pair ? 2 : 1;
 	/* The abort is for the first byte that faults: it has to be this instruction's first. */
-	if (addr != far || (fipa & PAGE_MASK) + n * d.size > PAGE_SIZE) {
+	if (addr != far || (fipa & PAGE_MASK) + n * d.size > PAGE_SIZE)
 		return TRAP_ABORT;
-	}
 	regs[0] = d.rt;
 	regs[1] = d.rt2;
 	for (unsigned i = 0; i < n; i++) {
 		enum mmio_result r;
 
-		if (!d.load) {
+		if (!d.load)
 			val[i] = ldst_extend(vcpu_gpr_get(v, regs[i]), d.size, false, true);
-		}
 		r = mmio_access(v, fipa + i * d.size, !d.load, d.size, &val[i]);
-		if (r != MMIO_OK) {
+		if (r != MMIO_OK)
 			return mmio_done(r);
-		}
 	}
-	for (unsigned i = 0; d.load && i < n; i++) {
+	for (unsigned i = 0; d.load && i < n; i++)
 		vcpu_gpr_set(v, regs[i], ldst_extend(val[i], d.size, d.sign, d.wide));
-	}
-	if (d.writeback) {
+	if (d.writeback)
 		base_set(v, d.rn, addr + (d.post ? (uint64_t)(int64_t)d.imm : 0));
-	}
 	return TRAP_ADVANCE;
 }
 
-static unsigned access_size(uint64_t esr)
-{
-	return 1u << FIELD_GET(ESR_SAS, esr);
-}
+static unsigned access_size(uint64_t esr) { return 1u << FIELD_GET(ESR_SAS, esr); }
 
 /* r takes it. */
 static enum trap_result mmio_syndrome(struct vcpu *v, uint64_t esr, uint64_t fipa,
@@ -173,9 +151,8 @@ static enum trap_result mmio_syndrome(struct vcpu *v, uint64_t esr, uint64_t fip
 		return mmio_done(r->ops->write(v, r->dev, off, size, val));
 	}
 	res = r->ops->read(v, r->dev, off, size, &val);
-	if (res == MMIO_OK) {
+	if (res == MMIO_OK)
 		vcpu_gpr_set(v, rt, ldst_extend(val, size, esr & ESR_SSE, esr & ESR_SF));
-	}
 	return mmio_done(res);
 }
 
@@ -207,9 +184,8 @@ static enum trap_result abort_head(struct vcpu *v, uint64_t esr, uint64_t far, u
 		return TRAP_KILL;
 	}
 	if (type != FSC_TRANSLATION && type != FSC_PERMISSION && type != FSC_ACCESS &&
-	    type != FSC_ADDR_SIZE) {
+	    type != FSC_ADDR_SIZE)
 		return TRAP_ABORT;
-	}
 	if (!fault_ipa(esr, far, fipa)) {
 		/* Another vCPU changed the stage-1 tables: the access faults in stage 1 when
 		 * repeated. */
@@ -217,9 +193,8 @@ static enum trap_result abort_head(struct vcpu *v, uint64_t esr, uint64_t far, u
 	}
 	if (esr & ESR_S1PTW) {
 		/* Stage-1 tables in MMIO or outside RAM. */
-		if (!mapped_meanwhile(v, esr, *fipa)) {
+		if (!mapped_meanwhile(v, esr, *fipa))
 			inject_abort(esr, far, true);
-		}
 		return TRAP_KILL;
 	}
 	return TRAP_RESUME;
@@ -233,12 +208,10 @@ __attribute__((noinline)) static enum trap_result dabt_ladder(struct vcpu *v, ui
 	enum trap_result head = abort_head(v, esr, far, &fipa);
 	const struct mmio_region *r;
 
-	if (head != TRAP_RESUME) {
+	if (head != TRAP_RESUME)
 		return head == TRAP_KILL ? TRAP_RESUME : head;
-	}
-	if (mapped_meanwhile(v, esr, fipa)) {
+	if (mapped_meanwhile(v, esr, fipa))
 		return TRAP_RESUME;
-	}
 	v->stats.nr_mmio++;
 	if (esr & ESR_CM) {
 		/* Cache maintenance by address: no effect on a device. */
@@ -277,12 +250,10 @@ enum trap_result trap_iabt(struct vcpu *v, uint64_t esr)
 	uint64_t far = sysreg_read(FAR_EL2), fipa = 0;
 	enum trap_result r;
 
-	if ((FIELD_GET(ESR_FSC, esr) & FSC_TYPE) == FSC_PERMISSION && !(esr & ESR_S1PTW)) {
+	if ((FIELD_GET(ESR_FSC, esr) & FSC_TYPE) == FSC_PERMISSION && !(esr & ESR_S1PTW))
 		return TRAP_ABORT; /* AT, a read, cannot tell the IPA of an execute-only page */
-	}
 	r = abort_head(v, esr, far, &fipa);
-	if (r == TRAP_RESUME) {
+	if (r == TRAP_RESUME)
 		return mapped_meanwhile(v, esr, fipa) ? TRAP_RESUME : TRAP_ABORT;
-	}
 	return r == TRAP_KILL ? TRAP_RESUME : r;
 }

@@ -12,30 +12,27 @@
 #include <asm/vcpu_regs.h>
 
 const uint64_t vcpu_hcr_base =
-	HCR_VM |     /* stage 2 on */
-	HCR_SWIO |   /* a set/way invalidate also cleans: never drops others' data */
-	HCR_PTW |    /* a table walk into device memory faults instead of reading a device */
-	HCR_FMO | HCR_IMO | /* physical interrupts to EL2, virtual ones to EL1 */
-	HCR_AMO |    /* physical SErrors to EL2 */
-	HCR_FB | HCR_BSU_IS | /* local TLBI and barriers of a UP guest hold when it moves CPUs */
-	HCR_TWI |    /* WFI gives the CPU away (or waits in EL2 in place) */
-	HCR_TID3 |   /* ID registers by allow-list */
-	HCR_TSC |    /* SMC is emulated: there may be nobody at EL3 */
-	HCR_TIDCP |  /* implementation-defined registers are undefined */
-	HCR_TACR |   /* auxiliary control must not reach the CPU */
-	HCR_TSW |    /* set/way maintenance cannot be virtualised: one flush instead */
-	HCR_RW |     /* EL1 is AArch64 */
-	HCR_TLOR |   /* LORegions hidden (RES0 before v8.1) */
-	HCR_TERR;    /* RAS records hidden (RES0 before v8.2) */
+    HCR_VM |              /* stage 2 on */
+    HCR_SWIO |            /* a set/way invalidate also cleans: never drops others' data */
+    HCR_PTW |             /* a table walk into device memory faults instead of reading a device */
+    HCR_FMO | HCR_IMO |   /* physical interrupts to EL2, virtual ones to EL1 */
+    HCR_AMO |             /* physical SErrors to EL2 */
+    HCR_FB | HCR_BSU_IS | /* local TLBI and barriers of a UP guest hold when it moves CPUs */
+    HCR_TWI |             /* WFI gives the CPU away (or waits in EL2 in place) */
+    HCR_TID3 |            /* ID registers by allow-list */
+    HCR_TSC |             /* SMC is emulated: there may be nobody at EL3 */
+    HCR_TIDCP |           /* implementation-defined registers are undefined */
+    HCR_TACR |            /* auxiliary control must not reach the CPU */
+    HCR_TSW |             /* set/way maintenance cannot be virtualised: one flush instead */
+    HCR_RW |              /* EL1 is AArch64 */
+    HCR_TLOR |            /* LORegions hidden (RES0 before v8.1) */
+    HCR_TERR;             /* RAS records hidden (RES0 before v8.2) */
 
 /* FP native (switched eagerly); SVE, SME, trace and AMU absent. */
 const uint64_t vcpu_cptr = (CPTR_RES1 & ~CPTR_TFP) | CPTR_TZ | CPTR_TSM | CPTR_TTA | CPTR_TAM;
 
 /* CNTPCT native; CNTP_* trapped: the physical timer is emulated. */
-uint64_t vcpu_cnthctl(const struct vcpu *v)
-{
-	return v->vm->cntpct_trap ? 0 : CNTHCTL_EL1PCTEN;
-}
+uint64_t vcpu_cnthctl(const struct vcpu *v) { return v->vm->cntpct_trap ? 0 : CNTHCTL_EL1PCTEN; }
 
 /* MDCR_EL2.HPMN: all counters; less is CONSTRAINED UNPREDICTABLE for 0. The same on each CPU. */
 static uint64_t mdcr_hpmn;
@@ -52,24 +49,19 @@ void trap_cpu_init(void)
 	uint64_t pmuver = FIELD_GET(GENMASK(11, 8), sysreg_read(ID_AA64DFR0_EL1));
 
 	/* 0: no PMU; 0xf: one that is not Arm's. */
-	if (pmuver != 0 && pmuver != 0xf) {
+	if (pmuver != 0 && pmuver != 0xf)
 		mdcr_hpmn = FIELD_GET(GENMASK(15, 11), sysreg_read(PMCR_EL0));
-	}
 	sysreg_write(CPTR_EL2, vcpu_cptr);
 	sysreg_write(HSTR_EL2, 0); /* AArch32 is only at EL0: its traps are those of AArch64 */
 	sysreg_write(VPIDR_EL2, sysreg_read(MIDR_EL1));
-	if (FIELD_GET(GENMASK(31, 28), sysreg_read(ID_AA64PFR0_EL1)) != 0) {
+	if (FIELD_GET(GENMASK(31, 28), sysreg_read(ID_AA64PFR0_EL1)) != 0)
 		sysreg_write(S3_4_C5_C2_3, 0); /* VSESR_EL2: what virtual SErrors say (FEAT_RAS) */
-	}
 	sysreg_write(VTCR_EL2, s2_vtcr());
 	sysreg_write(OSLAR_EL1, 0); /* a set OS lock would mask guests' debug exceptions */
 	arch_vttbr_write(s2_vttbr_empty());
 }
 
-void hcr_write(uint64_t hcr)
-{
-	sysreg_write(HCR_EL2, hcr);
-}
+void hcr_write(uint64_t hcr) { sysreg_write(HCR_EL2, hcr); }
 
 void vcpu_hcr_change(struct vcpu *v, uint64_t clear, uint64_t set)
 {
@@ -82,23 +74,21 @@ void vcpu_hcr_change(struct vcpu *v, uint64_t clear, uint64_t set)
 
 /* In reset order of the enum; what is not named resets to 0. */
 static const uint64_t sr_reset[SR_COUNT] = {
-	/*
-	 * As Cortex-A72 (TRM 4.3.36) and QEMU: MMU, caches and alignment checks off, stack checks,
-	 * CP15BEN and WFx at EL0 on.
-	 */
-	[SR_SCTLR_EL1] = SCTLR_EL1_RES1 | BIT(18) | BIT(16) | BIT(5) | BIT(4) | BIT(3),
+    /*
+     * As Cortex-A72 (TRM 4.3.36) and QEMU: MMU, caches and alignment checks off, stack checks,
+     * CP15BEN and WFx at EL0 on.
+     */
+    [SR_SCTLR_EL1] = SCTLR_EL1_RES1 | BIT(18) | BIT(16) | BIT(5) | BIT(4) | BIT(3),
 };
 
 void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t x0)
 {
 	struct arch_vcpu *a = &v->arch;
 
-	for (unsigned i = 0; i < 31; i++) {
+	for (unsigned i = 0; i < 31; i++)
 		a->x[i] = 0;
-	}
-	for (unsigned i = 0; i < SR_COUNT; i++) {
+	for (unsigned i = 0; i < SR_COUNT; i++)
 		a->sr[i] = sr_reset[i];
-	}
 	a->fp = (struct arch_vcpu_fp){0};
 	a->debug = (struct arch_vcpu_debug){0};
 	a->hcr = vcpu_hcr_base;

@@ -42,18 +42,14 @@ void sched_init(void)
 		struct rq *rq = &rqs[i];
 
 		*rq = (struct rq){.lock = SPINLOCK_INIT(LOCK_RQ), .dl_when = TIMER_NEVER};
-		for (unsigned c = 0; c < NR_CLASSES; c++) {
+		for (unsigned c = 0; c < NR_CLASSES; c++)
 			list_init(&rq->queue[c]);
-		}
 		list_init(&rq->throttled);
 		deadline_init(&rq->dl, &dl_ops);
 	}
 }
 
-void sched_cpu_init(void)
-{
-	rqs[this_pcpu()->id].stamp = arch_counter();
-}
+void sched_cpu_init(void) { rqs[this_pcpu()->id].stamp = arch_counter(); }
 
 void rq_account(struct rq *rq, uint64_t now)
 {
@@ -74,9 +70,8 @@ void turn_off(struct vcpu *v)
 {
 	store_relaxed(&v->state, (uint32_t)VCPU_OFF);
 	atomic_fetch_add_full(&this_pcpu()->nr_vcpus, UINT32_MAX);
-	if (load_relaxed(&v->loaded_on) == -1) {
+	if (load_relaxed(&v->loaded_on) == -1)
 		atomic_fetch_or_full(&v->work, VCPU_WORK_OUT);
-	}
 }
 
 static bool told_to_stop(struct sched_ent *e)
@@ -86,11 +81,10 @@ static bool told_to_stop(struct sched_ent *e)
 
 void rq_enqueue_locked(struct rq *rq, struct sched_ent *e, enum enqueue how, uint64_t now)
 {
-	if (told_to_stop(e)) {
+	if (told_to_stop(e))
 		turn_off(ent_vcpu(e));
-	} else {
+	else
 		policy_enqueue(rq, e, how, now);
-	}
 }
 
 static void dequeue_locked(struct rq *rq, struct sched_ent *e) REQUIRES(rq->lock)
@@ -172,9 +166,8 @@ static void put_cur_locked(struct rq *rq, enum enqueue how, uint64_t now) REQUIR
 	rq->cur = NULL;
 	e->ready_at = now;
 	e->woken = false;
-	if (!e->job) {
+	if (!e->job)
 		store_relaxed(&ent_vcpu(e)->state, VCPU_READY);
-	}
 	rq_enqueue_locked(rq, e, how, now);
 }
 
@@ -208,11 +201,10 @@ static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 
 	(void)unthrottle_locked(rq, now);
 	best = first_locked(rq);
-	if (rq->cur && (rq->yield || policy_preempts(rq, best, now))) {
+	if (rq->cur && (rq->yield || policy_preempts(rq, best, now)))
 		put_cur_locked(rq, rq->yield ? ENQ_YIELD : ENQ_PREEMPTED, now);
-	} else if (rq->cur && now >= rq->slice_end) {
+	else if (rq->cur && now >= rq->slice_end)
 		rq->slice_end = now + rq->cur->slice;
-	}
 	rq->yield = false;
 	best = first_locked(rq);
 	next = rq->cur ? rq->cur : best;
@@ -222,9 +214,8 @@ static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 			when = job_when;
 		} else {
 			best = job;
-			if (rq->cur) {
+			if (rq->cur)
 				put_cur_locked(rq, ENQ_PREEMPTED, now);
-			}
 		}
 	}
 	if (!rq->cur && best) {
@@ -232,9 +223,8 @@ static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 		set_cur(rq, best, now);
 		best = first_locked(rq);
 	}
-	if (rq->cur && !rq->cur->job) {
+	if (rq->cur && !rq->cur->job)
 		when = MIN(when, policy_until(rq, best, now));
-	}
 	when = MIN(when, unthrottle_locked(rq, now));
 	if (when != rq->dl_when) {
 		rq->dl_when = when;
@@ -245,9 +235,8 @@ static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 /* CPUs that may take e off its queue. Acquire: what its last CPU saved (rule 23). */
 static uint64_t takers(struct sched_ent *e)
 {
-	if (e->job) {
+	if (e->job)
 		return UINT64_MAX;
-	}
 	return load_acquire(&ent_vcpu(e)->loaded_on) == -1 ? ent_vcpu(e)->affinity : 0;
 }
 
@@ -258,9 +247,8 @@ void rq_offer(uint64_t mask)
 	/* What is offered was stored before; an idle CPU has `idle` before its look. */
 	smp_mb();
 	p = pcpu_find_idle(mask);
-	if (p) {
+	if (p)
 		pcpu_kick(p, PCPU_WORK_RESCHED);
-	}
 }
 
 /* Takes from src something that may run on CPU `to`. */
@@ -270,18 +258,14 @@ static struct sched_ent *take(struct rq *src, unsigned to)
 
 	spin_lock(&src->lock);
 	for (unsigned c = NR_CLASSES; !found && c-- > 0;) {
-		list_for_each (n, &src->queue[c]) {
-			if (!found && (takers(node_ent(n)) & BIT(to)) != 0) {
+		list_for_each (n, &src->queue[c])
+			if (!found && (takers(node_ent(n)) & BIT(to)) != 0)
 				found = node_ent(n);
-			}
-		}
 	}
-	if (found) {
+	if (found)
 		dequeue_locked(src, found);
-	}
-	if (found && !found->job) {
+	if (found && !found->job)
 		vcpu_set_home(ent_vcpu(found), to);
-	}
 	spin_unlock(&src->lock);
 	return found;
 }
@@ -303,9 +287,8 @@ static bool pull(struct pcpu *p, struct rq *rq)
 				from = i;
 			}
 		}
-		if (longest == 0) {
+		if (longest == 0)
 			return false;
-		}
 		e = take(&rqs[from], p->id);
 	}
 	/* cpu before work: vcpu_stop() has them the other way. */
@@ -355,9 +338,8 @@ static struct vcpu *go_idle(struct pcpu *p, struct rq *rq)
 	store_relaxed(&p->idle, false);
 	/* Nobody else came, nobody is throttled. */
 	if (p->resumed && load_relaxed(&p->work) == 0 && rq->nr == 0 &&
-	    rq->dl_when == TIMER_NEVER && p->resumed->se.budget == 0) {
+	    rq->dl_when == TIMER_NEVER && p->resumed->se.budget == 0)
 		return resume_in_place(p, rq);
-	}
 	return NULL;
 }
 
@@ -379,9 +361,8 @@ struct vcpu *sched_next(void)
 			turn_off(ent_vcpu(rq->cur));
 			rq->cur = NULL;
 		}
-		if (work & PCPU_WORK_STOP) {
+		if (work & PCPU_WORK_STOP)
 			stop_scan_locked(rq);
-		}
 		if (p->resumed) {
 			rq_enqueue_locked(rq, &p->resumed->se, ENQ_WAKE, now);
 			p->resumed = NULL;
@@ -394,23 +375,19 @@ struct vcpu *sched_next(void)
 		spin_unlock(&rq->lock);
 
 		p->cur = rq->cur && !rq->cur->job ? ent_vcpu(rq->cur) : NULL;
-		if (spare != 0) {
+		if (spare != 0)
 			rq_offer(spare);
-		}
-		if (p->cur) {
+		if (p->cur)
 			return p->cur;
-		}
-		if (p->loaded && load_relaxed(&p->loaded->state) == VCPU_OFF) {
+		if (p->loaded && load_relaxed(&p->loaded->state) == VCPU_OFF)
 			return NULL;
-		}
 		if (rq->cur) {
 			job_run(rq);
 			irq_handle();
 		} else {
 			woken = go_idle(p, rq);
-			if (woken) {
+			if (woken)
 				return woken;
-			}
 		}
 	}
 }

@@ -38,9 +38,8 @@ static void fair_enter(struct rq *rq, struct sched_ent *e, enum enqueue how, uin
 		e->clock = (uint8_t)here;
 	}
 	if (how == ENQ_WAKE) {
-		if (now - e->start > FAIR_FORGET) {
+		if (now - e->start > FAIR_FORGET)
 			e->vruntime = rq->min_vruntime;
-		}
 		fair_place(rq, e);
 	} else if (how == ENQ_YIELD && head && vdiff(head->vruntime, e->vruntime) > 0) {
 		/* Behind the first of those who wait, at the price of its own share. */
@@ -56,10 +55,7 @@ static void replenish(struct sched_ent *e, uint64_t now)
 	}
 }
 
-static bool used_up(const struct sched_ent *e)
-{
-	return e->budget != 0 && e->budget_left == 0;
-}
+static bool used_up(const struct sched_ent *e) { return e->budget != 0 && e->budget_left == 0; }
 
 void policy_enqueue(struct rq *rq, struct sched_ent *e, enum enqueue how, uint64_t now)
 {
@@ -82,9 +78,8 @@ void policy_enqueue(struct rq *rq, struct sched_ent *e, enum enqueue how, uint64
 		/* Fixed: who was preempted goes on before its equals, until its slice is used up.
 		 */
 		if (fair ? vdiff(o->vruntime, e->vruntime) > 0
-		         : o->priority < e->priority || (first && o->priority == e->priority)) {
+		         : o->priority < e->priority || (first && o->priority == e->priority))
 			break;
-		}
 	}
 	list_add_tail(at, &e->node);
 	store_relaxed(&rq->nr, rq->nr + 1);
@@ -96,9 +91,8 @@ static void fair_advance(struct rq *rq, uint64_t v)
 	const struct sched_ent *head = head_of(&rq->queue[SCHED_FAIR]);
 
 	v = head && vdiff(head->vruntime, v) < 0 ? head->vruntime : v;
-	if (vdiff(v, rq->min_vruntime) > 0) {
+	if (vdiff(v, rq->min_vruntime) > 0)
 		store_relaxed(&rq->min_vruntime, v);
-	}
 }
 
 void policy_charge(struct rq *rq, struct sched_ent *e, uint64_t ticks, uint64_t now)
@@ -122,12 +116,10 @@ bool policy_preempts(const struct rq *rq, const struct sched_ent *best, uint64_t
 	const struct sched_ent *cur = rq->cur;
 	int64_t lag;
 
-	if (!best || used_up(cur)) {
+	if (!best || used_up(cur))
 		return used_up(cur);
-	}
-	if (best->cls != cur->cls) {
+	if (best->cls != cur->cls)
 		return best->cls > cur->cls;
-	}
 	if (cur->cls == SCHED_FIXED) {
 		return best->priority > cur->priority ||
 		       (best->priority == cur->priority && cur->slice_left == 0);

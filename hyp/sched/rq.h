@@ -58,35 +58,25 @@ static inline struct sched_ent *head_of(const struct list_node *q)
 	return list_empty(q) ? NULL : node_ent(q->next);
 }
 
-static inline uint64_t us_to_ticks(uint64_t us)
-{
-	return MAX(arch_us_to_ticks(us), UINT64_C(1));
-}
+static inline uint64_t us_to_ticks(uint64_t us) { return MAX(arch_us_to_ticks(us), UINT64_C(1)); }
 
 static inline struct vcpu *ent_vcpu(struct sched_ent *e)
 {
 	return container_of(e, struct vcpu, se);
 }
 
-static inline struct job *ent_job(struct sched_ent *e)
-{
-	return container_of(e, struct job, se);
-}
+static inline struct job *ent_job(struct sched_ent *e) { return container_of(e, struct job, se); }
 
 /* Virtual time compares by signed difference: it is far smaller than 2^63. */
-static inline int64_t vdiff(uint64_t a, uint64_t b)
-{
-	return (int64_t)(a - b);
-}
+static inline int64_t vdiff(uint64_t a, uint64_t b) { return (int64_t)(a - b); }
 
 /* A sleeper is at most a slice ahead of those who did not sleep. */
 static inline void fair_place(const struct rq *rq, struct sched_ent *e)
 {
 	uint64_t floor = rq->min_vruntime - e->vslice;
 
-	if (vdiff(e->vruntime, floor) < 0) {
+	if (vdiff(e->vruntime, floor) < 0)
 		e->vruntime = floor;
-	}
 }
 
 /* core.c: queues e on rq, whose lock is held. */

@@ -38,19 +38,15 @@ void sched_start(struct vcpu *v)
 	uint64_t now = arch_counter();
 
 	/* A CPU_OFF may still be on its way out: a few instructions on another CPU. */
-	while (!vcpu_is_out(v)) {
+	while (!vcpu_is_out(v))
 		cpu_relax();
-	}
-	for (unsigned i = 0; i < nr_pcpus; i++) {
+	for (unsigned i = 0; i < nr_pcpus; i++)
 		if ((v->affinity & BIT(i)) != 0 && load_acquire(&pcpus[i].online) &&
 		    (cpu == MAX_PCPUS ||
-		     load_relaxed(&pcpus[i].nr_vcpus) < load_relaxed(&pcpus[cpu].nr_vcpus))) {
+		     load_relaxed(&pcpus[i].nr_vcpus) < load_relaxed(&pcpus[cpu].nr_vcpus)))
 			cpu = i;
-		}
-	}
-	if (cpu == MAX_PCPUS) {
+	if (cpu == MAX_PCPUS)
 		cpu = this_pcpu()->id; /* none of its CPUs came up */
-	}
 	atomic_fetch_add_full(&pcpus[cpu].nr_vcpus, 1u);
 	v->cpu = cpu;
 	v->se.clock = (uint8_t)cpu;
@@ -112,10 +108,7 @@ void sched_yield(struct vcpu *v)
 	pcpu_kick(p, PCPU_WORK_RESCHED);
 }
 
-bool sched_contended(void)
-{
-	return load_relaxed(&rqs[this_pcpu()->id].nr) != 0;
-}
+bool sched_contended(void) { return load_relaxed(&rqs[this_pcpu()->id].nr) != 0; }
 
 void sched_saved(struct vcpu *v)
 {
@@ -135,9 +128,8 @@ uint64_t sched_run_ticks(const struct vcpu *v)
 {
 	uint64_t ticks = load_relaxed(&v->stats.run_ticks);
 
-	if (load_relaxed(&v->state) == VCPU_RUNNING) {
+	if (load_relaxed(&v->state) == VCPU_RUNNING)
 		ticks += arch_counter() - load_relaxed(&rqs[load_relaxed(&v->cpu)].stamp);
-	}
 	return ticks;
 }
 

@@ -29,9 +29,8 @@ void vdev_line_sync(struct vdev_line *line)
 
 void vdev_line_wait(struct vdev_line *line)
 {
-	while (load_acquire(&line->updating)) {
+	while (load_acquire(&line->updating))
 		cpu_relax();
-	}
 }
 
 uint32_t vdev_primecell_id(uint32_t part, uint32_t off)

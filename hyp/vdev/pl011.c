@@ -72,9 +72,8 @@ static void rx_put(struct vpl011 *u, uint8_t c) REQUIRES(u->lock)
 {
 	u->rx[u->rx_head % VPL011_FIFO] = c;
 	store_relaxed(&u->rx_head, u->rx_head + 1);
-	if (rx_used(u) == 1) {
+	if (rx_used(u) == 1)
 		u->reg[RIS / 4] |= INT_RX;
-	}
 }
 
 /* What was typed meanwhile moves up into the FIFO. */
@@ -83,9 +82,8 @@ static void rx_refill(struct vpl011 *u) REQUIRES(u->lock)
 	uint8_t c;
 
 	while (rx_used(u) < depth(u) && (u->reg[CR / 4] & CR_LBE) == 0 &&
-	       console_port_getc(&u->vm->port, &c)) {
+	       console_port_getc(&u->vm->port, &c))
 		rx_put(u, c);
-	}
 }
 
 static uint32_t read_dr(struct vpl011 *u)
@@ -94,12 +92,10 @@ static uint32_t read_dr(struct vpl011 *u)
 
 	spin_lock(&u->lock);
 	c = u->rx[u->rx_tail % VPL011_FIFO];
-	if (rx_used(u) != 0) {
+	if (rx_used(u) != 0)
 		store_relaxed(&u->rx_tail, u->rx_tail + 1);
-	}
-	if (rx_used(u) == 0) {
+	if (rx_used(u) == 0)
 		u->reg[RIS / 4] &= ~INT_RX;
-	}
 	rx_refill(u);
 	spin_unlock(&u->lock);
 	vdev_line_sync(&u->line);
@@ -113,17 +109,15 @@ static enum mmio_result write_dr(struct vpl011 *u, struct vcpu *v, uint8_t c)
 	if (!console_port_putc(p, c)) {
 		/* Room may have appeared before our bit did: try again, now that room() sees it. */
 		(void)atomic_fetch_or_full(&u->waiters, BIT32(v->id));
-		if (!console_port_putc(p, c)) {
+		if (!console_port_putc(p, c))
 			return MMIO_HOLD;
-		}
 	}
 	if ((load_relaxed(&u->reg[RIS / 4]) & INT_TX) == 0 ||
 	    (load_relaxed(&u->reg[CR / 4]) & CR_LBE) != 0) {
 		spin_lock(&u->lock);
 		u->reg[RIS / 4] |= INT_TX;
-		if ((u->reg[CR / 4] & CR_LBE) != 0 && rx_used(u) < depth(u)) {
+		if ((u->reg[CR / 4] & CR_LBE) != 0 && rx_used(u) < depth(u))
 			rx_put(u, c);
-		}
 		spin_unlock(&u->lock);
 		vdev_line_sync(&u->line);
 	}
@@ -132,9 +126,8 @@ static enum mmio_result write_dr(struct vpl011 *u, struct vcpu *v, uint8_t c)
 
 static uint32_t read_reg(const struct vpl011 *u, uint32_t off)
 {
-	if (off == MIS) {
+	if (off == MIS)
 		return u->reg[RIS / 4] & u->reg[IMSC / 4];
-	}
 	/* No receive errors happen: RSR stays 0. */
 	return off / 4 < VPL011_REGS ? u->reg[array_index_nospec(off / 4, VPL011_REGS)]
 	                             : vdev_primecell_id(0x1011, off);
@@ -144,14 +137,12 @@ static void write_reg(struct vpl011 *u, uint32_t off, uint32_t val) REQUIRES(u->
 {
 	uint32_t i = (uint32_t)array_index_nospec(off / 4, VPL011_REGS);
 
-	if (off == ICR) {
+	if (off == ICR)
 		u->reg[RIS / 4] &= ~val;
-	} else if (off == LCR_H && ((u->reg[LCR_H / 4] ^ val) & LCR_H_FEN) != 0) {
+	else if (off == LCR_H && ((u->reg[LCR_H / 4] ^ val) & LCR_H_FEN) != 0)
 		store_relaxed(&u->rx_tail, u->rx_head); /* switching the FIFO flushes it */
-	}
-	if (off % 4 == 0 && off / 4 < VPL011_REGS && writable[i] != 0) {
+	if (off % 4 == 0 && off / 4 < VPL011_REGS && writable[i] != 0)
 		u->reg[i] = val & writable[i];
-	}
 	rx_refill(u);
 }
 
@@ -175,9 +166,8 @@ static enum mmio_result vpl011_read(struct vcpu *v, void *dev, uint32_t off, uns
 {
 	(void)v;
 	(void)size;
-	if (off != FR) {
+	if (off != FR)
 		return read_locked(dev, off, val);
-	}
 	*val = flags(dev);
 	return MMIO_OK;
 }
@@ -188,9 +178,8 @@ static enum mmio_result vpl011_write(struct vcpu *v, void *dev, uint32_t off, un
 	struct vpl011 *u = dev;
 
 	(void)size;
-	if (off == DR) {
+	if (off == DR)
 		return write_dr(u, v, (uint8_t)val);
-	}
 	spin_lock(&u->lock);
 	write_reg(u, off, (uint32_t)val);
 	spin_unlock(&u->lock);
@@ -257,9 +246,7 @@ void vpl011_room(struct vm *vm)
 {
 	uint32_t waiters = atomic_exchange_full(&vm->pl011->waiters, 0u);
 
-	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
-		if ((waiters & BIT32(i)) != 0) {
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		if ((waiters & BIT32(i)) != 0)
 			vcpu_wake(vm->vcpus[i]);
-		}
-	}
 }

@@ -24,9 +24,8 @@ static inline struct vgic_irq *vgic_irq_find(struct vm *vm, struct vcpu *v, uint
 {
 	struct vgic_vm *g = &vm->vgic;
 
-	if (intid < VGIC_NR_PRIVATE) {
+	if (intid < VGIC_NR_PRIVATE)
 		return v ? &v->vgic.priv[array_index_nospec(intid, VGIC_NR_PRIVATE)] : NULL;
-	}
 	intid -= VGIC_NR_PRIVATE;
 	return intid < g->nr_spis ? &g->spis[array_index_nospec(intid, g->nr_spis)] : NULL;
 }

@@ -21,17 +21,16 @@ static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsig
 {
 	struct vm *vm = dev;
 
-	if (size == 4 && off == GICD_TYPER) {
+	if (size == 4 && off == GICD_TYPER)
 		*val = vm->vgic.nr_spis / 32 | (vm->nr_vcpus - 1) << 5;
-	} else if (size == 4 && off == GICD_CTLR) {
+	else if (size == 4 && off == GICD_CTLR)
 		*val = vm->vgic.ctlr;
-	} else if (size == 4 && off == GICD_IIDR) {
+	else if (size == 4 && off == GICD_IIDR)
 		*val = VGIC_IIDR;
-	} else if (size == 4 && off >= GICD_IDS) {
+	else if (size == 4 && off >= GICD_IDS)
 		*val = vgic_id_reg(FRAME_V2_GICD, off - GICD_IDS);
-	} else {
+	else
 		return vgic_field_read(v, v, off, size, val);
-	}
 	return MMIO_OK;
 }
 
@@ -52,9 +51,8 @@ static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsi
 		sgir_write(v, val);
 		return MMIO_OK;
 	}
-	if (off == GICD_CTLR && size == 4) {
+	if (off == GICD_CTLR && size == 4)
 		return vgic_set_groups(dev, (uint32_t)val & CTLR_GROUPS);
-	}
 	return vgic_field_write(dev, v, off, size, val);
 }
 
@@ -80,9 +78,8 @@ static enum mmio_result dir_write(struct vcpu *v, void *dev, uint32_t off, unsig
 {
 	(void)dev;
 	(void)size;
-	if (off == 0 && arch_gic_vmcr_decode(arch_gic_vmcr_read()).split) {
+	if (off == 0 && arch_gic_vmcr_decode(arch_gic_vmcr_read()).split)
 		vgic_dir_write(v, (uint32_t)val & 0x3ff);
-	}
 	return MMIO_OK;
 }
 

@@ -34,10 +34,7 @@
 #define PENDBASER_MASK (GENMASK(58, 56) | GENMASK(51, 16) | GENMASK(11, 7))
 
 /* The part of a 64-bit register that an access of 4 or 8 bytes means: how far up it is. */
-static unsigned part(uint32_t off)
-{
-	return (off & 4) * 8;
-}
+static unsigned part(uint32_t off) { return (off & 4) * 8; }
 
 static uint64_t part_write(uint64_t reg, uint32_t off, unsigned size, uint64_t val)
 {
@@ -71,9 +68,8 @@ static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsig
 		*val = vgic_id_reg(FRAME_V3_GICD, off - FRAME_IDS);
 	} else {
 		irq = irouter_irq(vm, off, size);
-		if (!irq) {
+		if (!irq)
 			return vgic_field_read(v, NULL, off, size, val);
-		}
 		*val = irq->irouter >> part(off);
 	}
 	return MMIO_OK;
@@ -85,9 +81,8 @@ __attribute__((noinline)) static enum mmio_result irouter_write(struct vm *vm, u
 {
 	struct vgic_irq *irq = irouter_irq(vm, off, size);
 
-	if (!irq) {
+	if (!irq)
 		return MMIO_OK;
-	}
 	spin_lock(&vm->vgic.lock);
 	vgic_irq_begin(irq);
 	irq->irouter = part_write(irq->irouter, off, size, val) & IROUTER_MASK;
@@ -103,12 +98,10 @@ static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsi
 	struct vm *vm = v->vm;
 
 	(void)dev;
-	if (off >= GICD_IROUTER) {
+	if (off >= GICD_IROUTER)
 		return irouter_write(vm, off, size, val);
-	}
-	if (off == GICD_CTLR && size == 4) {
+	if (off == GICD_CTLR && size == 4)
 		return vgic_set_groups(vm, (uint32_t)val & CTLR_GROUPS);
-	}
 	return vgic_field_write(vm, NULL, off, size, val);
 }
 
@@ -124,26 +117,19 @@ static uint64_t gicr_typer(const struct vcpu *t)
 /* RD frame. SYNCR reads as "not busy", CTLR has no LPIs to enable: both RAZ. */
 static uint64_t rd_read(const struct vcpu *t, uint32_t off, unsigned size)
 {
-	if (size < 4) {
+	if (size < 4)
 		return 0;
-	}
 	switch (off & ~7u) {
-	case GICR_TYPER:
-		return gicr_typer(t) >> part(off);
-	case GICR_PROPBASER:
-		return t->vgic.propbaser >> part(off);
-	case GICR_PENDBASER:
-		return t->vgic.pendbaser >> part(off);
+	case GICR_TYPER: return gicr_typer(t) >> part(off);
+	case GICR_PROPBASER: return t->vgic.propbaser >> part(off);
+	case GICR_PENDBASER: return t->vgic.pendbaser >> part(off);
 	}
-	if (size != 4) {
+	if (size != 4)
 		return 0;
-	}
-	if (off == GICR_IIDR) {
+	if (off == GICR_IIDR)
 		return VGIC_IIDR;
-	}
-	if (off == GICR_WAKER) {
+	if (off == GICR_WAKER)
 		return t->vgic.waker_sleep ? WAKER_SLEEP | WAKER_CHILDREN : 0;
-	}
 	return off >= FRAME_IDS ? vgic_id_reg(FRAME_V3_GICR, off - FRAME_IDS) : 0;
 }
 
@@ -153,17 +139,15 @@ static void rd_write(struct vcpu *t, uint32_t off, unsigned size, uint64_t val)
 {
 	struct vgic_vcpu *c = &t->vgic;
 
-	if (size < 4) {
+	if (size < 4)
 		return;
-	}
 	spin_lock(&t->vm->vgic.lock);
-	if (off == GICR_WAKER) {
+	if (off == GICR_WAKER)
 		c->waker_sleep = (val & WAKER_SLEEP) != 0;
-	} else if ((off & ~7u) == GICR_PROPBASER) {
+	else if ((off & ~7u) == GICR_PROPBASER)
 		c->propbaser = part_write(c->propbaser, off, size, val) & PROPBASER_MASK;
-	} else if ((off & ~7u) == GICR_PENDBASER) {
+	else if ((off & ~7u) == GICR_PENDBASER)
 		c->pendbaser = part_write(c->pendbaser, off, size, val) & PENDBASER_MASK;
-	}
 	spin_unlock(&t->vm->vgic.lock);
 }
 
@@ -182,13 +166,12 @@ static enum mmio_result gicr_read(struct vcpu *v, void *dev, uint32_t off, unsig
 	struct vcpu *t = gicr_vcpu(v->vm, &off);
 
 	(void)dev;
-	if (!t) {
+	if (!t)
 		*val = 0;
-	} else if (off < FRAME_SIZE) {
+	else if (off < FRAME_SIZE)
 		*val = rd_read(t, off, size);
-	} else {
+	else
 		return vgic_field_read(v, t, off - FRAME_SIZE, size, val);
-	}
 	return MMIO_OK;
 }
 
@@ -198,11 +181,10 @@ static enum mmio_result gicr_write(struct vcpu *v, void *dev, uint32_t off, unsi
 	struct vcpu *t = gicr_vcpu(v->vm, &off);
 
 	(void)dev;
-	if (t && off < FRAME_SIZE) {
+	if (t && off < FRAME_SIZE)
 		rd_write(t, off, size, val);
-	} else if (t) {
+	else if (t)
 		return vgic_field_write(v->vm, t, off - FRAME_SIZE, size, val);
-	}
 	return MMIO_OK;
 }
 

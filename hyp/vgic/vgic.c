@@ -7,21 +7,12 @@
 #include <hyp/pcpu.h>
 #include "internal.h"
 
-bool vgic_here(const struct vcpu *v)
-{
-	return v->vgic.cpu == (int)this_pcpu()->id;
-}
+bool vgic_here(const struct vcpu *v) { return v->vgic.cpu == (int)this_pcpu()->id; }
 
-static struct vgic_irq *irq_of(struct list_node *n)
-{
-	return list_entry(n, struct vgic_irq, node);
-}
+static struct vgic_irq *irq_of(struct list_node *n) { return list_entry(n, struct vgic_irq, node); }
 
 /* The line's own say: a linked line is level-sensitive whatever the guest wrote to ICFGR. */
-static bool line_pends(const struct vgic_irq *irq)
-{
-	return irq->line && (!irq->edge || irq->hw);
-}
+static bool line_pends(const struct vgic_irq *irq) { return irq->line && (!irq->edge || irq->hw); }
 
 bool vgic_irq_pending(const struct vgic_irq *irq)
 {
@@ -41,12 +32,10 @@ struct vcpu *vgic_irq_owner(struct vm *vm, const struct vgic_irq *irq)
 /* Whose list it belongs on. An active one stays where it was acknowledged. */
 static struct vcpu *oracle(struct vm *vm, const struct vgic_irq *irq)
 {
-	if (irq->active && irq->on_list) {
+	if (irq->active && irq->on_list)
 		return irq->on_list;
-	}
-	if (irq->active || (forwarded(&vm->vgic, irq) && vgic_irq_pending(irq))) {
+	if (irq->active || (forwarded(&vm->vgic, irq) && vgic_irq_pending(irq)))
 		return vgic_irq_owner(vm, irq);
-	}
 	return NULL;
 }
 
@@ -60,9 +49,8 @@ static void link(struct vcpu *v, struct vgic_irq *irq)
 	struct list_node *at = &v->vgic.ap_list;
 
 	/* From the end: at most 32 + VGIC_MAX_SPIS steps. */
-	while (at->prev != &v->vgic.ap_list && before(irq, irq_of(at->prev))) {
+	while (at->prev != &v->vgic.ap_list && before(irq, irq_of(at->prev)))
 		at = at->prev;
-	}
 	list_add_tail(at, &irq->node);
 	irq->on_list = v;
 	v->vgic.ap_n++;
@@ -79,15 +67,12 @@ static void queue(struct vm *vm, struct vgic_irq *irq)
 {
 	struct vcpu *dest = oracle(vm, irq);
 
-	if (dest == irq->on_list) {
+	if (dest == irq->on_list)
 		return;
-	}
-	if (irq->on_list) {
+	if (irq->on_list)
 		vgic_irq_unlink(irq);
-	}
-	if (dest) {
+	if (dest)
 		link(dest, irq);
-	}
 }
 
 void vgic_irq_set_priority(struct vgic_irq *irq, uint8_t priority)
@@ -107,16 +92,14 @@ void vgic_irq_set_priority(struct vgic_irq *irq, uint8_t priority)
  */
 static void resample(struct vcpu *v, struct vgic_irq *irq)
 {
-	if (!irq->lops || (irq->edge && !irq->hw)) {
+	if (!irq->lops || (irq->edge && !irq->hw))
 		return;
-	}
 	if (!irq->hw) {
 		irq->line = irq->lops->level(v, irq->intid);
 	} else if (irq->line && !irq->active && !irq->lops->level(v, irq->intid)) {
 		irq->line = false;
-		if (vgic_here(v)) {
+		if (vgic_here(v))
 			arch_gic_clear_active(irq->pintid);
-		}
 	}
 }
 
@@ -131,9 +114,8 @@ static void fold_lr(struct vcpu *v, unsigned n)
 	c->lr[n] = lr;
 	c->lr_used &= ~BIT32(n);
 	/* An invalid LR with the EOI bit still asserts the maintenance interrupt (EISR). */
-	if ((lr & LR_STATE) != 0 || (lr & (LR_HW | LR_EOI)) == LR_EOI) {
+	if ((lr & LR_STATE) != 0 || (lr & (LR_HW | LR_EOI)) == LR_EOI)
 		c->lr_stale |= BIT32(n);
-	}
 	irq->in_lr = false;
 	irq->active = (lr & LR_ACTIVE) != 0;
 	latched = (lr & LR_PENDING) && irq->lr_latch;
@@ -144,9 +126,8 @@ static void fold_lr(struct vcpu *v, unsigned n)
 		irq->latch |= latched;
 	}
 	irq->lr_latch = false;
-	if (irq->hw && (lr & (LR_HW | LR_STATE)) == LR_HW) {
+	if (irq->hw && (lr & (LR_HW | LR_STATE)) == LR_HW)
 		irq->line = false; /* the guest's deactivation reached the hardware */
-	}
 	if (irq->active_req != VGIC_NO_REQ) {
 		irq->active = irq->active_req == VGIC_SET_ACTIVE;
 		irq->active_req = VGIC_NO_REQ;
@@ -164,13 +145,11 @@ static void fold_eoicount(struct vcpu *v)
 	struct vgic_vcpu *c = &v->vgic;
 	unsigned count = (unsigned)FIELD_GET(VGIC_HCR_EOICOUNT, arch_gic_hcr_read());
 
-	if (count == 0) {
+	if (count == 0)
 		return;
-	}
 	arch_gic_hcr_write(c->hcr);
-	if (arch_gic_vmcr_decode(arch_gic_vmcr_read()).split) {
+	if (arch_gic_vmcr_decode(arch_gic_vmcr_read()).split)
 		return;
-	}
 	list_for_each (n, &c->ap_list) {
 		struct vgic_irq *irq = irq_of(n);
 
@@ -187,20 +166,17 @@ static void fold(struct vcpu *v)
 	struct vgic_vcpu *c = &v->vgic;
 
 	c->folds++;
-	if (c->hcr & VGIC_HCR_LRENPIE) {
+	if (c->hcr & VGIC_HCR_LRENPIE)
 		fold_eoicount(v);
-	}
-	for (uint32_t m = c->lr_used; m != 0; m &= m - 1) {
+	for (uint32_t m = c->lr_used; m != 0; m &= m - 1)
 		fold_lr(v, (unsigned)__builtin_ctz(m));
-	}
 	list_for_each_safe (n, tmp, &c->ap_list) {
 		struct vgic_irq *irq = irq_of(n);
 
 		resample(v, irq);
 		queue(v->vm, irq);
-		if (irq->on_list && irq->on_list != v) {
+		if (irq->on_list && irq->on_list != v)
 			vcpu_kick(irq->on_list, VCPU_WORK_VGIC);
-		}
 	}
 }
 
@@ -212,12 +188,10 @@ static uint64_t lr_make(struct vcpu *v, struct vgic_irq *irq)
 	bool level = fwd && line_pends(irq);
 	uint64_t lr = irq->intid | FIELD_PREP(LR_PRIORITY, irq->priority);
 
-	if (irq->group1) {
+	if (irq->group1)
 		lr |= LR_GROUP1;
-	}
-	if (irq->active) {
+	if (irq->active)
 		lr |= LR_ACTIVE;
-	}
 	if (vgic_is_sgi_v2(v->vm, irq)) {
 		/* One source at a time; EOI maintenance brings the next. */
 		unsigned src = irq->active ? irq->active_source
@@ -264,9 +238,8 @@ static void place(struct vcpu *v, struct vgic_irq *irq)
 		    (uint8_t)__builtin_ctz((free & ~c->lr_stale) ? free & ~c->lr_stale : free);
 		bit = BIT32(irq->lr);
 	}
-	if (!(c->lr_stale & bit) || c->lr[irq->lr] != lr) {
+	if (!(c->lr_stale & bit) || c->lr[irq->lr] != lr)
 		arch_gic_lr_write(irq->lr, lr);
-	}
 	c->lr_stale &= ~bit;
 	c->lr_used |= bit;
 	c->lr[irq->lr] = lr;
@@ -276,9 +249,8 @@ static void place(struct vcpu *v, struct vgic_irq *irq)
 
 static void drop_stale(struct vgic_vcpu *c)
 {
-	for (uint32_t m = c->lr_stale; m != 0; m &= m - 1) {
+	for (uint32_t m = c->lr_stale; m != 0; m &= m - 1)
 		arch_gic_lr_write((unsigned)__builtin_ctz(m), 0);
-	}
 	c->lr_stale = 0;
 }
 
@@ -288,9 +260,8 @@ static unsigned pick(struct vcpu *v, bool active, uint32_t groups, unsigned max)
 	list_for_each (n, &v->vgic.ap_list) {
 		struct vgic_irq *irq = irq_of(n);
 
-		if (max == 0) {
+		if (max == 0)
 			break;
-		}
 		if (!irq->in_lr && irq->active == active &&
 		    (groups & (irq->group1 ? CTLR_GRP1 : CTLR_GRP0)) != 0) {
 			place(v, irq);
@@ -317,17 +288,14 @@ static uint32_t populate_some(struct vcpu *v, unsigned nr)
 	uint32_t hcr = nr > 1 ? VGIC_HCR_UIE : 0;
 	unsigned room = nr - 1;
 
-	if (pick(v, false, on, 1) != 0 && pick(v, false, CTLR_GROUPS, 1) != 0) {
+	if (pick(v, false, on, 1) != 0 && pick(v, false, CTLR_GROUPS, 1) != 0)
 		room++;
-	}
 	room = pick(v, true, CTLR_GROUPS, room);
 	room = pick(v, false, on, room);
 	pick(v, false, CTLR_GROUPS, room);
-	list_for_each (n, &v->vgic.ap_list) {
-		if (!irq_of(n)->in_lr) {
+	list_for_each (n, &v->vgic.ap_list)
+		if (!irq_of(n)->in_lr)
 			hcr |= irq_of(n)->active ? VGIC_HCR_LRENPIE | VGIC_HCR_TDIR : VGIC_HCR_NPIE;
-		}
-	}
 	return hcr;
 }
 
@@ -338,13 +306,11 @@ static void populate(struct vcpu *v)
 	unsigned nr = 32 - (unsigned)__builtin_clz(v->vm->vgic.lr_mask);
 	uint32_t hcr = VGIC_HCR_EN;
 
-	if (c->ap_n <= nr) {
-		list_for_each (n, &c->ap_list) {
+	if (c->ap_n <= nr)
+		list_for_each (n, &c->ap_list)
 			place(v, irq_of(n));
-		}
-	} else {
+	else
 		hcr |= populate_some(v, nr);
-	}
 	drop_stale(c);
 	if (hcr != c->hcr) {
 		c->hcr = hcr;
@@ -356,9 +322,8 @@ void vgic_irq_begin(struct vgic_irq *irq)
 {
 	struct vcpu *v = irq->on_list;
 
-	if (!irq->in_lr || !vgic_here(v)) {
+	if (!irq->in_lr || !vgic_here(v))
 		return;
-	}
 	if (v->vgic.hcr & VGIC_HCR_LRENPIE) {
 		/* EOICount speaks of what is in no list register now: read all in one go. */
 		fold(v);
@@ -369,10 +334,7 @@ void vgic_irq_begin(struct vgic_irq *irq)
 }
 
 /* Everything on v's list fits: one more or one less touches one list register. */
-static bool roomy(const struct vcpu *v)
-{
-	return vgic_here(v) && v->vgic.hcr == VGIC_HCR_EN;
-}
+static bool roomy(const struct vcpu *v) { return vgic_here(v) && v->vgic.hcr == VGIC_HCR_EN; }
 
 void vgic_irq_end(struct vm *vm, struct vgic_irq *irq)
 {
@@ -384,26 +346,23 @@ void vgic_irq_end(struct vm *vm, struct vgic_irq *irq)
 	}
 	if (irq->hw) {
 		v = vgic_irq_owner(vm, irq);
-		if (v && (v->vgic.cpu < 0 || vgic_here(v))) {
+		if (v && (v->vgic.cpu < 0 || vgic_here(v)))
 			resample(v, irq);
-		}
 	}
 	queue(vm, irq);
 	v = irq->on_list;
 	if (v && roomy(v) && v->vgic.lr_used != vm->vgic.lr_mask) {
 		place(v, irq);
-		if (load_relaxed(&v->state) == VCPU_BLOCKED) {
+		if (load_relaxed(&v->state) == VCPU_BLOCKED)
 			vcpu_wake(v); /* it idles in place */
-		}
 	} else if (v) {
 		vcpu_kick(v, VCPU_WORK_VGIC);
 	}
 	if (was && was != v && vgic_here(was)) {
-		if (roomy(was)) {
+		if (roomy(was))
 			drop_stale(&was->vgic);
-		} else {
+		else
 			vcpu_kick(was, VCPU_WORK_VGIC);
-		}
 	}
 }
 
@@ -418,9 +377,8 @@ static bool sgi_again(struct vcpu *v, struct vgic_irq *irq, unsigned source)
 	uint64_t lr = c->lr[irq->lr];
 
 	if (!irq->in_lr || !vgic_here(v) || irq->latch || irq->sgi_sources != 0 ||
-	    !forwarded(&v->vm->vgic, irq) || (arch_gic_lr_read(irq->lr) & LR_STATE)) {
+	    !forwarded(&v->vm->vgic, irq) || (arch_gic_lr_read(irq->lr) & LR_STATE))
 		return false;
-	}
 	lr = (lr & ~(LR_STATE | LR_CPUID)) | LR_PENDING | FIELD_PREP(LR_CPUID, source);
 	irq->lr_latch = true;
 	c->lr[irq->lr] = lr;
@@ -432,15 +390,13 @@ static void sgi(struct vcpu *to, unsigned intid, unsigned source)
 {
 	struct vgic_irq *irq = &to->vgic.priv[intid % GIC_NR_SGI];
 
-	if (sgi_again(to, irq, source)) {
+	if (sgi_again(to, irq, source))
 		return;
-	}
 	vgic_irq_begin(irq);
-	if (to->vm->vgic.version == 2) {
+	if (to->vm->vgic.version == 2)
 		irq->sgi_sources |= (uint8_t)BIT32(source);
-	} else {
+	else
 		irq->latch = true;
-	}
 	vgic_irq_end(to->vm, irq);
 }
 
@@ -452,9 +408,8 @@ void vgic_send_sgi(struct vcpu *from, uint32_t to, unsigned intid, bool group1)
 	for (to &= BIT32(vm->nr_vcpus) - 1; to != 0; to &= to - 1) {
 		struct vcpu *v = vm->vcpus[__builtin_ctz(to)];
 
-		if (v && (group1 || !v->vgic.priv[intid].group1)) {
+		if (v && (group1 || !v->vgic.priv[intid].group1))
 			sgi(v, intid, from->id);
-		}
 	}
 	spin_unlock(&vm->vgic.lock);
 }
@@ -485,9 +440,8 @@ void vgic_sync(struct vcpu *v)
 {
 	struct vgic_vm *g = &v->vm->vgic;
 
-	if (g->version == 0) {
+	if (g->version == 0)
 		return;
-	}
 	spin_lock(&g->lock);
 	fold(v);
 	populate(v);
@@ -498,9 +452,8 @@ void vgic_put(struct vcpu *v)
 {
 	struct vgic_vm *g = &v->vm->vgic;
 
-	if (g->version == 0) {
+	if (g->version == 0)
 		return;
-	}
 	spin_lock(&g->lock);
 	fold(v);
 	drop_stale(&v->vgic);
@@ -515,13 +468,11 @@ void vgic_load(struct vcpu *v)
 {
 	struct vgic_vm *g = &v->vm->vgic;
 
-	if (g->version == 0) {
+	if (g->version == 0)
 		return;
-	}
 	/* Before the lock: what is set after this will be seen by the way into the guest. */
-	if (load_relaxed(&v->work) & VCPU_WORK_VGIC) {
+	if (load_relaxed(&v->work) & VCPU_WORK_VGIC)
 		atomic_fetch_and_full(&v->work, ~VCPU_WORK_VGIC);
-	}
 	arch_gic_vcpu_load(&v->arch.gic);
 	spin_lock(&g->lock);
 	v->vgic.cpu = (int)this_pcpu()->id;
@@ -538,9 +489,8 @@ static bool lrs_quiet(const struct vcpu *v)
 	for (uint32_t m = c->lr_used; m != 0; m &= m - 1, n++) {
 		uint64_t lr = arch_gic_lr_read((unsigned)__builtin_ctz(m));
 
-		if ((lr & LR_PENDING) || (lr & (LR_STATE | LR_HW | LR_EOI)) == LR_EOI) {
+		if ((lr & LR_PENDING) || (lr & (LR_STATE | LR_HW | LR_EOI)) == LR_EOI)
 			return false;
-		}
 	}
 	return c->hcr == VGIC_HCR_EN && n == load_relaxed(&c->ap_n);
 }
@@ -555,9 +505,8 @@ bool vgic_pending(struct vcpu *v)
 	 * Racing with an injection: that one kicks after it has changed the list. What is in list
 	 * registers stays there, so that the timer's next interrupt takes one write.
 	 */
-	if (load_relaxed(&v->vgic.ap_n) == 0 || lrs_quiet(v)) {
+	if (load_relaxed(&v->vgic.ap_n) == 0 || lrs_quiet(v))
 		return false;
-	}
 	spin_lock(&g->lock);
 	fold(v);
 	list_for_each (n, &v->vgic.ap_list) {

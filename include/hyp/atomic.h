@@ -17,4 +17,4 @@
 /* Returns true and stores desired if *p was *expected; else loads *p into *expected. */
 #define atomic_cas_full(p, expected, desired)                                                      \
 	__atomic_compare_exchange_n((p), (expected), (desired), 0, __ATOMIC_SEQ_CST,               \
-				    __ATOMIC_RELAXED)
+	                            __ATOMIC_RELAXED)

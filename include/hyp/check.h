@@ -12,7 +12,6 @@ noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #define CHECK(x)                                                                                   \
 	do {                                                                                       \
-		if (__builtin_expect(!(x), 0)) {                                                   \
+		if (__builtin_expect(!(x), 0))                                                     \
 			panic("CHECK failed: %s (%s:%d)", #x, __FILE__, __LINE__);                 \
-		}                                                                                  \
 	} while (0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bundle: a FIT with external data, bare or inside a legacy uImage (docs/architecture.md). All of
- * it is untrusted until checked.
+ * The bundle: a FIT with external data, bare or inside a legacy uImage (docs/architecture.md). All
+ * of it is untrusted until checked.
  */
 #pragma once
 

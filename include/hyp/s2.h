@@ -98,9 +98,6 @@ enum hyp_err s2_lookup(struct s2 *s, ipa_t ipa, struct s2_walk *out) __must_chec
  */
 uint64_t s2_vttbr(struct s2 *s, unsigned cpu);
 /* The next s2_vttbr() gives another VMID. No CPU has the space loaded. */
-static inline void s2_new_vmid(struct s2 *s)
-{
-	s->vmid_gen = 0;
-}
+static inline void s2_new_vmid(struct s2 *s) { s->vmid_gen = 0; }
 /* The empty root with the reserved VMID 0: loaded when no guest is, and between two guests. */
 uint64_t s2_vttbr_empty(void);

@@ -17,25 +17,13 @@ typedef struct {
 	uint64_t raw;
 } ipa_t;
 
-static inline pa_t pa(uint64_t raw)
-{
-	return (pa_t){raw};
-}
+static inline pa_t pa(uint64_t raw) { return (pa_t){raw}; }
 
-static inline uint64_t pa_raw(pa_t a)
-{
-	return a.raw;
-}
+static inline uint64_t pa_raw(pa_t a) { return a.raw; }
 
-static inline ipa_t ipa(uint64_t raw)
-{
-	return (ipa_t){raw};
-}
+static inline ipa_t ipa(uint64_t raw) { return (ipa_t){raw}; }
 
-static inline uint64_t ipa_raw(ipa_t a)
-{
-	return a.raw;
-}
+static inline uint64_t ipa_raw(ipa_t a) { return a.raw; }
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (UINT64_C(1) << PAGE_SHIFT)

@@ -12,8 +12,8 @@
 struct vcpu;
 
 struct vtimer {
-	struct arch_vtimer virt;  /* valid while not loaded */
-	struct deadline virt_dl;  /* armed while not loaded and the timer could fire */
+	struct arch_vtimer virt; /* valid while not loaded */
+	struct deadline virt_dl; /* armed while not loaded and the timer could fire */
 	uint64_t phys_cval;
 	uint32_t phys_ctl; /* ENABLE, IMASK */
 	struct deadline phys_dl;

@@ -31,9 +31,8 @@ static inline void clock_advance(uint64_t us)
 	uint64_t end = fake_now + us;
 
 	for (unsigned n = 0; fake_cnthp[0] <= end; n++) {
-		if (n > 1000000 || fake_locks_held() != 0) {
+		if (n > 1000000 || fake_locks_held() != 0)
 			abort(); /* it fires without end, or something returned with a lock */
-		}
 		fake_now = MAX(fake_now, fake_cnthp[0]);
 		deadline_irq();
 	}

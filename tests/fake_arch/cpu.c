@@ -17,13 +17,12 @@ __attribute__((weak)) void arch_cpu_idle(void)
 {
 	uint64_t next = fake_cnthp[this_pcpu()->id];
 
-	if (fake_idle) {
+	if (fake_idle)
 		fake_idle();
-	} else if (next == TIMER_NEVER) {
+	else if (next == TIMER_NEVER)
 		abort(); /* for ever */
-	} else if (next > fake_now) {
+	else if (next > fake_now)
 		fake_now = next;
-	}
 }
 
 __attribute__((weak)) void arch_gic_send_sgi(unsigned cpu, enum gic_sgi sgi)

@@ -32,22 +32,17 @@ static char (*tokens)[TOKEN_MAX];
 static unsigned nr_tokens, cap_tokens;
 static bool log_off;
 
-void fake_log_on(bool on)
-{
-	log_off = !on;
-}
+void fake_log_on(bool on) { log_off = !on; }
 
 void fake_log_token(const char *token)
 {
-	if (log_off) {
+	if (log_off)
 		return;
-	}
 	if (nr_tokens == cap_tokens) {
 		cap_tokens = cap_tokens != 0 ? 2 * cap_tokens : 256;
 		tokens = realloc(tokens, (size_t)cap_tokens * TOKEN_MAX);
-		if (tokens == NULL) {
+		if (tokens == NULL)
 			abort();
-		}
 	}
 	snprintf(tokens[nr_tokens++], TOKEN_MAX, "%s", token);
 }
@@ -57,37 +52,25 @@ void fake_logf(const char *fmt, ...)
 	char buf[TOKEN_MAX];
 	va_list ap;
 
-	if (log_off) {
+	if (log_off)
 		return;
-	}
 	va_start(ap, fmt);
 	vsnprintf(buf, sizeof(buf), fmt, ap);
 	va_end(ap);
 	fake_log_token(buf);
 }
 
-void fake_log_clear(void)
-{
-	nr_tokens = 0;
-}
+void fake_log_clear(void) { nr_tokens = 0; }
 
-unsigned fake_log_count(void)
-{
-	return nr_tokens;
-}
+unsigned fake_log_count(void) { return nr_tokens; }
 
-const char *fake_log_at(unsigned i)
-{
-	return i < nr_tokens ? tokens[i] : "";
-}
+const char *fake_log_at(unsigned i) { return i < nr_tokens ? tokens[i] : ""; }
 
 int fake_log_find(const char *prefix, unsigned from)
 {
-	for (unsigned i = from; i < nr_tokens; i++) {
-		if (strncmp(tokens[i], prefix, strlen(prefix)) == 0) {
+	for (unsigned i = from; i < nr_tokens; i++)
+		if (strncmp(tokens[i], prefix, strlen(prefix)) == 0)
 			return (int)i;
-		}
-	}
 	return -1;
 }
 
@@ -95,17 +78,15 @@ unsigned fake_log_matches(const char *prefix)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < nr_tokens; i++) {
+	for (unsigned i = 0; i < nr_tokens; i++)
 		n += strncmp(tokens[i], prefix, strlen(prefix)) == 0;
-	}
 	return n;
 }
 
 void fake_log_print(void)
 {
-	for (unsigned i = 0; i < nr_tokens; i++) {
+	for (unsigned i = 0; i < nr_tokens; i++)
 		fprintf(stderr, "  %3u %s\n", i, tokens[i]);
-	}
 }
 
 /* --- RAM: a reservation without access, RAM mapped into it --- */
@@ -134,13 +115,11 @@ void fake_ram_add(pa_t base, uint64_t size)
 {
 	void *at;
 
-	if (fake_ram_base == NULL) {
+	if (fake_ram_base == NULL)
 		ram_reserve();
-	}
 	if (nr_ram == MAX_RAM || base.raw % PAGE_SIZE != 0 || size % PAGE_SIZE != 0 ||
-	    base.raw + size > FAKE_PA_LIMIT) {
+	    base.raw + size > FAKE_PA_LIMIT)
 		abort();
-	}
 	at = mmap(fake_ram_base + base.raw, size, PROT_READ | PROT_WRITE,
 	          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	if (at == MAP_FAILED) {
@@ -153,12 +132,10 @@ void fake_ram_add(pa_t base, uint64_t size)
 
 bool fake_is_ram(pa_t base, uint64_t size)
 {
-	for (unsigned i = 0; i < nr_ram; i++) {
+	for (unsigned i = 0; i < nr_ram; i++)
 		if (base.raw >= ram[i].base && size <= ram[i].size &&
-		    base.raw - ram[i].base <= ram[i].size - size) {
+		    base.raw - ram[i].base <= ram[i].size - size)
 			return true;
-		}
-	}
 	return false;
 }
 
@@ -175,23 +152,18 @@ void spin_lock(spinlock_t *l) NO_TSA
 	for (unsigned i = 0; i < nr_held; i++) {
 		const spinlock_t *h = held[i].lock;
 
-		if (h == l) {
+		if (h == l)
 			panic("spin_lock: class %u is locked already", l->cls);
-		}
-		if (held[i].cpu != fake_pcpu) {
+		if (held[i].cpu != fake_pcpu)
 			continue;
-		}
 		/* Two of one class: only run queues, the lower CPU's (in an array) first. */
-		if (h->cls > l->cls || (h->cls == l->cls && (l->cls != LOCK_RQ || h > l))) {
+		if (h->cls > l->cls || (h->cls == l->cls && (l->cls != LOCK_RQ || h > l)))
 			panic("spin_lock: class %u taken while class %u is held", l->cls, h->cls);
-		}
 	}
-	if (l->owner != l->next) {
+	if (l->owner != l->next)
 		panic("spin_lock: class %u is not free, and nobody holds it", l->cls);
-	}
-	if (nr_held == MAX_HELD) {
+	if (nr_held == MAX_HELD)
 		panic("spin_lock: too many locks");
-	}
 	l->next++;
 	held[nr_held].lock = l;
 	held[nr_held++].cpu = fake_pcpu;
@@ -201,9 +173,8 @@ void spin_unlock(spinlock_t *l) NO_TSA
 {
 	for (unsigned i = 0; i < nr_held; i++) {
 		if (held[i].lock == l) {
-			if (held[i].cpu != fake_pcpu) {
+			if (held[i].cpu != fake_pcpu)
 				panic("spin_unlock: class %u is another CPU's", l->cls);
-			}
 			held[i] = held[--nr_held];
 			l->owner++;
 			return;
@@ -216,9 +187,8 @@ unsigned fake_locks_held(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < nr_held; i++) {
+	for (unsigned i = 0; i < nr_held; i++)
 		n += held[i].cpu == fake_pcpu;
-	}
 	return n;
 }
 
@@ -232,9 +202,8 @@ __attribute__((weak)) noreturn void panic(const char *fmt, ...)
 	va_end(ap);
 	if (fake_panic_expected) {
 		/* Whoever held them does not come back. */
-		while (nr_held != 0) {
+		while (nr_held != 0)
 			held[--nr_held].lock->owner++;
-		}
 		longjmp(fake_panic_jmp, 1);
 	}
 	fprintf(stderr, "unexpected panic: %s\n", fake_panic_msg);
@@ -287,16 +256,12 @@ __attribute__((weak)) void arch_dcache_clean_inval_poc(const void *start, uint64
 	cache_op("cleaninval", start, size);
 }
 
-__attribute__((weak)) void arch_icache_inval_all(void)
-{
-	fake_log_token("ic all");
-}
+__attribute__((weak)) void arch_icache_inval_all(void) { fake_log_token("ic all"); }
 
 __attribute__((weak)) void arch_zero(void *start, uint64_t size)
 {
-	if ((uintptr_t)start % 64 != 0 || size % 64 != 0) {
+	if ((uintptr_t)start % 64 != 0 || size % 64 != 0)
 		panic("arch_zero: not a multiple of 64");
-	}
 	cache_op("zero", start, size);
 	memset(start, 0, size);
 }
@@ -314,7 +279,6 @@ void fake_reset(void)
 	nr_held = 0;
 	fake_panic_expected = false;
 	fake_log_lines = 0;
-	if (fake_ram_base != NULL) {
+	if (fake_ram_base != NULL)
 		ram_reserve();
-	}
 }

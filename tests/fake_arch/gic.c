@@ -12,10 +12,7 @@
 struct fake_gic_cpu fake_gic[MAX_PCPUS];
 static struct arch_gic_info info;
 
-static struct fake_gic_cpu *me(void)
-{
-	return &fake_gic[this_pcpu()->id];
-}
+static struct fake_gic_cpu *me(void) { return &fake_gic[this_pcpu()->id]; }
 
 void fake_gic_init(unsigned version, unsigned nr_lrs)
 {
@@ -27,10 +24,7 @@ void fake_gic_init(unsigned version, unsigned nr_lrs)
 	                              .linked_lrs = true};
 }
 
-void fake_gic_unlink(void)
-{
-	info.linked_lrs = false;
-}
+void fake_gic_unlink(void) { info.linked_lrs = false; }
 
 void fake_gic_count_reset(unsigned cpu)
 {
@@ -40,10 +34,7 @@ void fake_gic_count_reset(unsigned cpu)
 	g->clear_actives = 0;
 }
 
-const struct arch_gic_info *arch_gic_info(void)
-{
-	return &info;
-}
+const struct arch_gic_info *arch_gic_info(void) { return &info; }
 
 uint64_t arch_gic_lr_read(unsigned n)
 {
@@ -74,9 +65,8 @@ uint32_t arch_gic_elrsr(void)
 	for (unsigned i = 0; i < info.nr_lrs; i++) {
 		uint64_t lr = me()->lr[i];
 
-		if (!(lr & LR_STATE) && ((lr & LR_HW) || !(lr & LR_EOI))) {
+		if (!(lr & LR_STATE) && ((lr & LR_HW) || !(lr & LR_EOI)))
 			empty |= BIT32(i);
-		}
 	}
 	return empty;
 }
@@ -120,15 +110,9 @@ struct arch_gic_vmcr arch_gic_vmcr_decode(uint32_t vmcr)
 	                              .split = (vmcr & FAKE_VMCR_EOIMODE) != 0};
 }
 
-uint32_t arch_gic_vmcr_read(void)
-{
-	return me()->vmcr;
-}
+uint32_t arch_gic_vmcr_read(void) { return me()->vmcr; }
 
-void arch_gic_set_active(uint32_t intid)
-{
-	me()->ppi_active[intid] = true;
-}
+void arch_gic_set_active(uint32_t intid) { me()->ppi_active[intid] = true; }
 
 void arch_gic_clear_active(uint32_t intid)
 {
@@ -153,16 +137,14 @@ static int hppi(const struct fake_gic_cpu *g)
 	int best = -1;
 	unsigned best_prio = 0x100;
 
-	if (!(g->hcr & VGIC_HCR_EN)) {
+	if (!(g->hcr & VGIC_HCR_EN))
 		return -1;
-	}
 	for (unsigned i = 0; i < info.nr_lrs; i++) {
 		uint64_t lr = g->lr[i];
 		unsigned prio = (unsigned)FIELD_GET(LR_PRIORITY, lr);
 
-		if ((lr & LR_STATE) != LR_PENDING || !((lr & LR_GROUP1) ? c.grp1 : c.grp0)) {
+		if ((lr & LR_STATE) != LR_PENDING || !((lr & LR_GROUP1) ? c.grp1 : c.grp0))
 			continue;
-		}
 		/* Of equal ones any may come first; this takes the lowest INTID. */
 		if (prio < c.pmr && prio < running_priority(g) &&
 		    (prio < best_prio ||
@@ -193,9 +175,8 @@ uint32_t fake_gic_iar(unsigned cpu)
 	struct fake_gic_cpu *g = &fake_gic[cpu];
 	int n = hppi(g);
 
-	if (n < 0) {
+	if (n < 0)
 		return GIC_INTID_NONE;
-	}
 	for (unsigned i = 0; i < info.nr_lrs; i++) {
 		/* One INTID in two list registers is unpredictable (5.2.2). */
 		assert(i == (unsigned)n || !(g->lr[i] & LR_STATE) ||
@@ -233,13 +214,11 @@ void fake_gic_eoir(unsigned cpu, uint32_t iar)
 {
 	struct fake_gic_cpu *g = &fake_gic[cpu];
 
-	if ((iar & 0x3ff) >= 1020 || g->apr == 0) {
+	if ((iar & 0x3ff) >= 1020 || g->apr == 0)
 		return;
-	}
 	g->apr &= g->apr - 1;
-	if (!(g->vmcr & FAKE_VMCR_EOIMODE)) {
+	if (!(g->vmcr & FAKE_VMCR_EOIMODE))
 		deactivate(cpu, iar);
-	}
 }
 
 bool fake_gic_dir(unsigned cpu, uint32_t iar)
@@ -247,12 +226,10 @@ bool fake_gic_dir(unsigned cpu, uint32_t iar)
 	struct fake_gic_cpu *g = &fake_gic[cpu];
 
 	/* GICv2: its page is not mapped. */
-	if (info.version == 2 || (g->hcr & VGIC_HCR_TDIR)) {
+	if (info.version == 2 || (g->hcr & VGIC_HCR_TDIR))
 		return false;
-	}
-	if (g->vmcr & FAKE_VMCR_EOIMODE) {
+	if (g->vmcr & FAKE_VMCR_EOIMODE)
 		deactivate(cpu, iar);
-	}
 	return true;
 }
 
@@ -262,26 +239,21 @@ uint32_t fake_gic_misr(unsigned cpu)
 	unsigned valid = 0, pending = 0;
 	uint32_t misr = 0;
 
-	if (!(g->hcr & VGIC_HCR_EN)) {
+	if (!(g->hcr & VGIC_HCR_EN))
 		return 0;
-	}
 	for (unsigned i = 0; i < info.nr_lrs; i++) {
 		uint64_t lr = g->lr[i];
 
 		valid += (lr & LR_STATE) != 0;
 		pending += (lr & LR_STATE) == LR_PENDING;
-		if ((lr & (LR_STATE | LR_HW | LR_EOI)) == LR_EOI) {
+		if ((lr & (LR_STATE | LR_HW | LR_EOI)) == LR_EOI)
 			misr |= FAKE_MISR_EOI;
-		}
 	}
-	if ((g->hcr & VGIC_HCR_UIE) && valid <= 1) {
+	if ((g->hcr & VGIC_HCR_UIE) && valid <= 1)
 		misr |= FAKE_MISR_U;
-	}
-	if ((g->hcr & VGIC_HCR_LRENPIE) && (g->hcr & VGIC_HCR_EOICOUNT)) {
+	if ((g->hcr & VGIC_HCR_LRENPIE) && (g->hcr & VGIC_HCR_EOICOUNT))
 		misr |= FAKE_MISR_LRENP;
-	}
-	if ((g->hcr & VGIC_HCR_NPIE) && pending == 0) {
+	if ((g->hcr & VGIC_HCR_NPIE) && pending == 0)
 		misr |= FAKE_MISR_NP;
-	}
 	return misr;
 }

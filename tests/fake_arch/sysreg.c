@@ -31,9 +31,8 @@ uint64_t fake_sysreg_poison(const char *name)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
 
-	for (; *name != '\0'; name++) {
+	for (; *name != '\0'; name++)
 		h = (h ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
-	}
 	return h;
 }
 
@@ -41,12 +40,10 @@ static unsigned index_of(const char *name)
 {
 	unsigned i = 0;
 
-	while (i < nr_regs && strcmp(regs[i].name, name) != 0) {
+	while (i < nr_regs && strcmp(regs[i].name, name) != 0)
 		i++;
-	}
-	if (i == MAX_REGS) {
+	if (i == MAX_REGS)
 		abort();
-	}
 	if (i == nr_regs) {
 		nr_regs++;
 		regs[i].name = name; /* a string literal of sysreg_read() and its like */
@@ -56,25 +53,13 @@ static unsigned index_of(const char *name)
 	return i;
 }
 
-void fake_sysreg_set(const char *name, uint64_t val)
-{
-	regs[index_of(name)].val = val;
-}
+void fake_sysreg_set(const char *name, uint64_t val) { regs[index_of(name)].val = val; }
 
-uint64_t fake_sysreg_get(const char *name)
-{
-	return regs[index_of(name)].val;
-}
+uint64_t fake_sysreg_get(const char *name) { return regs[index_of(name)].val; }
 
-unsigned fake_sysreg_reads(const char *name)
-{
-	return regs[index_of(name)].reads;
-}
+unsigned fake_sysreg_reads(const char *name) { return regs[index_of(name)].reads; }
 
-unsigned fake_sysreg_writes(const char *name)
-{
-	return regs[index_of(name)].writes;
-}
+unsigned fake_sysreg_writes(const char *name) { return regs[index_of(name)].writes; }
 
 uint64_t fake_sysreg_read(const char *name)
 {

@@ -22,15 +22,9 @@ void fake_timer_reset(void)
 	}
 }
 
-uint64_t arch_counter(void)
-{
-	return __atomic_load_n(&fake_now, __ATOMIC_RELAXED);
-}
+uint64_t arch_counter(void) { return __atomic_load_n(&fake_now, __ATOMIC_RELAXED); }
 
-uint64_t arch_counter_hz(void)
-{
-	return fake_hz;
-}
+uint64_t arch_counter_hz(void) { return fake_hz; }
 
 void arch_timer_set(uint64_t deadline)
 {

@@ -22,10 +22,7 @@ static struct {
 	uint64_t base, desc;
 } tlb[NR_ENTRIES];
 
-static unsigned level_shift(unsigned level)
-{
-	return 12 + 9 * (3 - level);
-}
+static unsigned level_shift(unsigned level) { return 12 + 9 * (3 - level); }
 
 /* The slot for a key. Another key may live there: then it is evicted, which a TLB may always do. */
 static unsigned slot_of(uint16_t vmid, unsigned level, uint64_t base)
@@ -74,9 +71,8 @@ bool fake_tlb_translate(uint64_t vttbr, ipa_t a, struct fake_tlb_hit *out)
 			desc = tlb[i].desc;
 		} else {
 			desc = ((const uint64_t *)pa_to_ptr(pa(table)))[index];
-			if ((desc & PTE_VALID) == 0) {
+			if ((desc & PTE_VALID) == 0)
 				return false;
-			}
 			tlb[i].used = true;
 			tlb[i].level = (uint8_t)l;
 			tlb[i].vmid = vmid;
@@ -87,9 +83,8 @@ bool fake_tlb_translate(uint64_t vttbr, ipa_t a, struct fake_tlb_hit *out)
 		hit = is_leaf(desc, l);
 		table = desc & PTE_ADDR_MASK;
 	}
-	if (!hit) {
+	if (!hit)
 		panic("walk: reserved descriptor 0x%llx at level 3", (unsigned long long)desc);
-	}
 	out->desc = desc;
 	out->level = level;
 	out->pa = pa((desc & PTE_ADDR_MASK & ~(BIT(level_shift(level)) - 1)) |
@@ -99,19 +94,14 @@ bool fake_tlb_translate(uint64_t vttbr, ipa_t a, struct fake_tlb_hit *out)
 
 bool fake_tlb_refers(pa_t table)
 {
-	for (unsigned i = 0; i < NR_ENTRIES; i++) {
+	for (unsigned i = 0; i < NR_ENTRIES; i++)
 		if (tlb[i].used && !is_leaf(tlb[i].desc, tlb[i].level) &&
-		    (tlb[i].desc & PTE_ADDR_MASK) == table.raw) {
+		    (tlb[i].desc & PTE_ADDR_MASK) == table.raw)
 			return true;
-		}
-	}
 	return false;
 }
 
-void fake_tlb_reset(void)
-{
-	memset(tlb, 0, sizeof(tlb));
-}
+void fake_tlb_reset(void) { memset(tlb, 0, sizeof(tlb)); }
 
 void pte_store(uint64_t *pte, uint64_t desc)
 {
@@ -139,9 +129,8 @@ void arch_tlb_s2_range(uint64_t vttbr, ipa_t start, uint64_t pages)
 		for (unsigned l = 1; l <= 3; l++) {
 			uint64_t a = start.raw + i * PAGE_SIZE;
 
-			if (cached(vmid, l, ALIGN_DOWN(a, BIT(level_shift(l))), &slot)) {
+			if (cached(vmid, l, ALIGN_DOWN(a, BIT(level_shift(l))), &slot))
 				tlb[slot].used = false;
-			}
 		}
 	}
 }
@@ -151,9 +140,8 @@ void arch_tlb_s2_vmid(uint64_t vttbr)
 	uint16_t vmid = (uint16_t)(vttbr >> VTTBR_VMID_SHIFT);
 
 	fake_logf("tlbi vmid=%u", vmid);
-	for (unsigned i = 0; i < NR_ENTRIES; i++) {
+	for (unsigned i = 0; i < NR_ENTRIES; i++)
 		tlb[i].used = tlb[i].used && tlb[i].vmid != vmid;
-	}
 }
 
 void arch_tlb_all_vmids(void)
@@ -163,25 +151,13 @@ void arch_tlb_all_vmids(void)
 }
 
 /* Stage-2 entries may stay: it is for stage 1 and instruction caches. */
-void arch_tlb_local_stage1(void)
-{
-	fake_log_token("tlbi local");
-}
+void arch_tlb_local_stage1(void) { fake_log_token("tlbi local"); }
 
-void arch_tlb_s2_publish(void)
-{
-	fake_log_token("publish");
-}
+void arch_tlb_s2_publish(void) { fake_log_token("publish"); }
 
-void arch_tlb_el2_all(void)
-{
-	fake_log_token("tlbi el2");
-}
+void arch_tlb_el2_all(void) { fake_log_token("tlbi el2"); }
 
-uint64_t arch_vttbr_read(void)
-{
-	return fake_vttbr;
-}
+uint64_t arch_vttbr_read(void) { return fake_vttbr; }
 
 void arch_vttbr_write(uint64_t vttbr)
 {

@@ -83,21 +83,18 @@ int main(int argc, char **argv)
 	daif = uk_irq_save();
 	read_all(was);
 	while (uk_ticks() < end || rounds < 20) {
-		for (unsigned r = 0; r < NR_REGS; r++) {
+		for (unsigned r = 0; r < NR_REGS; r++)
 			in[r] = (was[r] & ~masks[r]) | (next() & masks[r]);
-		}
 		write_all(in);
 		tg_spin_us(rounds & 1 ? 6000 : 100); /* longer than a slice every other time */
 		read_all(out);
-		for (unsigned r = 0; r < NR_REGS; r++) {
+		for (unsigned r = 0; r < NR_REGS; r++)
 			wrong[r] += (out[r] & masks[r]) != (in[r] & masks[r]);
-		}
 		rounds++;
 	}
 	write_all(was);
 	uk_irq_restore(daif);
-	for (unsigned r = 0; r < NR_REGS; r++) {
+	for (unsigned r = 0; r < NR_REGS; r++)
 		tg_eq(wrong[r], 0, names[r]);
-	}
 	return tg_end();
 }

@@ -11,18 +11,14 @@
 #define PSCI_SYSTEM_OFF 0x84000008u
 #define PSCI_CPU_OFF 0x84000002u
 
-static void nothing(void *arg)
-{
-	(void)arg;
-}
+static void nothing(void *arg) { (void)arg; }
 
 static void last_off(void *arg)
 {
 	(void)arg;
 	/* CPU 0 is off soon; then this one is the last. */
-	while (uk_psci(0xc4000004u, uk_machine()->mpidr[0], 0, 0) == 0) {
+	while (uk_psci(0xc4000004u, uk_machine()->mpidr[0], 0, 0) == 0)
 		uk_cpu_relax();
-	}
 }
 
 /* Vectors where nothing is: the exception cannot be taken, over and over. */
@@ -54,9 +50,8 @@ int main(int argc, char **argv)
 		uk_cpu_start(1, last_off, NULL);
 		(void)uk_psci(PSCI_CPU_OFF, 0, 0, 0);
 	} else if (strcmp(what, "off_busy") == 0) {
-		for (unsigned cpu = 1; cpu < uk_machine()->nr_cpus; cpu++) {
+		for (unsigned cpu = 1; cpu < uk_machine()->nr_cpus; cpu++)
 			uk_cpu_start(cpu, cpu & 1 ? nothing : last_off, NULL);
-		}
 		(void)uk_psci(PSCI_SYSTEM_OFF, 0, 0, 0);
 	} else if (strcmp(what, "bad_vectors") == 0) {
 		bad_vectors();

@@ -32,16 +32,14 @@ static volatile uint32_t job_done;
 
 static void wait_off(unsigned cpu)
 {
-	while (!uk_cpu_is_off(cpu)) {
+	while (!uk_cpu_is_off(cpu))
 		uk_cpu_relax();
-	}
 }
 
 static void run_on(unsigned cpu, void (*fn)(void *), void *arg)
 {
-	if (uk_cpu_start(cpu, fn, arg)) {
+	if (uk_cpu_start(cpu, fn, arg))
 		uk_crash("a CPU does not start");
-	}
 }
 
 #define SGI_ONE 8u
@@ -52,11 +50,10 @@ static volatile uint32_t ready, got_one[UK_MAX_CPUS], got_all[UK_MAX_CPUS], over
 static void on_one(unsigned intid, void *arg)
 {
 	(void)arg;
-	if (intid == SGI_ONE) {
+	if (intid == SGI_ONE)
 		__atomic_add_fetch(&got_one[uk_cpu_id()], 1, __ATOMIC_ACQ_REL);
-	} else {
+	else
 		__atomic_add_fetch(&got_all[uk_cpu_id()], 1, __ATOMIC_ACQ_REL);
-	}
 }
 
 static void sleeper(void *arg)
@@ -68,9 +65,8 @@ static void sleeper(void *arg)
 	uk_irq_enable(SGI_ONE);
 	uk_irq_enable(SGI_ALL);
 	__atomic_add_fetch(&ready, 1, __ATOMIC_ACQ_REL);
-	while (!__atomic_load_n(&over, __ATOMIC_ACQUIRE)) {
+	while (!__atomic_load_n(&over, __ATOMIC_ACQUIRE))
 		uk_wfi();
-	}
 	uk_irq_restore(daif);
 }
 
@@ -81,9 +77,8 @@ void sgi_others(void)
 
 	uk_irq_register(SGI_ONE, on_one, NULL);
 	uk_irq_register(SGI_ALL, on_one, NULL);
-	for (unsigned cpu = 1; cpu < nr_cpus; cpu++) {
+	for (unsigned cpu = 1; cpu < nr_cpus; cpu++)
 		run_on(cpu, sleeper, NULL);
-	}
 	tg_check(tg_until_u32(&ready, nr_cpus - 1, 5000000), "other CPUs are up");
 	for (unsigned round = 0; round < ROUNDS && lost == 0; round++) {
 		unsigned cpu = round % nr_cpus;
@@ -95,9 +90,8 @@ void sgi_others(void)
 	tg_eq(lost, 0, "SGI to each CPU, 200 rounds");
 	for (unsigned round = 0; round < ROUNDS && lost == 0; round++) {
 		g_sgi_others(SGI_ALL);
-		for (unsigned cpu = 1; cpu < nr_cpus; cpu++) {
+		for (unsigned cpu = 1; cpu < nr_cpus; cpu++)
 			lost += !tg_until_u32(&got_all[cpu], round + 1, 5000000);
-		}
 	}
 	tg_eq(lost, 0, "SGI to all others, 200 rounds");
 	for (unsigned cpu = 0; cpu < nr_cpus; cpu++) {
@@ -107,9 +101,8 @@ void sgi_others(void)
 	tg_eq(stray, 0, "SGIs: none too many, none to the wrong CPU");
 	over = 1;
 	g_sgi_others(SGI_ALL);
-	for (unsigned cpu = 1; cpu < nr_cpus; cpu++) {
+	for (unsigned cpu = 1; cpu < nr_cpus; cpu++)
 		wait_off(cpu);
-	}
 	uk_irq_unregister(SGI_ONE);
 	uk_irq_unregister(SGI_ALL);
 }
@@ -180,9 +173,8 @@ static void take_spi(void *arg)
 	} while (id == G_NONE && uk_ticks() < end);
 	__atomic_store_n(&other_ack, id, __ATOMIC_RELEASE);
 	tg_until_u32(&other_go, 1, 5000000);
-	if (id != G_NONE) {
+	if (id != G_NONE)
 		g_eoi(mine);
-	}
 	uk_irq_restore(daif);
 }
 
@@ -224,9 +216,8 @@ void spi_moves(void)
 	g_pend(SPI);
 	g_set_target(SPI, 0);
 	/* QEMU's GICv2 forwards it even so; an active SPI is not to be (IHI 0048B 3.2.4). */
-	if (g_is_v3() || uk_machine()->on_atoll) {
+	if (g_is_v3() || uk_machine()->on_atoll)
 		tg_eq(g_ack(NULL), G_NONE, "active there, pending and moved here: not signalled");
-	}
 	other_go = 1;
 	wait_off(1);
 	tg_eq(ack_soon(), SPI, "signalled here after EOI there");
@@ -301,13 +292,11 @@ void storms(void)
 		g_set_target(SPI + cpu, (cpu + 1) % nr_cpus);
 	}
 	job_done = 0;
-	for (unsigned cpu = 1; cpu < nr_cpus; cpu++) {
+	for (unsigned cpu = 1; cpu < nr_cpus; cpu++)
 		run_on(cpu, storm, NULL);
-	}
 	storm(NULL);
-	for (unsigned cpu = 1; cpu < nr_cpus; cpu++) {
+	for (unsigned cpu = 1; cpu < nr_cpus; cpu++)
 		wait_off(cpu);
-	}
 	for (unsigned cpu = 0; cpu < nr_cpus; cpu++) {
 		wrong += storm_hits[cpu] != STORM;
 		uk_irq_unregister(SPI + cpu);

@@ -46,10 +46,7 @@ static void loads(void)
 	tg_eq(LOAD("ldr %w0, [%1, %1]", prio / 2) & 0xf8f8f8f8, 0xf8102088, "LDR, register offset");
 }
 
-static uint32_t prio_word(unsigned n)
-{
-	return mmio_read32(prio + 4 * n) & 0xf8f8f8f8;
-}
+static uint32_t prio_word(unsigned n) { return mmio_read32(prio + 4 * n) & 0xf8f8f8f8; }
 
 static void stores(void)
 {
@@ -180,9 +177,8 @@ static void is_abort(struct tg_fault f, uint64_t far, bool write, const char *wh
 	bool ok = f.count == 1 && TG_EC(f) == EC_DABT && TG_FSC(f) == FSC_EXTERNAL &&
 	          f.far == far && ((f.esr & ISS_WNR) != 0) == write && (f.esr & ISS_IL);
 
-	if (!tg_check(ok, what)) {
+	if (!tg_check(ok, what))
 		printf("mmio: %u exceptions, ESR %#lx FAR %#lx\n", f.count, f.esr, f.far);
-	}
 }
 
 static void aborts(void)
@@ -254,9 +250,8 @@ static void flash(void)
 			sum |= mmio_read64(base + (off & ~7ul));
 			sum |= mmio_read8(base + off);
 		}
-		for (uint64_t off = 0x4000000; off < 0x4040000; off += 64) {
+		for (uint64_t off = 0x4000000; off < 0x4040000; off += 64)
 			sum |= mmio_read64(base + off);
-		}
 	});
 	tg_check(f.count == 0 && sum == 0, "flash reads 0");
 	f = TG_TRY({
@@ -281,9 +276,8 @@ static void virtio_slots(void)
 		mmio_write32(slot + 0x70, 0);
 	});
 	tg_check(f.count == 0 && wrong == 0, "32 empty virtio-mmio slots");
-	if (uk_machine()->on_atoll) {
+	if (uk_machine()->on_atoll)
 		tg_eq(mmio_read32(0x0a000004), 2, "virtio-mmio version 2");
-	}
 }
 
 static void cache_maintenance(void)

@@ -20,15 +20,9 @@
 static uint64_t rtc;
 static volatile uint32_t fired;
 
-static uint32_t get(unsigned reg)
-{
-	return mmio_read32(rtc + reg);
-}
+static uint32_t get(unsigned reg) { return mmio_read32(rtc + reg); }
 
-static void set(unsigned reg, uint32_t val)
-{
-	mmio_write32(rtc + reg, val);
-}
+static void set(unsigned reg, uint32_t val) { mmio_write32(rtc + reg, val); }
 
 static void on_alarm(unsigned intid, void *arg)
 {
@@ -38,10 +32,7 @@ static void on_alarm(unsigned intid, void *arg)
 	fired = fired + 1;
 }
 
-static bool second_is(void *sec)
-{
-	return get(DR) >= (uintptr_t)sec;
-}
+static bool second_is(void *sec) { return get(DR) >= (uintptr_t)sec; }
 
 int main(void)
 {

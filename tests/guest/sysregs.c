@@ -32,10 +32,7 @@ static struct tg_fault read_enc(unsigned enc)
 	return TG_TRY(value = 0xdead; value = fn());
 }
 
-static bool reads(unsigned enc)
-{
-	return read_enc(enc).count == 0;
-}
+static bool reads(unsigned enc) { return read_enc(enc).count == 0; }
 
 /* An UNDEF exception with the syndrome that an undefined instruction has, at that instruction. */
 static bool undefined(unsigned enc)
@@ -46,15 +43,9 @@ static bool undefined(unsigned enc)
 }
 
 /* For counting what is not as it should be. */
-static unsigned faulted(unsigned enc)
-{
-	return !reads(enc);
-}
+static unsigned faulted(unsigned enc) { return !reads(enc); }
 
-static unsigned is_defined(unsigned enc)
-{
-	return !undefined(enc);
-}
+static unsigned is_defined(unsigned enc) { return !undefined(enc); }
 
 static void id_registers(void)
 {
@@ -65,9 +56,8 @@ static void id_registers(void)
 			faults += faulted(ENC(3, 0, 0, crm, op2));
 			/* Reserved: RAZ. Of CRm 4 to 7 an Armv8.0 CPU has PFR0, DFR0, AFR, ISAR. */
 			if ((crm == 2 && op2 == 7) || (crm == 3 && (op2 == 3 || op2 == 7)) ||
-			    (crm >= 4 && op2 >= 6) || (crm == 4 && (op2 == 2 || op2 == 3))) {
+			    (crm >= 4 && op2 >= 6) || (crm == 4 && (op2 == 2 || op2 == 3)))
 				nonzero += value != 0;
-			}
 		}
 	}
 	tg_eq(faults, 0, "all 56 ID registers read");
@@ -82,9 +72,8 @@ static void id_registers(void)
 	tg_check(reads(ENC(3, 3, 0, 0, 7)), "DCZID_EL0");
 	reads(ENC(3, 0, 0, 4, 0));
 	tg_eq(value >> 16 & 0xff, 0, "ID_AA64PFR0: FP and AdvSIMD");
-	if (uk_machine()->gic_version == 3) {
+	if (uk_machine()->gic_version == 3)
 		tg_eq(value >> 24 & 15, 1, "ID_AA64PFR0.GIC: system registers");
-	}
 }
 
 static void hidden(void)
@@ -110,25 +99,20 @@ static void hidden(void)
 		wrong += is_defined(ENC(3, 3, 9, 14, op2));
 	}
 	wrong += is_defined(ENC(3, 0, 9, 14, 1)) + is_defined(ENC(3, 0, 9, 14, 2));
-	for (unsigned crm = 8; crm < 16; crm++) {
-		for (unsigned op2 = 0; op2 < 8; op2++) {
+	for (unsigned crm = 8; crm < 16; crm++)
+		for (unsigned op2 = 0; op2 < 8; op2++)
 			wrong += is_defined(ENC(3, 3, 14, crm, op2));
-		}
-	}
 	tg_eq(wrong, 0, "PMU registers are undefined");
 	wrong = 0;
 	for (unsigned crn = 11; crn < 16; crn += 4) {
-		for (unsigned op1 = 0; op1 < 8; op1++) {
-			for (unsigned low = 0; low < 128; low++) {
+		for (unsigned op1 = 0; op1 < 8; op1++)
+			for (unsigned low = 0; low < 128; low++)
 				wrong += is_defined(ENC(3, op1, crn, low >> 3, low & 7));
-			}
-		}
 	}
 	tg_eq(wrong, 0, "2048 implementation-defined registers are undefined");
 	wrong = 0;
-	for (unsigned low = 0; low < 2048; low++) {
+	for (unsigned low = 0; low < 2048; low++)
 		wrong += is_defined(ENC(2, 1, low >> 7, low >> 3 & 15, low & 7));
-	}
 	tg_eq(wrong, 0, "trace registers are undefined");
 	wrong = is_defined(ENC(3, 0, 1, 2, 0));                                   /* ZCR_EL1 */
 	wrong += is_defined(ENC(3, 0, 1, 0, 5)) + is_defined(ENC(3, 0, 1, 0, 6)); /* RGSR, GCR */
@@ -150,11 +134,9 @@ static void above(void)
 	unsigned wrong = 0;
 
 	/* op1 4: EL2, 5: EL12, 6: EL3, 7: EL1 of Secure state. */
-	for (unsigned op1 = 4; op1 < 8; op1++) {
-		for (unsigned low = 0; low < 2048; low++) {
+	for (unsigned op1 = 4; op1 < 8; op1++)
+		for (unsigned low = 0; low < 2048; low++)
 			wrong += is_defined(ENC(3, op1, low >> 7, low >> 3 & 15, low & 7));
-		}
-	}
 	tg_eq(wrong, 0, "registers of EL2 and EL3 are undefined");
 }
 
@@ -164,9 +146,8 @@ static void timers(void)
 
 	wrong += faulted(ENC(3, 3, 14, 0, 0)) + faulted(ENC(3, 3, 14, 0, 1)) +
 	         faulted(ENC(3, 3, 14, 0, 2));
-	for (unsigned op2 = 0; op2 < 3; op2++) {
+	for (unsigned op2 = 0; op2 < 3; op2++)
 		wrong += faulted(ENC(3, 3, 14, 2, op2)) + faulted(ENC(3, 3, 14, 3, op2));
-	}
 	wrong += faulted(ENC(3, 0, 14, 1, 0));
 	tg_eq(wrong, 0, "counters, CNTP, CNTV, CNTKCTL read");
 	tg_check(undefined(ENC(3, 7, 14, 2, 1)), "CNTPS_CTL_EL1 is undefined");
@@ -247,15 +228,13 @@ static void sweep(void)
 	unsigned native = 0, undef = 0, other = 0;
 	uint64_t daif = uk_irq_save();
 
-	for (unsigned enc = 0; enc < NR_ENC; enc++) {
-		if (reads(enc)) {
+	for (unsigned enc = 0; enc < NR_ENC; enc++)
+		if (reads(enc))
 			native++;
-		} else if (undefined(enc)) {
+		else if (undefined(enc))
 			undef++;
-		} else {
+		else
 			other++;
-		}
-	}
 	uk_irq_restore(daif);
 	printf("sysregs: of %u encodings %u read, %u are undefined\n", NR_ENC, native, undef);
 	tg_eq(other, 0, "every MRS reads or is undefined");
@@ -268,11 +247,9 @@ static void gic_registers(void)
 	if (uk_machine()->gic_version == 3) {
 		tg_check(reads(ENC(3, 0, 12, 12, 5)) && (value & 1), "ICC_SRE_EL1.SRE");
 	} else if (uk_machine()->on_atoll) {
-		for (unsigned crm = 8; crm < 13; crm++) {
-			for (unsigned op2 = 0; op2 < 8; op2++) {
+		for (unsigned crm = 8; crm < 13; crm++)
+			for (unsigned op2 = 0; op2 < 8; op2++)
 				wrong += is_defined(ENC(3, 0, 12, crm, op2));
-			}
-		}
 		tg_eq(wrong, 0, "GICv2: no ICC registers");
 	}
 }
@@ -286,9 +263,8 @@ int main(void)
 	gic_registers();
 	debug();
 	above();
-	if (uk_machine()->on_atoll) {
+	if (uk_machine()->on_atoll)
 		hidden();
-	}
 	sweep();
 	return tg_end();
 }

@@ -28,9 +28,8 @@ static bool on_fault(struct uk_regs *regs)
 	struct tg_fault *f = &catch[cpu].fault;
 	unsigned ec = (unsigned)(regs->esr >> 26 & 63);
 
-	if (!catch[cpu].armed) {
+	if (!catch[cpu].armed)
 		return false;
-	}
 	f->count++;
 	f->esr = regs->esr;
 	f->far = regs->far;
@@ -56,9 +55,8 @@ bool tg_check(bool ok, const char *what)
 
 bool tg_eq(uint64_t got, uint64_t expected, const char *what)
 {
-	if (got == expected) {
+	if (got == expected)
 		return tg_check(true, what);
-	}
 	checks++;
 	failed++;
 	printf("%s: %s ... FAIL (0x%" PRIx64 ", expected 0x%" PRIx64 ")\n", prog, what, got,
@@ -72,19 +70,15 @@ int tg_end(void)
 	return failed || checks == 0;
 }
 
-static uint64_t us_to_ticks(uint64_t us)
-{
-	return us * uk_tick_hz() / 1000000;
-}
+static uint64_t us_to_ticks(uint64_t us) { return us * uk_tick_hz() / 1000000; }
 
 bool tg_until(bool (*fn)(void *), void *arg, uint64_t us)
 {
 	uint64_t end = uk_ticks() + us_to_ticks(us);
 
 	while (!fn(arg)) {
-		if (uk_ticks() > end) {
+		if (uk_ticks() > end)
 			return fn(arg);
-		}
 		uk_cpu_relax();
 	}
 	return true;
@@ -95,9 +89,8 @@ bool tg_until_u32(const volatile uint32_t *p, uint32_t at_least, uint64_t us)
 	uint64_t end = uk_ticks() + us_to_ticks(us);
 
 	while (__atomic_load_n(p, __ATOMIC_ACQUIRE) < at_least) {
-		if (uk_ticks() > end) {
+		if (uk_ticks() > end)
 			return __atomic_load_n(p, __ATOMIC_ACQUIRE) >= at_least;
-		}
 		uk_cpu_relax();
 	}
 	return true;
@@ -107,9 +100,8 @@ void tg_spin_us(uint64_t us)
 {
 	uint64_t end = uk_ticks() + us_to_ticks(us);
 
-	while (uk_ticks() < end) {
+	while (uk_ticks() < end)
 		uk_cpu_relax();
-	}
 }
 
 void tg_fault_arm(void)

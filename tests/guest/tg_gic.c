@@ -38,15 +38,9 @@
 static uint64_t rdist[UK_MAX_CPUS];
 static uint8_t target[UK_MAX_CPUS];
 
-bool g_is_v3(void)
-{
-	return uk_machine()->gic_version == 3;
-}
+bool g_is_v3(void) { return uk_machine()->gic_version == 3; }
 
-uint64_t g_dist(void)
-{
-	return uk_machine()->gicd_base;
-}
+uint64_t g_dist(void) { return uk_machine()->gicd_base; }
 
 uint64_t g_redist(unsigned cpu)
 {
@@ -56,12 +50,10 @@ uint64_t g_redist(unsigned cpu)
 	for (uint64_t r = uk_machine()->gicr_base;; r += GICR_STRIDE) {
 		uint64_t typer = mmio_read64(r + GICR_TYPER);
 
-		if (typer >> 32 == aff) {
+		if (typer >> 32 == aff)
 			return r;
-		}
-		if (typer & GICR_TYPER_LAST) {
+		if (typer & GICR_TYPER_LAST)
 			uk_crash("no redistributor for this CPU");
-		}
 	}
 }
 
@@ -78,20 +70,11 @@ void g_cpu_init(void)
 	}
 }
 
-uint64_t g_private(void)
-{
-	return g_is_v3() ? rdist[uk_cpu_id()] + GICR_SGI : g_dist();
-}
+uint64_t g_private(void) { return g_is_v3() ? rdist[uk_cpu_id()] + GICR_SGI : g_dist(); }
 
-static uint64_t frame(unsigned intid)
-{
-	return intid < 32 ? g_private() : g_dist();
-}
+static uint64_t frame(unsigned intid) { return intid < 32 ? g_private() : g_dist(); }
 
-unsigned g_nr_intids(void)
-{
-	return ((mmio_read32(g_dist() + GICD_TYPER) & 31) + 1) * 32;
-}
+unsigned g_nr_intids(void) { return ((mmio_read32(g_dist() + GICD_TYPER) & 31) + 1) * 32; }
 
 bool g_get(unsigned intid, enum g_bits set)
 {
@@ -111,9 +94,8 @@ void g_disable(unsigned intid)
 		uint64_t reg = intid < 32 ? rdist[uk_cpu_id()] : g_dist() + GICD_CTLR;
 		uint32_t bit = intid < 32 ? 1u << 3 : 1u << 31;
 
-		while (mmio_read32(reg) & bit) {
+		while (mmio_read32(reg) & bit)
 			uk_cpu_relax();
-		}
 	}
 }
 
@@ -123,10 +105,7 @@ void g_set_priority(unsigned intid, uint8_t priority)
 	dsb_sy(); /* at the GIC before what follows */
 }
 
-uint8_t g_priority(unsigned intid)
-{
-	return mmio_read8(frame(intid) + GICD_IPRIORITYR + intid);
-}
+uint8_t g_priority(unsigned intid) { return mmio_read8(frame(intid) + GICD_IPRIORITYR + intid); }
 
 void g_set_edge(unsigned intid, bool edge)
 {
@@ -138,18 +117,14 @@ void g_set_edge(unsigned intid, bool edge)
 
 void g_set_target(unsigned intid, unsigned cpu)
 {
-	if (g_is_v3()) {
+	if (g_is_v3())
 		mmio_write64(g_dist() + GICD_IROUTER + 8ul * intid, uk_machine()->mpidr[cpu]);
-	} else {
+	else
 		mmio_write8(g_dist() + GICD_ITARGETSR + intid, target[cpu]);
-	}
 	dsb_sy(); /* at the GIC before what follows */
 }
 
-static uint64_t gicc(void)
-{
-	return uk_machine()->gicc_base;
-}
+static uint64_t gicc(void) { return uk_machine()->gicc_base; }
 
 unsigned g_ack(uint32_t *iar)
 {
@@ -163,9 +138,8 @@ unsigned g_ack(uint32_t *iar)
 	} else {
 		val = mmio_read32(gicc() + GICC_IAR);
 	}
-	if (iar) {
+	if (iar)
 		*iar = val;
-	}
 	return g_is_v3() ? val : val & 0x3ff;
 }
 
@@ -263,11 +237,10 @@ void g_sgi(unsigned cpu, unsigned intid)
 
 void g_sgi_self(unsigned intid)
 {
-	if (g_is_v3()) {
+	if (g_is_v3())
 		g_sgi(uk_cpu_id(), intid);
-	} else {
+	else
 		mmio_write32(g_dist() + GICD_SGIR, SGIR_SELF | intid);
-	}
 }
 
 void g_sgi_others(unsigned intid)

@@ -31,27 +31,12 @@ unsigned g_nr_intids(void);
 
 bool g_get(unsigned intid, enum g_bits set);
 void g_put(unsigned intid, enum g_bits what);
-static inline void g_enable(unsigned intid)
-{
-	g_put(intid, G_SETENABLE);
-}
+static inline void g_enable(unsigned intid) { g_put(intid, G_SETENABLE); }
 void g_disable(unsigned intid);
-static inline void g_pend(unsigned intid)
-{
-	g_put(intid, G_SETPENDING);
-}
-static inline void g_unpend(unsigned intid)
-{
-	g_put(intid, G_CLEARPENDING);
-}
-static inline bool g_pending(unsigned intid)
-{
-	return g_get(intid, G_SETPENDING);
-}
-static inline bool g_active(unsigned intid)
-{
-	return g_get(intid, G_SETACTIVE);
-}
+static inline void g_pend(unsigned intid) { g_put(intid, G_SETPENDING); }
+static inline void g_unpend(unsigned intid) { g_put(intid, G_CLEARPENDING); }
+static inline bool g_pending(unsigned intid) { return g_get(intid, G_SETPENDING); }
+static inline bool g_active(unsigned intid) { return g_get(intid, G_SETACTIVE); }
 void g_set_priority(unsigned intid, uint8_t priority);
 uint8_t g_priority(unsigned intid);
 void g_set_edge(unsigned intid, bool edge);

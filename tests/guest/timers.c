@@ -29,11 +29,10 @@ static uint64_t ctl(void)
 
 static void set_ctl(uint64_t val)
 {
-	if (which == UK_TIMER_VIRT) {
+	if (which == UK_TIMER_VIRT)
 		sysreg_write(cntv_ctl_el0, val);
-	} else {
+	else
 		sysreg_write(cntp_ctl_el0, val);
-	}
 	isb(); /* the line has its new level for what follows */
 }
 
@@ -44,11 +43,10 @@ static uint64_t cval(void)
 
 static void set_cval(uint64_t val)
 {
-	if (which == UK_TIMER_VIRT) {
+	if (which == UK_TIMER_VIRT)
 		sysreg_write(cntv_cval_el0, val);
-	} else {
+	else
 		sysreg_write(cntp_cval_el0, val);
-	}
 	isb(); /* the line has its new level for what follows */
 }
 
@@ -60,39 +58,27 @@ static uint64_t tval(void)
 
 static void set_tval(uint64_t val)
 {
-	if (which == UK_TIMER_VIRT) {
+	if (which == UK_TIMER_VIRT)
 		sysreg_write(cntv_tval_el0, val);
-	} else {
+	else
 		sysreg_write(cntp_tval_el0, val);
-	}
 	isb(); /* the line has its new level for what follows */
 }
 
-static uint64_t ticks(uint64_t us)
-{
-	return us * uk_tick_hz() / 1000000;
-}
+static uint64_t ticks(uint64_t us) { return us * uk_tick_hz() / 1000000; }
 
-static bool is_pending(void *want)
-{
-	return g_pending(intid) == (want != NULL);
-}
+static bool is_pending(void *want) { return g_pending(intid) == (want != NULL); }
 
 /* The GIC sees a level after "a finite time": asynchronous, but soon. */
-static bool pends(bool want)
-{
-	return tg_until(is_pending, want ? &which : NULL, 500000);
-}
+static bool pends(bool want) { return tg_until(is_pending, want ? &which : NULL, 500000); }
 
 static bool stays_idle(uint64_t us)
 {
 	uint64_t end = count() + ticks(us);
 
-	while (count() < end) {
-		if (g_pending(intid)) {
+	while (count() < end)
+		if (g_pending(intid))
 			return false;
-		}
-	}
 	return true;
 }
 
@@ -199,9 +185,8 @@ static void one_shot(void)
 	set_cval(due);
 	set_ctl(CTL_ENABLE);
 	/* Read in this order: a vCPU that waits for its CPU may find both true. */
-	if (g_pending(intid)) {
+	if (g_pending(intid))
 		check(count() >= due, "not pending before it is due");
-	}
 	check(pends(true), "pending when due");
 	check(count() >= due, "and not before");
 	check_eq(ctl(), CTL_ENABLE | CTL_ISTATUS, "ISTATUS when due");

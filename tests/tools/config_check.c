@@ -69,9 +69,8 @@ static void check(const void *data, size_t size, char **argv)
 		return;
 	}
 	config_check_files(&m, &fit, strtoull(argv[4], NULL, 0));
-	for (unsigned i = 0; i < m.nr_vms; i++) {
+	for (unsigned i = 0; i < m.nr_vms; i++)
 		printf("vm %s %s\n", m.vm[i].name, m.vm[i].valid ? "valid" : "refused");
-	}
 }
 
 int main(int argc, char **argv)

@@ -15,9 +15,8 @@ static inline struct frame look_up(pa_t p)
 
 	spin_lock(&page_lock);
 	e = leaf_of(pa_raw(p) / PAGE_SIZE);
-	if (e != NULL) {
+	if (e != NULL)
 		copy = *e;
-	}
 	spin_unlock(&page_lock);
 	return copy;
 }
@@ -29,10 +28,7 @@ static inline uint16_t page_owner_of(pa_t p)
 	return e.dirty ? (uint16_t)OWNER_DIRTY : e.owner;
 }
 
-static inline uint16_t page_refcount(pa_t p)
-{
-	return look_up(p).ref;
-}
+static inline uint16_t page_refcount(pa_t p) { return look_up(p).ref; }
 
 static inline uint64_t page_count_owned(uint16_t owner)
 {
@@ -57,9 +53,8 @@ static inline bool leaf_ok(uint64_t f, const struct frame *e)
 	bool is_free = kind_of(e->owner) <= DIRTY;
 	const struct frame *buddy = buddy_of(f, e->order);
 
-	if (is_free && buddy != NULL && buddy->order == e->order && buddy->owner == e->owner) {
+	if (is_free && buddy != NULL && buddy->order == e->order && buddy->owner == e->owner)
 		return false; /* should be one block */
-	}
 	return (e->ref == 0) == (is_free || e->owner == OWNER_RESERVED) &&
 	       (e->ref != 0 || !e->dirty);
 }
@@ -77,9 +72,8 @@ static inline bool lists_ok(void) REQUIRES(page_lock)
 			const struct frame *e = leaf_of(f);
 
 			if (e == NULL || e != frame_at(f) || e->order != o || e->prev != prev ||
-			    kind_of(e->owner) != l || pages[l] > total) {
+			    kind_of(e->owner) != l || pages[l] > total)
 				return false;
-			}
 			pages[l] += BIT(o);
 			prev = f;
 		}

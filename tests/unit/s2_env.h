@@ -32,24 +32,21 @@ static enum hyp_err env_alloc(unsigned order, pa_t *out)
 {
 	unsigned n = 1u << order;
 
-	if (env_fail_after == 0) {
+	if (env_fail_after == 0)
 		return HYP_ENOMEM;
-	}
 	env_fail_after -= env_fail_after > 0;
 	env_max_order = MAX(env_max_order, order);
 	for (unsigned i = 0; i < ENV_PAGES; i += n) {
 		bool used = false;
 
-		for (unsigned k = 0; k < n; k++) {
+		for (unsigned k = 0; k < n; k++)
 			used = used || env_used[i + k] != 0;
-		}
 		if (!used) {
 			memset(&env_used[i], 1, n);
 			env_live += n;
 			*out = pa(ENV_BASE + i * PAGE_SIZE);
-			for (unsigned k = 0; k < n * 512; k++) {
+			for (unsigned k = 0; k < n * 512; k++)
 				assert_int_equal(((uint64_t *)pa_to_ptr(*out))[k], 0);
-			}
 			return HYP_OK;
 		}
 	}

@@ -24,7 +24,7 @@
 	do {                                                                                       \
 		if (!(x)) {                                                                        \
 			fprintf(stderr, "sim: %s (line %d, t=%llu, cpu %u)\n", #x, __LINE__,       \
-				(unsigned long long)fake_now, fake_pcpu ? fake_pcpu->id : 99);     \
+			        (unsigned long long)fake_now, fake_pcpu ? fake_pcpu->id : 99);     \
 			abort();                                                                   \
 		}                                                                                  \
 	} while (0)
@@ -36,7 +36,7 @@ static struct cpu {
 	pthread_t thread;
 	pthread_cond_t go;
 	uint64_t wake_at;
-	uint64_t regs; /* what the CPU holds of p->loaded */
+	uint64_t regs;           /* what the CPU holds of p->loaded */
 	struct sim_guest *guest; /* runs, since then */
 	uint64_t since;
 	bool masked; /* busy in EL2 */
@@ -50,15 +50,9 @@ static bool quit, on;
 static struct sim_guest guests[MAX_GUESTS];
 static unsigned nr_guests;
 
-static bool pending(unsigned i)
-{
-	return fake_sgi[i] || cpus[i].call || fake_cnthp[i] <= fake_now;
-}
+static bool pending(unsigned i) { return fake_sgi[i] || cpus[i].call || fake_cnthp[i] <= fake_now; }
 
-static bool takes(unsigned i)
-{
-	return pending(i) && !cpus[i].masked;
-}
+static bool takes(unsigned i) { return pending(i) && !cpus[i].masked; }
 
 /* What the guest on that CPU did up to now. */
 static void settle(struct cpu *c)
@@ -98,9 +92,8 @@ void arch_cpu_idle(void)
 	unsigned id = this_pcpu()->id;
 
 	MUST(!this_pcpu()->cur);
-	while (!pending(id)) {
+	while (!pending(id))
 		wait_event(fake_cnthp[id]);
-	}
 }
 
 void irq_handle(void)
@@ -108,9 +101,8 @@ void irq_handle(void)
 	unsigned id = this_pcpu()->id;
 	struct cpu *c = &cpus[id];
 
-	if (!pending(id)) {
+	if (!pending(id))
 		return;
-	}
 	sim_irqs[id]++;
 	fake_sgi[id] = false;
 	if (c->call) {
@@ -119,9 +111,8 @@ void irq_handle(void)
 		c->call = NULL;
 		fn(c->arg);
 	}
-	if (fake_cnthp[id] <= fake_now) {
+	if (fake_cnthp[id] <= fake_now)
 		deadline_irq();
-	}
 }
 
 void sim_spend(uint64_t ticks)
@@ -129,16 +120,12 @@ void sim_spend(uint64_t ticks)
 	uint64_t end = fake_now + ticks;
 
 	cpus[this_pcpu()->id].masked = true;
-	while (fake_now < end) {
+	while (fake_now < end)
 		wait_event(end);
-	}
 	cpus[this_pcpu()->id].masked = false;
 }
 
-static struct sim_guest *guest_of(struct vcpu *v)
-{
-	return container_of(v, struct sim_guest, v);
-}
+static struct sim_guest *guest_of(struct vcpu *v) { return container_of(v, struct sim_guest, v); }
 
 /* arch/arm64/trap.c: pick() and trap_exit_slow(). */
 static void exit_slow(struct pcpu *p)
@@ -158,9 +145,8 @@ static void exit_slow(struct pcpu *p)
 				p->loaded = NULL;
 				sched_saved(old);
 			}
-			if (!next) {
+			if (!next)
 				continue;
-			}
 			MUST(next->loaded_on == -1 && next->cpu == p->id);
 			MUST((next->affinity & BIT(p->id)) != 0);
 			p->loaded = next;
@@ -169,12 +155,10 @@ static void exit_slow(struct pcpu *p)
 			guest_of(next)->loads++;
 			guest_of(next)->cpus_seen |= 1u << p->id;
 		}
-		if (load_relaxed(&next->work) & VCPU_WORK_VGIC) {
+		if (load_relaxed(&next->work) & VCPU_WORK_VGIC)
 			atomic_fetch_and_full(&next->work, ~VCPU_WORK_VGIC);
-		}
-		if (p->work == 0 && next->work == 0) {
+		if (p->work == 0 && next->work == 0)
 			return;
-		}
 	}
 }
 
@@ -214,18 +198,15 @@ static void *cpu_main(void *arg)
 		}
 		c->guest = g;
 		c->since = fake_now;
-		if (!pending(id)) {
+		if (!pending(id))
 			wait_event(MIN(fake_cnthp[id], fake_now + g->left));
-		}
 		settle(c);
 		c->guest = NULL;
 		irq_handle();
-		if (g->left == 0) {
+		if (g->left == 0)
 			guest_done(g);
-		}
-		if (load_relaxed(&p->work) || load_relaxed(&g->v.work)) {
+		if (load_relaxed(&p->work) || load_relaxed(&g->v.work))
 			exit_slow(p);
-		}
 	}
 	return NULL;
 }
@@ -234,9 +215,8 @@ static void give(unsigned id)
 {
 	running = (int)id;
 	pthread_cond_signal(&cpus[id].go);
-	while (running != -1) {
+	while (running != -1)
 		pthread_cond_wait(&back, &baton);
-	}
 	fake_pcpu = &pcpus[0];
 }
 
@@ -250,16 +230,14 @@ void sim_until(uint64_t when)
 				best = i;
 				break;
 			}
-			if (best == MAX_PCPUS || cpus[i].wake_at < cpus[best].wake_at) {
+			if (best == MAX_PCPUS || cpus[i].wake_at < cpus[best].wake_at)
 				best = i;
-			}
 		}
 		if (!takes(best) && cpus[best].wake_at > fake_now) {
 			if (cpus[best].wake_at > when) {
 				fake_now = when;
-				for (unsigned i = 0; i < nr_pcpus; i++) {
+				for (unsigned i = 0; i < nr_pcpus; i++)
 					settle(&cpus[i]);
-				}
 				return;
 			}
 			fake_now = cpus[best].wake_at;
@@ -268,39 +246,32 @@ void sim_until(uint64_t when)
 	}
 }
 
-void sim_for(uint64_t ticks)
-{
-	sim_until(fake_now + ticks);
-}
+void sim_for(uint64_t ticks) { sim_until(fake_now + ticks); }
 
 void sim_on(unsigned cpu, void (*fn)(void *arg), void *arg)
 {
 	cpus[cpu].arg = arg;
 	cpus[cpu].call = fn;
 	sim_for(0);
-	while (cpus[cpu].call) {
+	while (cpus[cpu].call)
 		sim_for(SIM_US); /* it is busy in EL2 */
-	}
 }
 
 static void halt(void)
 {
 	quit = true;
 	on = false;
-	for (unsigned i = 0; i < nr_pcpus; i++) {
+	for (unsigned i = 0; i < nr_pcpus; i++)
 		pthread_cond_signal(&cpus[i].go);
-	}
 	pthread_mutex_unlock(&baton);
-	for (unsigned i = 0; i < nr_pcpus; i++) {
+	for (unsigned i = 0; i < nr_pcpus; i++)
 		pthread_join(cpus[i].thread, NULL);
-	}
 }
 
 void sim_start(unsigned n)
 {
-	if (on) {
+	if (on)
 		halt(); /* the last test failed in the middle */
-	}
 	fake_reset();
 	fake_log_on(false);
 	fake_timer_reset();
@@ -326,9 +297,8 @@ void sim_start(unsigned n)
 		cpus[i].wake_at = TIMER_NEVER;
 		running = (int)i;
 		MUST(pthread_create(&cpus[i].thread, NULL, cpu_main, (void *)(uintptr_t)i) == 0);
-		while (running != -1) {
+		while (running != -1)
 			pthread_cond_wait(&back, &baton);
-		}
 	}
 	fake_pcpu = &pcpus[0];
 	sim_for(0);
@@ -342,9 +312,8 @@ void sim_end(void)
 		int32_t on = g->v.loaded_on;
 
 		fake_pcpu = &pcpus[0];
-		if (g->v.state != VCPU_RUNNING) {
+		if (g->v.state != VCPU_RUNNING)
 			MUST(sched_run_ticks(&g->v) == g->ran);
-		}
 		MUST((on >= 0 ? cpus[on].regs : g->regs) == g->ran);
 	}
 	halt();
@@ -364,9 +333,8 @@ static struct sim_guest *add(struct vm_config cfg)
 
 	MUST(nr_guests < MAX_GUESTS);
 	g->cfg = cfg;
-	if (g->cfg.affinity == 0) {
+	if (g->cfg.affinity == 0)
 		g->cfg.affinity = UINT64_MAX;
-	}
 	g->vm.cfg = &g->cfg;
 	g->vm.nr_vcpus = 1;
 	g->vm.vcpus[0] = &g->v;
@@ -384,13 +352,13 @@ struct sim_guest *sim_fair(uint32_t weight, uint64_t affinity)
 }
 
 struct sim_guest *sim_fixed(uint32_t priority, uint64_t affinity, uint32_t budget_us,
-			    uint32_t period_us)
+                            uint32_t period_us)
 {
 	return add((struct vm_config){.sched = SCHED_FIXED,
-				      .priority = priority,
-				      .affinity = affinity,
-				      .budget_us = budget_us,
-				      .period_us = period_us});
+	                              .priority = priority,
+	                              .affinity = affinity,
+	                              .budget_us = budget_us,
+	                              .period_us = period_us});
 }
 
 void sim_boot(struct sim_guest *g, uint64_t run, uint64_t sleep)

@@ -17,16 +17,17 @@ struct sim_guest {
 	struct vcpu v;
 	struct vm vm;
 	struct vm_config cfg;
-	/* The program: computes `run` ticks, then calls done(); NULL: sleeps `sleep` ticks (WFI). */
+	/* The program: computes `run` ticks, then calls done(); NULL: sleeps `sleep` ticks (WFI).
+	 */
 	uint64_t run, sleep;
 	void (*done)(struct sim_guest *g);
 
-	uint64_t left;     /* of this computation */
-	uint64_t ran;      /* in all, measured by the machine, not the scheduler */
-	uint64_t loads;    /* how often a CPU loaded it */
+	uint64_t left;                      /* of this computation */
+	uint64_t ran;                       /* in all, measured by the machine, not the scheduler */
+	uint64_t loads;                     /* how often a CPU loaded it */
 	uint64_t wakes, wake_max, wake_sum; /* from its alarm to its first instruction */
-	uint64_t alarm_at; /* 0: not waiting for one */
-	uint64_t regs;     /* its context: what it computed, wrong if it ever ran unsaved */
+	uint64_t alarm_at;                  /* 0: not waiting for one */
+	uint64_t regs; /* its context: what it computed, wrong if it ever ran unsaved */
 	unsigned cpus_seen;
 	struct deadline alarm;
 };
@@ -44,7 +45,7 @@ void sim_end(void);
 /* A guest of one vCPU with that policy; affinity 0: everywhere. Not started. */
 struct sim_guest *sim_fair(uint32_t weight, uint64_t affinity);
 struct sim_guest *sim_fixed(uint32_t priority, uint64_t affinity, uint32_t budget_us,
-			    uint32_t period_us);
+                            uint32_t period_us);
 /* Starts it from CPU 0. */
 void sim_boot(struct sim_guest *g, uint64_t run, uint64_t sleep);
 /* Something the CPU does in EL2 takes time (a job's step). */

@@ -250,9 +250,8 @@ static void test_switch_off(void **state)
 	fake_log_clear();
 	v->loaded_on = 0;
 	assert_ptr_equal(trap_exit_slow(), &other);
-	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
 		assert_string_equal(fake_log_at(i), order[i]);
-	}
 	assert_ptr_equal(fake_pcpu->loaded, &other);
 	assert_int_equal(other.loaded_on, 0);
 	assert_int_equal(fake_pcpu->nr_switches, 1);

@@ -20,9 +20,8 @@ static const char *want_op;
 
 uint64_t fake_sysreg_read(const char *name)
 {
-	if (strcmp(name, "CTR_EL0") == 0) {
+	if (strcmp(name, "CTR_EL0") == 0)
 		return ctr;
-	}
 	assert_string_equal(name, "DCZID_EL0");
 	return dczid;
 }
@@ -45,9 +44,8 @@ void fake_dc(const char *op, uint64_t addr)
 	next_line += line_step;
 	nr_lines++;
 	assert_int_equal(fake_log_count(), 0); /* no barrier yet */
-	if (strcmp(op, "zva") == 0) {
+	if (strcmp(op, "zva") == 0)
 		memset((void *)(uintptr_t)addr, 0, line_step);
-	}
 }
 
 static void check(const char *op, uint64_t start, uint64_t size, uint64_t first, uint64_t lines)
@@ -58,11 +56,10 @@ static void check(const char *op, uint64_t start, uint64_t size, uint64_t first,
 	next_line = first;
 	nr_lines = 0;
 	fake_log_clear();
-	if (strcmp(op, "cvac") == 0) {
+	if (strcmp(op, "cvac") == 0)
 		arch_dcache_clean_poc(p, size);
-	} else {
+	else
 		arch_dcache_clean_inval_poc(p, size);
-	}
 	assert_int_equal(nr_lines, lines);
 	assert_int_equal(fake_log_count(), 1);
 	assert_string_equal(fake_log_at(0), "dsb sy");
@@ -111,9 +108,8 @@ static void test_zero(void **state)
 			nr_lines = 0;
 			arch_zero(mem, 768);
 			assert_int_equal(nr_lines, prohibited != 0 ? 0 : 768 / line_step);
-			for (unsigned i = 0; i < sizeof(mem); i++) {
+			for (unsigned i = 0; i < sizeof(mem); i++)
 				assert_int_equal(mem[i], i < 768 ? 0 : 0xff);
-			}
 		}
 	}
 	/* Only a multiple of 64 where the block is 128: not by DC ZVA. */
@@ -140,16 +136,14 @@ static void test_scrub(void **state)
 	ctr = 0x8444c004;
 	dczid = 4;
 	arch_scrub(mem, 320);
-	for (unsigned i = 0; i < ARRAY_SIZE(fused); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(fused); i++)
 		assert_string_equal(fake_log_at(i), fused[i]);
-	}
 	assert_int_equal(fake_log_count(), ARRAY_SIZE(fused));
 	fake_log_clear();
 	dczid = 5;
 	arch_scrub(mem, 256);
-	for (unsigned i = 0; i < ARRAY_SIZE(apart); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(apart); i++)
 		assert_string_equal(fake_log_at(i), apart[i]);
-	}
 	assert_int_equal(fake_log_count(), ARRAY_SIZE(apart));
 	fake_log_clear();
 	/* No DC ZVA: by stores. */
@@ -169,9 +163,8 @@ static void test_icache(void **state)
 	(void)state;
 	fake_reset();
 	arch_icache_inval_all();
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 4; i++)
 		assert_string_equal(fake_log_at(i), want[i]);
-	}
 	assert_int_equal(fake_log_count(), 4);
 }
 

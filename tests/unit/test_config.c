@@ -39,9 +39,8 @@ void log_write(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	for (const char *p = line; *p; p++) {
+	for (const char *p = line; *p; p++)
 		assert_in_range(*p, ' ', '~'); /* nothing that a terminal would obey */
-	}
 	str_append(said, sizeof(said), &said_len, "%s\n", line);
 }
 
@@ -75,10 +74,7 @@ static void begin_vm(const char *name)
 	fdt_property_u64(blob, "memory", 4096);
 }
 
-static void end_vm(void)
-{
-	fdt_end_node(blob);
-}
+static void end_vm(void) { fdt_end_node(blob); }
 
 static void end(void)
 {
@@ -271,12 +267,10 @@ static void test_unsound(void **state)
 
 	(void)state;
 	begin();
-	for (int i = 0; i < 14; i++) {
+	for (int i = 0; i < 14; i++)
 		fdt_begin_node(blob, "deep");
-	}
-	for (int i = 0; i < 14; i++) {
+	for (int i = 0; i < 14; i++)
 		fdt_end_node(blob);
-	}
 	end();
 	assert_int_equal(fit_check_tree(blob, sizeof(blob), &why), HYP_EINVAL);
 	assert_string_equal(why, "has too many levels or roots");
@@ -310,13 +304,11 @@ static void test_random(void **state)
 	srand(3);
 	for (unsigned round = 0; round < 20000; round++) {
 		memcpy(copy, blob, size);
-		for (int n = 1 + rand() % 4; n > 0; n--) {
+		for (int n = 1 + rand() % 4; n > 0; n--)
 			copy[(uint32_t)rand() % size] = (uint8_t)(rand() % 4 ? rand() : 0xff);
-		}
 		setup(NULL);
-		if (config_parse(copy, size, 3, 4, &m) != HYP_OK) {
+		if (config_parse(copy, size, 3, 4, &m) != HYP_OK)
 			continue;
-		}
 		for (unsigned i = 0; i < m.nr_vms; i++) {
 			const struct vm_config *c = &m.vm[i];
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Host facts from device trees: QEMU's own, a Raspberry Pi's shape, each refusal, damaged trees.
- * links: hyp/config_host.c hyp/fit.c lib/sha256.c lib/crc32.c lib/str.c tests/fake_arch/crc32.c tests/fake_arch/fake.c
- * libs: fdt
+ * links: hyp/config_host.c hyp/fit.c lib/sha256.c lib/crc32.c lib/str.c tests/fake_arch/crc32.c
+ * tests/fake_arch/fake.c libs: fdt
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,9 +74,8 @@ static enum hyp_err parse(void *blob)
 static void assert_refused(const char *dts, const char *word)
 {
 	assert_int_equal(parse(tree(dts)), HYP_EINVAL);
-	if (strstr(why, word) == NULL) {
+	if (strstr(why, word) == NULL)
 		fail_msg("\"%s\" does not say \"%s\"", why, word);
-	}
 }
 
 static void assert_range(struct host_range r, uint64_t base, uint64_t size)
@@ -116,9 +115,8 @@ static void check_virt_common(unsigned cpus)
 	assert_true(pa_raw(h.initrd.base) >= GiB(1) + MiB(128));
 	assert_true(h.psci_smc);
 	assert_int_equal(h.nr_cpus, cpus);
-	for (unsigned i = 0; cpus > 1 && i < cpus; i++) {
+	for (unsigned i = 0; cpus > 1 && i < cpus; i++)
 		assert_int_equal(h.cpus[i].enable, HOST_ENABLE_PSCI);
-	}
 }
 
 static void test_qemu_v2(void **state)

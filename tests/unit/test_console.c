@@ -33,10 +33,7 @@ static struct {
 	unsigned in_head, in_tail;
 } uart;
 
-static void uart_drain(unsigned n)
-{
-	uart.fifo -= MIN(n, uart.fifo);
-}
+static void uart_drain(unsigned n) { uart.fifo -= MIN(n, uart.fifo); }
 
 static void fake_init(uint64_t base, uint32_t hz, uint32_t shift)
 {
@@ -48,13 +45,11 @@ static void fake_init(uint64_t base, uint32_t hz, uint32_t shift)
 static bool fake_tx_ready(uint64_t base)
 {
 	(void)base;
-	if (uart.fifo < uart.depth) {
+	if (uart.fifo < uart.depth)
 		return true;
-	}
 	/* Who polls makes time pass: a byte every few polls. */
-	if (!uart.dead && ++uart.polls % 4 == 0) {
+	if (!uart.dead && ++uart.polls % 4 == 0)
 		uart_drain(1);
-	}
 	return false;
 }
 
@@ -75,18 +70,16 @@ static void fake_tx(uint64_t base, uint8_t c)
 static bool fake_tx_idle(uint64_t base)
 {
 	(void)base;
-	if (!uart.dead) {
+	if (!uart.dead)
 		uart_drain(1);
-	}
 	return uart.fifo == 0;
 }
 
 static bool fake_rx(uint64_t base, uint8_t *c)
 {
 	(void)base;
-	if (uart.in_head == uart.in_tail) {
+	if (uart.in_head == uart.in_tail)
 		return false;
-	}
 	*c = uart.in[uart.in_tail++ % sizeof(uart.in)];
 	return true;
 }
@@ -146,10 +139,7 @@ static unsigned shell_len;
 static char typed[NR][4096];
 static unsigned typed_len[NR];
 
-static unsigned port_nr(const struct console_port *p)
-{
-	return (unsigned)(p - ports);
-}
+static unsigned port_nr(const struct console_port *p) { return (unsigned)(p - ports); }
 
 static void on_input(struct console_port *p)
 {
@@ -157,20 +147,18 @@ static void on_input(struct console_port *p)
 
 	assert_int_equal(fake_locks_held(), 0);
 	inputs[port_nr(p)]++;
-	while (console_port_getc(p, &c)) {
+	while (console_port_getc(p, &c))
 		typed[port_nr(p)][typed_len[port_nr(p)]++] = (char)c;
-	}
 }
 
 static void on_shell(uint8_t c)
 {
 	assert_int_equal(fake_locks_held(), 0);
 	shell_got[shell_len++] = c == 0 ? '@' : (char)c;
-	if (c == 0) {
+	if (c == 0)
 		console_shell_write("atoll> ", 7);
-	} else {
+	else
 		console_shell_write(&shell_got[shell_len - 1], 1);
-	}
 }
 
 static void on_room(struct console_port *p)
@@ -215,9 +203,8 @@ static int setup(void **state)
 		console_set_up(&up);
 		started = true;
 	}
-	for (unsigned i = 0; i < NR; i++) {
+	for (unsigned i = 0; i < NR; i++)
 		console_port_add(&ports[i], (struct vm *)&ports[i], names[i], i);
-	}
 	console_focus(&ports[2]);
 	pass(50000);
 	assert_string_equal(uart.out, "-- console: uboot (Ctrl-] ? for help)\r\n");
@@ -231,9 +218,8 @@ static int teardown(void **state)
 	uart.dead = false;
 	uart.byte_us = 0;
 	uart.fifo = 0;
-	for (unsigned i = 0; i < NR; i++) {
+	for (unsigned i = 0; i < NR; i++)
 		console_port_remove(&ports[i]);
-	}
 	console_flush();
 	pass(100000);
 	free(uart.out);
@@ -245,9 +231,8 @@ static int teardown(void **state)
 static void put(unsigned g, const char *s)
 {
 	for (; *s != '\0'; s++) {
-		if (!console_port_putc(&ports[g], (uint8_t)*s)) {
+		if (!console_port_putc(&ports[g], (uint8_t)*s))
 			assert_true(console_port_putc(&ports[g], (uint8_t)*s));
-		}
 		step();
 	}
 }
@@ -260,9 +245,8 @@ static void own(const char *s)
 
 static void type(const char *s, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		uart.in[uart.in_head++ % sizeof(uart.in)] = (uint8_t)s[i];
-	}
 	service();
 }
 
@@ -291,7 +275,8 @@ static void test_color(void **state)
 	                    "\033[33m[b]\033[0m x\r\n\033[0mlog\r\n\033[32m[uboot]\033[0m y\r\n");
 }
 
-/* A byte starts the clock of silence; the end of its line stops it, so that it interrupts nobody. */
+/* A byte starts the clock of silence; the end of its line stops it, so that it interrupts nobody.
+ */
 static void test_clock_stops(void **state)
 {
 	(void)state;
@@ -389,9 +374,8 @@ static void test_long_line_is_not_mixed(void **state)
 	(void)state;
 	for (unsigned i = 0; i < n; i++) {
 		put(0, "x");
-		if (i % 100 == 0) {
+		if (i % 100 == 0)
 			put(1, "y\n");
-		}
 	}
 	put(0, "\n");
 	pass(30000);
@@ -401,9 +385,8 @@ static void test_long_line_is_not_mixed(void **state)
 	assert_non_null(start);
 	assert_int_equal(strspn(start + 4, "x"), n);
 	assert_memory_equal(start + 4 + n, "\r\n", 2);
-	for (char *p = uart.out; (p = strstr(p, "[b] y\r\n")) != NULL; p++) {
+	for (char *p = uart.out; (p = strstr(p, "[b] y\r\n")) != NULL; p++)
 		prefixes++;
-	}
 	assert_int_equal(prefixes, n / 100 + 1);
 }
 
@@ -420,12 +403,10 @@ static void test_endless_line_is_broken(void **state)
 	for (unsigned ms = 0; ms < 3000; ms += 10) {
 		put(1, "z");
 		pass(10000);
-		if (ms == 100) {
+		if (ms == 100)
 			put(0, "waits\n");
-		}
-		if (ms < 1900) {
+		if (ms < 1900)
 			assert_null(strstr(uart.out, "waits"));
-		}
 	}
 	assert_non_null(strstr(uart.out, "\r\n[a] waits\r\n"));
 }
@@ -436,9 +417,8 @@ static void test_full_ring_holds(void **state)
 
 	(void)state;
 	uart.byte_us = 87; /* 115200 baud */
-	while (console_port_putc(&ports[0], n % 64 == 63 ? '\n' : 'a')) {
+	while (console_port_putc(&ports[0], n % 64 == 63 ? '\n' : 'a'))
 		n++;
-	}
 	assert_true(n >= CONSOLE_TX_SIZE);
 	assert_true(ports[0].waiting);
 	assert_false(console_port_putc(&ports[0], '!'));
@@ -468,9 +448,8 @@ static void test_own_output_leaves_room_to_the_interrupt(void **state)
 	 * locks and so cannot wake anybody, must not use it up. */
 	uart.byte_us = 0;
 	uart.fifo = 0;
-	for (unsigned i = 0; i < 100; i++) {
+	for (unsigned i = 0; i < 100; i++)
 		console_write("log\n", 4);
-	}
 	assert_int_equal(rooms[0], 0);
 	step();
 	assert_int_equal(rooms[0], 1);
@@ -486,13 +465,11 @@ static void test_own_output_waits_when_full(void **state)
 	memset(line, 'l', sizeof(line));
 	line[99] = '\n';
 	line[100] = '\0';
-	for (unsigned i = 0; i < 1000; i++) { /* 100 KB through 16 KiB, no interrupt comes */
+	for (unsigned i = 0; i < 1000; i++) /* 100 KB through 16 KiB, no interrupt comes */
 		console_write(line, 100);
-	}
 	pass(3000000);
-	for (char *p = uart.out; (p = strstr(p, "l\r\n")) != NULL; p++) {
+	for (char *p = uart.out; (p = strstr(p, "l\r\n")) != NULL; p++)
 		lines++;
-	}
 	assert_int_equal(lines, 1000);
 }
 
@@ -573,9 +550,8 @@ static void test_typed_ahead(void **state)
 	console_set_up(&deaf);
 	memset(text, 't', sizeof(text));
 	type(text, sizeof(text));
-	while (console_port_getc(&ports[2], &c)) {
+	while (console_port_getc(&ports[2], &c))
 		n += c == 't';
-	}
 	assert_int_equal(n, CONSOLE_RX_SIZE);
 	assert_int_equal(ports[2].rx_dropped, 10);
 	console_set_up(&up);
@@ -672,9 +648,8 @@ static void random_text(struct writer *w)
 		}
 		/* No line is empty: see check_demux(). */
 		w->text[w->len++] = ';';
-		if (rand() % 2 != 0) {
+		if (rand() % 2 != 0)
 			w->text[w->len++] = '\r';
-		}
 		w->text[w->len++] = '\n';
 	}
 }
@@ -684,9 +659,8 @@ static void writer_step(struct writer *w, unsigned g)
 	unsigned n = 1 + (unsigned)rand() % 40;
 
 	if (w->held) {
-		if (rooms[g] == 0) {
+		if (rooms[g] == 0)
 			return;
-		}
 		w->held = false;
 	}
 	for (; n != 0 && w->at < w->len; n--) {
@@ -695,9 +669,8 @@ static void writer_step(struct writer *w, unsigned g)
 			w->held = true;
 			return;
 		}
-		if (w->at != 0 && w->text[w->at - 1] != '\n' && fake_now - w->last >= 100000) {
+		if (w->at != 0 && w->text[w->at - 1] != '\n' && fake_now - w->last >= 100000)
 			w->paused[w->line] = true;
-		}
 		w->last = fake_now;
 		w->line += w->text[w->at++] == '\n';
 	}
@@ -708,13 +681,11 @@ static size_t plain(char *to, const char *s, size_t n, const char *prefix)
 {
 	size_t out = 0, plen = strlen(prefix);
 
-	for (size_t i = 0; i < n; i++) {
-		if (s[i] != '\r') {
+	for (size_t i = 0; i < n; i++)
+		if (s[i] != '\r')
 			to[out++] = s[i];
-		} else if (n - i > plen && memcmp(s + i + 1, prefix, plen) == 0) {
+		else if (n - i > plen && memcmp(s + i + 1, prefix, plen) == 0)
 			i += plen;
-		}
-	}
 	return out;
 }
 
@@ -757,11 +728,10 @@ static void check_demux(const struct writer *w, unsigned g)
 		assert_true(got_len <= want_len - used);
 		assert_memory_equal(got, want + used, got_len);
 		used += got_len;
-		if (used < want_len) {
+		if (used < want_len)
 			assert_true(w->paused[line]); /* split without silence */
-		} else {
+		else
 			line++;
-		}
 	}
 	assert_int_equal(line, LINES);
 	assert_int_equal(at, w->len);
@@ -775,9 +745,8 @@ static void random_round(unsigned seed)
 
 	srand(seed);
 	memset(w, 0, sizeof(w));
-	for (unsigned g = 0; g < NR; g++) {
+	for (unsigned g = 0; g < NR; g++)
 		random_text(&w[g]);
-	}
 	uart.byte_us = seed % 3 == 0 ? 0 : seed % 3 == 1 ? 10 : 87;
 	while (more) {
 		unsigned g = (unsigned)rand() % NR;
@@ -788,13 +757,11 @@ static void random_round(unsigned seed)
 			own_lines++;
 		}
 		step();
-		if (rand() % 4 == 0) {
+		if (rand() % 4 == 0)
 			pass((uint64_t)rand() % (rand() % 20 == 0 ? 150000 : 300));
-		}
 		more = false;
-		for (g = 0; g < NR; g++) {
+		for (g = 0; g < NR; g++)
 			more = more || w[g].at < w[g].len;
-		}
 	}
 	pass(2000000);
 	assert_false(uart.irq);
@@ -803,9 +770,8 @@ static void random_round(unsigned seed)
 		check_demux(&w[g], g);
 		free(w[g].text);
 	}
-	for (const char *p = uart.out; (p = strstr(p, "[log] line\r\n")) != NULL; p++) {
+	for (const char *p = uart.out; (p = strstr(p, "[log] line\r\n")) != NULL; p++)
 		own_seen += p == uart.out || p[-1] == '\n';
-	}
 	assert_int_equal(own_seen, own_lines);
 	forget();
 }
@@ -813,9 +779,8 @@ static void random_round(unsigned seed)
 static void test_random(void **state)
 {
 	(void)state;
-	for (unsigned seed = 1; seed <= 12; seed++) {
+	for (unsigned seed = 1; seed <= 12; seed++)
 		random_round(seed);
-	}
 }
 
 int main(void)
@@ -824,7 +789,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_lines_interleave),
 	    T(test_color),
-	    T(test_clock_stops), T(test_prompt),
+	    T(test_clock_stops),
+	    T(test_prompt),
 	    T(test_lines_keep_their_order),
 	    T(test_silent_prompt_gives_way_at_once),
 	    T(test_carriage_return),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Deadline queues: order, CNTHP, bounds, other CPUs.
- * links: hyp/deadline.c hyp/pcpu.c tests/fake_arch/fake.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
+ * links: hyp/deadline.c hyp/pcpu.c tests/fake_arch/fake.c tests/fake_arch/timer.c
+ * tests/fake_arch/cpu.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,17 +34,13 @@ static void fire(struct deadline *d, uint64_t now)
 	assert_false(d->cpu >= 0);
 	it->fired++;
 	order[nr_fired++ % 1024] = it;
-	if (it->again) {
+	if (it->again)
 		deadline_set(d, now + it->again);
-	}
 }
 
 static const struct deadline_ops ops = {fire};
 
-static void on_cpu(unsigned cpu)
-{
-	fake_pcpu = &pcpus[cpu];
-}
+static void on_cpu(unsigned cpu) { fake_pcpu = &pcpus[cpu]; }
 
 static int setup(void **state)
 {
@@ -152,9 +149,8 @@ static void test_bound(void **state)
 	deadline_irq();
 	assert_int_equal(nr_fired, 200);
 	assert_int_equal(fake_cnthp[0], TIMER_NEVER);
-	for (unsigned i = 0; i < 200; i++) {
+	for (unsigned i = 0; i < 200; i++)
 		assert_ptr_equal(order[i], &many[199 - i]);
-	}
 	deadline_init(&again.d, &ops);
 	deadline_set(&again.d, 1);
 	deadline_irq();
@@ -220,9 +216,8 @@ static void test_random(void **state)
 			fake_now += (seed >> 4) % 300;
 			for (unsigned c = 0; c < 4; c++) {
 				on_cpu(c);
-				if (fake_cnthp[c] <= fake_now) {
+				if (fake_cnthp[c] <= fake_now)
 					deadline_irq();
-				}
 			}
 			for (unsigned k = 0; k < N; k++) {
 				if (model[k] <= fake_now) {
@@ -240,9 +235,8 @@ static void test_random(void **state)
 		for (unsigned k = 0; k < N; k++) {
 			assert_int_equal(it[k].fired, 0);
 			assert_int_equal((it[k].d.cpu >= 0), model[k] != TIMER_NEVER);
-			if (model[k] != TIMER_NEVER) {
+			if (model[k] != TIMER_NEVER)
 				min[it[k].d.cpu] = MIN(min[it[k].d.cpu], model[k]);
-			}
 		}
 		for (unsigned c = 0; c < 4; c++) {
 			/* Never later than the earliest. */
@@ -254,9 +248,9 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_order, setup),  cmocka_unit_test_setup(test_move, setup),
-		cmocka_unit_test_setup(test_bound, setup),  cmocka_unit_test_setup(test_remote, setup),
-		cmocka_unit_test_setup(test_random, setup),
+	    cmocka_unit_test_setup(test_order, setup),  cmocka_unit_test_setup(test_move, setup),
+	    cmocka_unit_test_setup(test_bound, setup),  cmocka_unit_test_setup(test_remote, setup),
+	    cmocka_unit_test_setup(test_random, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,16 +58,13 @@ static void test_forms(void **state)
 		unsigned f = good[i].flags;
 
 		memset(&d, 0xff, sizeof(d));
-		if (!decode_ldst(good[i].insn, &d)) {
+		if (!decode_ldst(good[i].insn, &d))
 			fail_msg("not decoded: %s", good[i].text);
-		}
 		if (d.load != !!(f & LD) || d.sign != !!(f & SIGN) || d.wide != !!(f & WIDE) ||
 		    d.pair != !!(f & PAIR) || d.writeback != !!(f & (PRE | POST)) ||
 		    d.post != !!(f & POST) || d.size != good[i].size || d.rt != good[i].rt ||
-		    d.rn != good[i].rn || d.imm != good[i].imm ||
-		    (d.pair && d.rt2 != good[i].rt2)) {
+		    d.rn != good[i].rn || d.imm != good[i].imm || (d.pair && d.rt2 != good[i].rt2))
 			fail_msg("wrong: %s", good[i].text);
-		}
 	}
 }
 
@@ -121,9 +118,8 @@ static void test_refused(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct ldst d = {.rt = 77};
 
-		if (decode_ldst(bad[i].insn, &d)) {
+		if (decode_ldst(bad[i].insn, &d))
 			fail_msg("decoded: %s", bad[i].text);
-		}
 		assert_int_equal(d.rt, 77);
 	}
 }

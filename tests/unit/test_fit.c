@@ -65,9 +65,8 @@ static int setup(void **state)
 
 	(void)state;
 	memset(mem, 0, sizeof(mem));
-	for (unsigned i = 0; i < sizeof(content); i++) {
+	for (unsigned i = 0; i < sizeof(content); i++)
 		((uint8_t *)content)[i] = (uint8_t)(i * 7 + i / 256);
-	}
 	fdt_create(b, KiB(4));
 	fdt_finish_reservemap(b);
 	fdt_begin_node(b, "");
@@ -183,9 +182,8 @@ static void test_flips(void **state)
 	for (uint32_t i = 0; i < tree * 9; i++) {
 		memcpy(b, mem + UIMAGE, fit_size);
 		b[i / 9] ^= (uint8_t)(i % 9 == 8 ? 0xff : 1 << i % 9);
-		if (fit_open(b, fit_size, &fit, &why) != HYP_OK) {
+		if (fit_open(b, fit_size, &fit, &why) != HYP_OK)
 			continue;
-		}
 		for (unsigned k = 0; k < ARRAY_SIZE(names); k++) {
 			if (fit_find(&fit, names[k], &image) == HYP_OK) {
 				assert_true(image.data >= b &&
@@ -232,9 +230,8 @@ static void test_steps(void **state)
 	sha_of(big, sizeof(big), large.sha256);
 	for (int sha = 0; sha < 2; sha++) {
 		fit_verify_init(&v, &large, sha);
-		for (before = 0, steps = 1; fit_verify_step(&v); steps++, before = v.at) {
+		for (before = 0, steps = 1; fit_verify_step(&v); steps++, before = v.at)
 			assert_true(v.at > before && v.at - before <= FIT_VERIFY_STEP);
-		}
 		assert_int_equal(steps, sha ? 13 : 4);
 		assert_int_equal(fit_verify_done(&v, &why), HYP_OK);
 	}
@@ -247,13 +244,11 @@ static void check_sha(const char *text, unsigned times, const char *hex)
 	struct sha256 s;
 
 	sha256_init(&s);
-	while (times-- > 0) {
+	while (times-- > 0)
 		sha256_update(&s, text, strlen(text));
-	}
 	sha256_final(&s, sum);
-	for (unsigned i = 0; i < SHA256_SIZE; i++) {
+	for (unsigned i = 0; i < SHA256_SIZE; i++)
 		sprintf(out + 2 * i, "%02x", sum[i]);
-	}
 	assert_string_equal(out, hex);
 }
 

@@ -80,9 +80,8 @@ static void has_cells(const char *path, const char *name, const uint32_t *v, siz
 {
 	fdt32_t be[16];
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		be[i] = cpu_to_fdt32(v[i]);
-	}
 	has(path, name, be, n * 4);
 }
 #define cells(path, name, ...)                                                                     \
@@ -202,9 +201,8 @@ static struct fit_image make_overlay(const char *path, size_t n)
 	fdt_finish_reservemap(b);
 	fdt_begin_node(b, "");
 	fdt_begin_node(b, "fragment@0");
-	if (path) {
+	if (path)
 		fdt_property_string(b, "target-path", path);
-	}
 	fdt_begin_node(b, "__overlay__");
 	fdt_property(b, "added", filler, (int)n);
 	fdt_end_node(b);
@@ -268,9 +266,8 @@ static void test_overlay_random(void **state)
 	in.overlay = &overlay;
 	for (unsigned round = 0; round < 20000; round++) {
 		overlay = make_overlay("/chosen", 4);
-		for (int n = 1 + rand() % 3; n > 0; n--) {
+		for (int n = 1 + rand() % 3; n > 0; n--)
 			overlay_blob[(size_t)rand() % overlay.size] ^= (uint8_t)(1 << rand() % 8);
-		}
 		if (gfdt_build(&in, tree, gfdt_room(&overlay), &size, &why) == HYP_OK) {
 			assert_int_equal(fit_check_tree(tree, size, &why), HYP_OK);
 			accepted++;

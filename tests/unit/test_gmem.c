@@ -11,10 +11,7 @@
 #define RAM UINT64_C(0x40000000)
 static struct s2 s;
 
-static uint8_t *host_page(unsigned i)
-{
-	return pa_to_ptr(pa(RAM + i * PAGE_SIZE));
-}
+static uint8_t *host_page(unsigned i) { return pa_to_ptr(pa(RAM + i * PAGE_SIZE)); }
 
 /* IPA pages 0..3: host pages 2, 0 (read-only), 3, device; then a hole; a 2 MiB block at 4 MiB. */
 static int setup(void **state)
@@ -33,9 +30,8 @@ static int setup(void **state)
 	assert_int_equal(s2_map(&s, ipa(BIT(40) - 0x1000), pa(RAM + 0x5000), PAGE_SIZE, S2_RWX),
 	                 HYP_OK);
 	s2_commit(&s);
-	for (unsigned i = 0; i < 6; i++) {
+	for (unsigned i = 0; i < 6; i++)
 		memset(host_page(i), 0x10 + (int)i, PAGE_SIZE);
-	}
 	return 0;
 }
 

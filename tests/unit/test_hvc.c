@@ -30,10 +30,7 @@ uint64_t vpsci_call(struct vcpu *v, uint32_t fn, uint64_t a1, uint64_t a2, uint6
 	return 42;
 }
 
-bool vpsci_supported(uint32_t fn)
-{
-	return fn == 0x84000000;
-}
+bool vpsci_supported(uint32_t fn) { return fn == 0x84000000; }
 
 void vm_stop(struct vm *of, enum stop_reason reason, uint32_t s)
 {
@@ -54,14 +51,12 @@ void vm_crash(struct vm *of, const struct crash_info *c)
 static uint64_t call(uint64_t fn, uint32_t *changed)
 {
 	*changed = 0;
-	for (unsigned i = 0; i < 31; i++) {
+	for (unsigned i = 0; i < 31; i++)
 		vcpu.arch.x[i] = 1000 + i;
-	}
 	vcpu.arch.x[0] = fn;
 	hvc_call(&vcpu);
-	for (unsigned i = 1; i < 31; i++) {
+	for (unsigned i = 1; i < 31; i++)
 		*changed |= vcpu.arch.x[i] != 1000 + i ? BIT32(i) : 0;
-	}
 	return vcpu.arch.x[0];
 }
 
@@ -81,7 +76,7 @@ static void test_arch(void **state)
 		uint64_t query, want;
 	} features[] = {
 	    {0x80000000, 0},          {0x80000001, 0},          {0x80008000, UINT64_MAX},
-	    {0x80003fff, UINT64_MAX},        {0x84000000, 0},          {0x80007fff, UINT64_MAX},
+	    {0x80003fff, UINT64_MAX}, {0x84000000, 0},          {0x80007fff, UINT64_MAX},
 	    {0x80000002, UINT64_MAX}, {0xc6000001, UINT64_MAX}, {0, UINT64_MAX},
 	};
 	uint32_t changed;

@@ -108,10 +108,8 @@ static void test_classes(void **state)
 		case EC_SMC64:
 		case EC_SYS64:
 		case EC_IABT_LOWER:
-		case EC_DABT_LOWER:
-			continue;
-		default:
-			break;
+		case EC_DABT_LOWER: continue;
+		default: break;
 		}
 		again(PSR_M_EL1H);
 		assert_ptr_equal(trap_sync(v, ec(c) | GENMASK(24, 0)), v);

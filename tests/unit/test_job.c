@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Jobs on the simulated machine: shares, idle CPUs, restarts, never on two CPUs.
- * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/policy.c hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c tests/unit/sched_sim.c tests/fake_arch/fake.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
- * cflags: -Dsched_yield=hyp_sched_yield
+ * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/policy.c
+ * hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c tests/unit/sched_sim.c tests/fake_arch/fake.c
+ * tests/fake_arch/timer.c tests/fake_arch/cpu.c cflags: -Dsched_yield=hyp_sched_yield
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,10 +29,7 @@ struct work {
 
 static unsigned overlaps, freed;
 
-static bool job_idle(const struct job *j)
-{
-	return j->state == 0;
-}
+static bool job_idle(const struct job *j) { return j->state == 0; }
 
 static bool step(struct job *j)
 {
@@ -52,10 +50,7 @@ static bool step(struct job *j)
 	return w->left != 0 && --w->left != 0;
 }
 
-static void done(struct job *j)
-{
-	container_of(j, struct work, j)->done++;
-}
+static void done(struct job *j) { container_of(j, struct work, j)->done++; }
 
 static void done_free(struct job *j)
 {
@@ -66,16 +61,13 @@ static void done_free(struct job *j)
 static const struct job_ops ops = {"test", step, done};
 static const struct job_ops ops_free = {"freed", step, done_free};
 
-static void start(void *arg)
-{
-	job_start(arg);
-}
+static void start(void *arg) { job_start(arg); }
 
 static void assert_between(uint64_t x, uint64_t lo, uint64_t hi)
 {
 	if (x < lo || x > hi) {
 		fail_msg("%llu is not in %llu..%llu", (unsigned long long)x, (unsigned long long)lo,
-			 (unsigned long long)hi);
+		         (unsigned long long)hi);
 	}
 }
 
@@ -121,9 +113,10 @@ static void test_share(void **state)
 		job_init(&w.j, &ops, NULL, i ? 300 : 100);
 		sim_on(0, start, &w.j);
 		sim_for(2000 * SIM_MS);
-		assert_between(g->ran - before, (i ? 490 : 990) * SIM_MS, (i ? 510 : 1010) * SIM_MS);
+		assert_between(g->ran - before, (i ? 490 : 990) * SIM_MS,
+		               (i ? 510 : 1010) * SIM_MS);
 		assert_between(w.j.run_ticks, (i ? 1490 : 990) * SIM_MS,
-			       (i ? 1510 : 1010) * SIM_MS);
+		               (i ? 1510 : 1010) * SIM_MS);
 		/* In slices, and the guest's context stays in the CPU throughout. */
 		assert_int_equal(g->loads, 1);
 		sim_end();
@@ -205,12 +198,10 @@ static void test_one_cpu(void **state)
 	sim_start(4);
 	overlaps = 0;
 	memset(w, 0, sizeof(w));
-	for (unsigned i = 0; i < 6; i++) {
+	for (unsigned i = 0; i < 6; i++)
 		job_init(&w[i].j, &ops, NULL, 50 * (i + 1));
-	}
-	for (unsigned i = 0; i < 6; i++) {
+	for (unsigned i = 0; i < 6; i++)
 		sim_boot(sim_fair(100, 0), (i + 1) * 300 * SIM_US, i * 70 * SIM_US);
-	}
 	for (unsigned i = 0; i < 4000; i++) {
 		w[i % 6].left = 1 + i % 37;
 		sim_on((i * 7) % 4, start, &w[i % 6].j);
@@ -250,10 +241,10 @@ static void test_done_frees(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_idle_cpu),     cmocka_unit_test(test_share),
-		cmocka_unit_test(test_behind_fixed), cmocka_unit_test(test_latency),
-		cmocka_unit_test(test_restart),      cmocka_unit_test(test_one_cpu),
-		cmocka_unit_test(test_done_frees),
+	    cmocka_unit_test(test_idle_cpu),     cmocka_unit_test(test_share),
+	    cmocka_unit_test(test_behind_fixed), cmocka_unit_test(test_latency),
+	    cmocka_unit_test(test_restart),      cmocka_unit_test(test_one_cpu),
+	    cmocka_unit_test(test_done_frees),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

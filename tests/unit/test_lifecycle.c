@@ -44,20 +44,17 @@ enum hyp_err page_alloc(unsigned order, uint16_t owner, pa_t *out)
 {
 	unsigned n = 1u << order;
 
-	if (fail_after == 0) {
+	if (fail_after == 0)
 		return HYP_ENOMEM;
-	}
 	fail_after -= fail_after > 0;
 	for (unsigned i = 0; i < PAGES; i += n) {
 		bool taken = false;
 
-		for (unsigned k = 0; k < n; k++) {
+		for (unsigned k = 0; k < n; k++)
 			taken = taken || frames[i + k].owner != OWNER_NONE;
-		}
 		if (!taken) {
-			for (unsigned k = 0; k < n; k++) {
+			for (unsigned k = 0; k < n; k++)
 				frames[i + k].owner = owner;
-			}
 			used += n;
 			*out = pa(HOST + i * PAGE_SIZE);
 			memset(pa_to_ptr(*out), 0, n * PAGE_SIZE);
@@ -94,9 +91,8 @@ static unsigned order_of(uint64_t size)
 {
 	unsigned order = 0;
 
-	while (PAGE_SIZE << order < size) {
+	while (PAGE_SIZE << order < size)
 		order++;
-	}
 	return order;
 }
 
@@ -107,18 +103,13 @@ void *page_alloc_hyp(uint64_t size)
 	return page_alloc(order_of(size), OWNER_HYP, &p) == HYP_OK ? pa_to_ptr(p) : NULL;
 }
 
-void page_free_hyp(void *p, uint64_t size)
-{
-	page_free(ptr_to_pa(p), order_of(size));
-}
+void page_free_hyp(void *p, uint64_t size) { page_free(ptr_to_pa(p), order_of(size)); }
 
 bool page_owned_by(pa_t p, uint64_t size, uint16_t owner)
 {
-	for (uint64_t off = 0; off < size; off += PAGE_SIZE) {
-		if (frames[frame_of(pa(p.raw + off))].owner != owner) {
+	for (uint64_t off = 0; off < size; off += PAGE_SIZE)
+		if (frames[frame_of(pa(p.raw + off))].owner != owner)
 			return false;
-		}
-	}
 	return true;
 }
 
@@ -126,10 +117,7 @@ bool page_owned_by(pa_t p, uint64_t size, uint16_t owner)
 static unsigned objects; /* created and not destroyed */
 static struct arch_gic_info gic = {.version = 3, .nr_lrs = 4};
 
-const struct arch_gic_info *arch_gic_info(void)
-{
-	return &gic;
-}
+const struct arch_gic_info *arch_gic_info(void) { return &gic; }
 
 enum hyp_err vgic_vm_init(struct vm *vm, unsigned version, unsigned nr_spis)
 {
@@ -141,22 +129,17 @@ enum hyp_err vgic_vm_init(struct vm *vm, unsigned version, unsigned nr_spis)
 
 void vgic_vm_fini(struct vm *vm)
 {
-	if (vm->vgic.spis) {
+	if (vm->vgic.spis)
 		page_free_hyp(vm->vgic.spis, PAGE_SIZE);
-	}
 }
 
 void vgic_vm_reset(struct vm *vm)
 {
-	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		assert_true(vcpu_is_out(vm->vcpus[i]));
-	}
 }
 
-void vgic_vcpu_init(struct vcpu *v)
-{
-	(void)v;
-}
+void vgic_vcpu_init(struct vcpu *v) { (void)v; }
 
 void vtimer_vcpu_init(struct vcpu *v)
 {
@@ -176,10 +159,7 @@ void vtimer_vcpu_init(struct vcpu *v)
 		page_free_hyp(vm->field, PAGE_SIZE);                                               \
 		objects--;                                                                         \
 	}                                                                                          \
-	void x##_reset(struct vm *vm)                                                              \
-	{                                                                                          \
-		assert_non_null(vm->field);                                                        \
-	}
+	void x##_reset(struct vm *vm) { assert_non_null(vm->field); }
 DEVICE(vpl011, pl011)
 DEVICE(vpl031, pl031)
 const struct mmio_ops vflash_ops, vvirtio_empty_ops;
@@ -204,20 +184,13 @@ void sched_start(struct vcpu *v)
 void vcpu_stop(struct vcpu *v)
 {
 	v->work |= VCPU_WORK_STOP;
-	if (!slow_vcpus) {
+	if (!slow_vcpus)
 		v->work |= VCPU_WORK_OUT;
-	}
 }
 
-bool vcpu_is_out(const struct vcpu *v)
-{
-	return (v->work & VCPU_WORK_OUT) != 0;
-}
+bool vcpu_is_out(const struct vcpu *v) { return (v->work & VCPU_WORK_OUT) != 0; }
 
-void vcpu_wake(struct vcpu *v)
-{
-	(void)v;
-}
+void vcpu_wake(struct vcpu *v) { (void)v; }
 
 void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t x0)
 {
@@ -234,22 +207,17 @@ void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t 
 	jobs[nr_jobs++] = j;
 }
 
-void job_start(struct job *j)
-{
-	j->state = 1;
-}
+void job_start(struct job *j) { j->state = 1; }
 
 static bool step(struct vm *vm)
 {
 	struct job *j = &vm->life->job;
 
-	if (j->state == 0) {
+	if (j->state == 0)
 		return false;
-	}
 	j->state = 0;
-	if (j->ops->step(j)) {
+	if (j->ops->step(j))
 		j->state = 1;
-	}
 	assert_int_equal(fake_locks_held(), 0);
 	return true;
 }
@@ -261,9 +229,8 @@ static void run_jobs(void)
 	for (unsigned n = 0; any; n++) {
 		assert_true(n < 10000);
 		any = false;
-		for (unsigned i = 0; i < MAX_VMS; i++) {
+		for (unsigned i = 0; i < MAX_VMS; i++)
 			any = (vms[i] && step(vms[i])) || any;
-		}
 	}
 }
 
@@ -277,14 +244,9 @@ void console_write(const char *s, size_t n)
 	strncat(said, s, n);
 }
 
-void console_flush(void)
-{
-}
+void console_flush(void) {}
 
-void arch_system_off(void)
-{
-	system_offs++;
-}
+void arch_system_off(void) { system_offs++; }
 
 void log_write(enum log_level level, const char *fmt, ...)
 {
@@ -305,9 +267,8 @@ void arch_icache_inval_all(void)
 	void (*fn)(void) = at_icache;
 
 	at_icache = NULL;
-	if (fn) {
+	if (fn)
 		fn();
-	}
 }
 
 /* --- files --- */
@@ -319,9 +280,8 @@ static unsigned verifies;
 enum hyp_err fit_find(const struct fit *f, const char *name, struct fit_image *out)
 {
 	(void)f;
-	if (strcmp(name, "absent") == 0) {
+	if (strcmp(name, "absent") == 0)
 		return HYP_ENOENT;
-	}
 	*out = (struct fit_image){.data = file_data, .size = IMAGE_SIZE, .index = file_index};
 	return HYP_OK;
 }
@@ -366,9 +326,8 @@ enum hyp_err gfdt_build(const struct gfdt_input *in, void *buf, uint64_t n, uint
 	assert_true(in->machine == &machine_v1 && n >= 4096);
 	memset(buf, 0xfd, 4096);
 	*size = 4096;
-	if (fdt_why) {
+	if (fdt_why)
 		*why = fdt_why;
-	}
 	return fdt_why ? HYP_EFULL : HYP_OK;
 }
 
@@ -395,9 +354,8 @@ static int setup(void **state)
 	file_index = 1000; /* beyond what is remembered */
 	at_icache = NULL;
 	nr_pcpus = 1;
-	for (unsigned i = 0; i < IMAGE_SIZE; i++) {
+	for (unsigned i = 0; i < IMAGE_SIZE; i++)
 		file_data[i] = (uint8_t)(i % 251 + 1);
-	}
 	for (unsigned i = 0; i < 4; i++) {
 		cfgs[i] = (struct vm_config){.image = "image",
 		                             .memory = MEMORY,
@@ -427,9 +385,8 @@ static void start(unsigned n)
 	}
 	lifecycle_start_all();
 	run_jobs();
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n; i++)
 		assert_int_equal(vms[i]->state, cfgs[i].autostart ? VM_RUNNING : VM_NEW);
-	}
 }
 
 static uint8_t *guest(struct vm *vm, uint64_t at)
@@ -456,9 +413,8 @@ static void test_start(void **state)
 	assert_true(vcpu_is_out(vm->vcpus[1]));
 	assert_int_equal(vm->nr_online, 1);
 	assert_int_equal(vm->cntvoff, 777);
-	for (uint64_t i = 0; i < IMAGE_SIZE; i += 1111) {
+	for (uint64_t i = 0; i < IMAGE_SIZE; i += 1111)
 		assert_int_equal(*guest(vm, IMAGE_TO + i), i % 251 + 1);
-	}
 	assert_int_equal(*guest(vm, FDT_TO + 4095), 0xfd);
 	assert_int_equal(*guest(vm, RAM), 0xfd);
 	assert_int_equal(*guest(vm, FDT_TO + 4096), 0);
@@ -493,11 +449,10 @@ static void test_policy(void **state)
 		cfgs[0].restart_limit = limit ? 1 : 0;
 		start(1);
 		memset(guest(vms[0], RAM + 0x20000), 0x55, 100); /* what the guest left behind */
-		if (ends[i / 4].reason == STOP_CRASH) {
+		if (ends[i / 4].reason == STOP_CRASH)
 			vm_crash(vms[0], &c);
-		} else {
+		else
 			vm_stop(vms[0], ends[i / 4].reason, ends[i / 4].status);
-		}
 		assert_int_equal(vms[0]->state, VM_STOPPING);
 		run_jobs();
 		again = limit && (ends[i / 4].reset || (ends[i / 4].failed && restart_it));
@@ -529,9 +484,8 @@ static void test_policy(void **state)
 			assert_string_equal(said, want);
 		}
 		assert_int_equal(system_offs, 1);
-		if (ends[i / 4].reason == STOP_CRASH) {
+		if (ends[i / 4].reason == STOP_CRASH)
 			assert_non_null(strstr(logged, "VM vm0 crashed: a test"));
-		}
 	}
 }
 
@@ -693,9 +647,8 @@ static void test_going_down_while_loading(void **state)
 		start(2);
 		/* The background loads again, from RAM that was used. */
 		vm_stop(vms[1], STOP_RESET, 0);
-		while (n < at && step(vms[1])) {
+		while (n < at && step(vms[1]))
 			n++;
-		}
 		ran_out = n < at;
 		stop_foreground();
 		run_jobs();
@@ -767,9 +720,8 @@ static void test_load_failures(void **state)
 		}
 		before = used;
 		lifecycle_start_all();
-		while (vms[1]->state != VM_RUNNING) {
+		while (vms[1]->state != VM_RUNNING)
 			assert_true(step(vms[1]));
-		}
 		verify_why = i == 0 ? "its crc32 is wrong" : NULL;
 		plan_why = i == 1 ? "does not fit" : NULL;
 		fdt_why = i == 2 ? "its overlay does not fit" : NULL;
@@ -822,9 +774,8 @@ static void test_create_failures(void **state)
 
 		fail_after = n;
 		err = lifecycle_create(&cfgs[0], &vm);
-		if (err == HYP_OK) {
+		if (err == HYP_OK)
 			break;
-		}
 		assert_int_equal(err, HYP_ENOMEM);
 		assert_null(vms[0]);
 		assert_int_equal(used, used_at_start);

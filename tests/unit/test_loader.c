@@ -22,10 +22,7 @@ static struct fit_image image;
 static struct load_plan plan;
 static const char *why;
 
-static void put(size_t at, uint64_t v, size_t n)
-{
-	memcpy(file + at, &v, n);
-}
+static void put(size_t at, uint64_t v, size_t n) { memcpy(file + at, &v, n); }
 
 static int setup(void **state)
 {
@@ -290,9 +287,8 @@ static void test_elf_many(void **state)
 	struct fit_image ramdisk = {.data = file, .size = 4096};
 
 	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(s); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(s); i++)
 		s[i] = (struct seg){0x400, RAM + i * 4096, RAM + i * 4096, 16, 16};
-	}
 	make_elf(2, RAM, s, LOAD_MAX_SEGMENTS - 1);
 	refused("more than 14");
 	make_elf(2, RAM, s, LOAD_MAX_SEGMENTS - 2);
@@ -369,14 +365,12 @@ static void test_random(void **state)
 			make_image((uint64_t)rand() << (rand() % 40), (uint64_t)rand()
 			                                                  << (rand() % 40));
 		}
-		for (int n = rand() % 4; n > 0; n--) {
+		for (int n = rand() % 4; n > 0; n--)
 			file[rand() % 240] = (uint8_t)(rand() % 3 ? rand() : 0);
-		}
 		image.size = rand() % 8 ? 4096 : (uint64_t)(rand() % 300);
 		cfg.memory = (uint64_t)(1 + rand() % 2048) * 4096;
-		if (plan_it(rand() % 2 ? &ramdisk : NULL) != HYP_OK) {
+		if (plan_it(rand() % 2 ? &ramdisk : NULL) != HYP_OK)
 			continue;
-		}
 		accepted++;
 		assert_true(inside(ipa_raw(plan.entry), 4, RAM, cfg.memory));
 		assert_true(inside(ipa_raw(plan.fdt), ROOM, RAM, cfg.memory));

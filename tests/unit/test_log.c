@@ -25,15 +25,9 @@ static char shown[65536];
 static size_t shown_len;
 static bool color, ready;
 
-bool console_color(void)
-{
-	return color;
-}
+bool console_color(void) { return color; }
 
-bool console_ready(void)
-{
-	return ready;
-}
+bool console_ready(void) { return ready; }
 
 void console_write(const char *s, size_t n)
 {
@@ -140,9 +134,8 @@ static void test_ring(void **state)
 	unsigned first, count = 0;
 
 	(void)state;
-	for (unsigned i = 0; i < 2000; i++) {
+	for (unsigned i = 0; i < 2000; i++)
 		log_info("line %u", i);
-	}
 	while ((n = log_read(&pos, all + len, 100)) != 0) {
 		len += n;
 		assert_true(len < sizeof(all));
@@ -168,9 +161,8 @@ static unsigned count(const char *what)
 {
 	unsigned n = 0;
 
-	for (const char *p = shown; (p = strstr(p, what)) != NULL; p++) {
+	for (const char *p = shown; (p = strstr(p, what)) != NULL; p++)
 		n++;
-	}
 	return n;
 }
 
@@ -181,9 +173,8 @@ static void test_guest(void **state)
 	(void)state;
 	log_guest(&vm, LOG_INFO, "below the level");
 	assert_int_equal(shown_len, 0);
-	for (unsigned i = 0; i < 100; i++) {
+	for (unsigned i = 0; i < 100; i++)
 		log_guest(&vm, LOG_WARN, "boo %u", i);
-	}
 	assert_int_equal(count("warning: uboot: boo "), 10);
 	assert_non_null(strstr(shown, "boo 9\n"));
 	/* One VM's noise is not another's silence. */
@@ -207,9 +198,8 @@ static void test_guest(void **state)
 	fake_now += 3600 * UINT64_C(1000000);
 	shown_len = 0;
 	shown[0] = '\0';
-	for (unsigned i = 0; i < 100; i++) {
+	for (unsigned i = 0; i < 100; i++)
 		log_guest(&vm, LOG_WARN, "again");
-	}
 	assert_int_equal(count("uboot: again"), 10);
 }
 
@@ -220,9 +210,8 @@ static void test_guest_at_boot(void **state)
 
 	(void)state;
 	fake_now = 5;
-	for (unsigned i = 0; i < 100; i++) {
+	for (unsigned i = 0; i < 100; i++)
 		log_guest(&vm, LOG_WARN, "boo");
-	}
 	assert_int_equal(count("early: boo"), 10);
 }
 

@@ -81,9 +81,8 @@ static void test_add(void **state)
 	assert_int_equal(mmio_add(m, ipa(0x5000), 0, &ops, NULL), HYP_EINVAL);
 	assert_int_equal(mmio_add(m, ipa(UINT64_MAX - 5), 16, &ops, NULL), HYP_EINVAL);
 	assert_int_equal(m->n, 3);
-	for (unsigned i = 1; i < m->n; i++) {
+	for (unsigned i = 1; i < m->n; i++)
 		assert_true(m->r[i - 1].base + m->r[i - 1].size <= m->r[i].base);
-	}
 	/* The last bytes of the address space are a region like any other. */
 	assert_int_equal(mmio_add(m, ipa(UINT64_MAX - 15), 16, &ops, NULL), HYP_OK);
 	assert_int_equal(mmio_add(m, ipa(UINT64_MAX), 1, &ops, NULL), HYP_EEXIST);
@@ -114,12 +113,10 @@ static void test_find(void **state)
 		for (unsigned size = 1; size <= 8; size *= 2) {
 			const struct mmio_region *want = NULL;
 
-			for (unsigned i = 0; i < m->n; i++) {
+			for (unsigned i = 0; i < m->n; i++)
 				if (addr >= m->r[i].base &&
-				    addr + size <= m->r[i].base + m->r[i].size) {
+				    addr + size <= m->r[i].base + m->r[i].size)
 					want = &m->r[i];
-				}
-			}
 			assert_ptr_equal(mmio_find(m, addr, size), want);
 		}
 	}

@@ -67,10 +67,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static bool in(uint64_t f, uint64_t first, uint64_t end)
-{
-	return f >= first && f < end;
-}
+static bool in(uint64_t f, uint64_t first, uint64_t end) { return f >= first && f < end; }
 
 /* Written down anew from the tree above, not from page.c. */
 static bool reserved(uint64_t f)
@@ -134,14 +131,12 @@ static void test_boot_is_cheap(void **state)
 	memset(&h, 0, sizeof(h));
 	add_bank(GiB(1), GiB(48));
 	assert_int_equal(page_init(&h, pa(GiB(1) + 0x200000), pa(GiB(1) + 0x300000)), HYP_OK);
-	for (uint64_t a = GiB(49) - PAGE_SIZE; page_owner_of(pa(a)) == OWNER_HYP; a -= PAGE_SIZE) {
+	for (uint64_t a = GiB(49) - PAGE_SIZE; page_owner_of(pa(a)) == OWNER_HYP; a -= PAGE_SIZE)
 		table = a;
-	}
 	assert_int_equal(table, GiB(49) - GiB(48) / 256);
 	assert_int_equal(mincore(pa_to_ptr(pa(table)), GiB(48) / 256, vec), 0);
-	for (uint64_t i = 0; i < GiB(48) / 256 / PAGE_SIZE; i++) {
+	for (uint64_t i = 0; i < GiB(48) / 256 / PAGE_SIZE; i++)
 		resident += vec[i] & 1;
-	}
 	assert_true(resident < 100);
 	/* And the big blocks are there. */
 	assert_int_equal(page_alloc_best(UINT64_MAX, 1, &p, &(unsigned){0}), HYP_OK);
@@ -158,9 +153,8 @@ static void test_no_room(void **state)
 	fake_reset();
 	memset(&h, 0, sizeof(h));
 	add_bank(GiB(1), MiB(4));
-	for (unsigned i = 0; i < 32; i++) {
+	for (unsigned i = 0; i < 32; i++)
 		add_reserved(GiB(1) + i * KiB(128) + KiB(64), PAGE_SIZE);
-	}
 	h.ram[0].size = MiB(4);
 	assert_int_equal(page_init(&h, pa(GiB(1)), pa(GiB(1) + MiB(4))), HYP_ENOMEM);
 	/* The largest bank is full, another is not. Overlapping banks count once. */
@@ -188,9 +182,8 @@ static void test_bank_edge(void **state)
 	add_bank(GiB(2), 24 * PAGE_SIZE); /* 16 + 8 */
 	add_bank(GiB(4), MiB(4));
 	assert_int_equal(page_init(&h, pa(GiB(4)), pa(GiB(4) + PAGE_SIZE)), HYP_OK);
-	while (page_alloc_best(32, 1, &p[n], &order[n]) == HYP_OK) {
+	while (page_alloc_best(32, 1, &p[n], &order[n]) == HYP_OK)
 		n++;
-	}
 	for (uint64_t gib = 4; gib >= 1; gib /= 2) {
 		for (unsigned i = 0; i < n; i++) {
 			if (p[i].raw / GiB(1) == gib) {
@@ -207,11 +200,9 @@ static bool all_bytes(uint64_t f, uint64_t n, uint8_t byte)
 {
 	const uint8_t *p = pa_to_ptr(pa(f * PAGE_SIZE));
 
-	for (uint64_t i = 0; i < n * PAGE_SIZE; i++) {
-		if (p[i] != byte) {
+	for (uint64_t i = 0; i < n * PAGE_SIZE; i++)
+		if (p[i] != byte)
 			return false;
-		}
-	}
 	return true;
 }
 
@@ -258,9 +249,8 @@ static void test_scrub(void **state)
 		fake_log_clear();
 		steps++;
 		assert_true(steps < 2000);
-		if (!page_scrub_step()) {
+		if (!page_scrub_step())
 			break;
-		}
 		/* At most 64 KiB a step. */
 		assert_int_equal(fake_log_count(), 2);
 		assert_true(atoi(strrchr(fake_log_at(0), ' ')) <= 65536);
@@ -289,9 +279,8 @@ static void test_mixed(void **state)
 	(void)state;
 	while (page_scrub_step()) {
 	}
-	while (n < 64 && page_alloc(10, 1, &all[n]) == HYP_OK) {
+	while (n < 64 && page_alloc(10, 1, &all[n]) == HYP_OK)
 		n++;
-	}
 	assert_true(n > 2 && page_alloc(10, 1, &p) == HYP_ENOMEM);
 	/* In the first block, every third page stays clean, the others get dirty. */
 	page_free(all[0], 10);
@@ -302,9 +291,8 @@ static void test_mixed(void **state)
 	for (unsigned pass = 0; pass < 2; pass++) {
 		for (unsigned i = 0; i < 1024; i++) {
 			p = pa(all[0].raw + i * PAGE_SIZE);
-			if (page_owner_of(p) == 1 && (i % 3 == 0) == (pass == 0)) {
+			if (page_owner_of(p) == 1 && (i % 3 == 0) == (pass == 0))
 				page_free(p, 0);
-			}
 		}
 		while (pass == 0 && page_scrub_step()) {
 		}
@@ -362,9 +350,8 @@ static void test_best(void **state)
 	/* All of it, in ever smaller blocks. */
 	order = PAGE_MAX_ORDER;
 	for (unsigned last = order; page_alloc_best(UINT64_MAX, 5, &p, &order) == HYP_OK;
-	     last = order) {
+	     last = order)
 		assert_true(order <= last);
-	}
 	assert_int_equal(page_count_owned(OWNER_DIRTY), 0);
 	assert_int_equal(page_alloc(0, 1, &p), HYP_ENOMEM);
 }
@@ -385,14 +372,12 @@ static void test_references(void **state)
 	assert_int_equal(page_refcount(second), 1);
 	assert_int_equal(page_owner_of(p), OWNER_DIRTY);
 	assert_int_equal(page_count_owned(2), 1);
-	for (unsigned i = 1; i < 65535; i++) {
+	for (unsigned i = 1; i < 65535; i++)
 		assert_int_equal(page_ref(second), HYP_OK);
-	}
 	assert_int_equal(page_ref(second), HYP_EFULL);
 	assert_int_equal(page_refcount(second), 65535);
-	for (unsigned i = 0; i < 65535; i++) {
+	for (unsigned i = 0; i < 65535; i++)
 		page_free(second, 0);
-	}
 	assert_int_equal(page_owner_of(second), OWNER_DIRTY);
 	assert_int_equal(page_ref(second), HYP_ENOENT);
 	assert_int_equal(page_ref(pa(0)), HYP_ENOENT);
@@ -442,15 +427,12 @@ static bool m_has_block(unsigned order)
 	for (uint64_t f = 0; f < HIGH_FRAME + HIGH_PAGES; f += BIT(order)) {
 		uint64_t i = 0;
 
-		if (f >= LOW_PAGES && f + BIT(order) <= HIGH_FRAME) {
+		if (f >= LOW_PAGES && f + BIT(order) <= HIGH_FRAME)
 			f = ALIGN_DOWN(HIGH_FRAME, BIT(order));
-		}
-		while (i < BIT(order) && m_owner[f + i] == OWNER_NONE) {
+		while (i < BIT(order) && m_owner[f + i] == OWNER_NONE)
 			i++;
-		}
-		if (i == BIT(order)) {
+		if (i == BIT(order))
 			return true;
-		}
 	}
 	return false;
 }
@@ -476,21 +458,18 @@ static void m_compare(void)
 	for (uint64_t f = 1; f < MODEL_FRAMES; f += 1) {
 		uint16_t owner;
 
-		if (!is_ram(f)) {
+		if (!is_ram(f))
 			continue;
-		}
 		owner = page_owner_of(pa(f * PAGE_SIZE));
 		assert_int_equal(owner == OWNER_DIRTY ? (uint16_t)OWNER_NONE : owner, m_owner[f]);
 		assert_int_equal(page_refcount(pa(f * PAGE_SIZE)), m_ref[f]);
 		/* Free memory really is zero. */
 		assert_true(owner != OWNER_NONE || f % 8 != 0 || all_bytes(f, 1, 0));
-		if (m_owner[f] < 4) {
+		if (m_owner[f] < 4)
 			count[m_owner[f]]++;
-		}
 	}
-	for (uint16_t o = 1; o < 4; o++) {
+	for (uint16_t o = 1; o < 4; o++)
 		assert_int_equal(page_count_owned(o), count[o]);
-	}
 }
 
 static void random_alloc(void)
@@ -515,9 +494,8 @@ static void random_alloc(void)
 		/* Exactly when there is one, clean, dirty or mixed. */
 		assert_int_equal(err, m_has_block(order) ? HYP_OK : HYP_ENOMEM);
 	}
-	if (err == HYP_OK) {
+	if (err == HYP_OK)
 		m_give(p, order, owner);
-	}
 }
 
 /* Frees a random aligned range of pages that are all somebody's. */
@@ -528,17 +506,13 @@ static void random_free(void)
 
 	f = f < LOW_PAGES ? f : f - LOW_PAGES + HIGH_FRAME;
 	f = ALIGN_DOWN(f, BIT(order));
-	for (uint64_t i = f; i < f + BIT(order); i++) {
-		if (m_ref[i] == 0 || m_owner[i] == OWNER_HYP) { /* the frame table stays */
+	for (uint64_t i = f; i < f + BIT(order); i++)
+		if (m_ref[i] == 0 || m_owner[i] == OWNER_HYP) /* the frame table stays */
 			return;
-		}
-	}
 	page_free(pa(f * PAGE_SIZE), order);
-	for (uint64_t i = f; i < f + BIT(order); i++) {
-		if (--m_ref[i] == 0) {
+	for (uint64_t i = f; i < f + BIT(order); i++)
+		if (--m_ref[i] == 0)
 			m_owner[i] = OWNER_NONE;
-		}
-	}
 }
 
 static void random_ref(void)
@@ -567,21 +541,18 @@ static void test_random(void **state)
 		unsigned phase = step / 500 % 2; /* fill, then drain */
 		unsigned what = (unsigned)rand() % 10;
 
-		if (what < (phase == 0 ? 5u : 2u)) {
+		if (what < (phase == 0 ? 5u : 2u))
 			random_alloc();
-		} else if (what < 8) {
-			for (unsigned i = 0; i < 4; i++) {
+		else if (what < 8)
+			for (unsigned i = 0; i < 4; i++)
 				random_free();
-			}
-		} else if (what == 8) {
+		else if (what == 8)
 			(void)page_scrub_step();
-		} else {
+		else
 			random_ref();
-		}
 		assert_true(step % 4 != 0 || page_check());
-		if (step % 200 == 0) {
+		if (step % 200 == 0)
 			m_compare();
-		}
 	}
 	m_compare();
 }

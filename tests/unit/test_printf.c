@@ -50,9 +50,8 @@ static void test_integers(void **state)
 
 						assert_in_range(n, 4, 20);
 						if (strchr(flags[a], '#') != NULL &&
-						    strchr("diu", *conv)) {
+						    strchr("diu", *conv))
 							continue; /* undefined */
-						}
 						SAME(f, (int)values[v]);
 						__builtin_snprintf(f, sizeof(f), "<%%%s%s%sl%c>",
 						                   flags[a], widths[b], precs[c],
@@ -95,9 +94,8 @@ static void test_bounds(void **state)
 	for (size_t n = 0; n <= sizeof(buf); n++) {
 		memset(buf, 'z', sizeof(buf));
 		assert_int_equal(snprintf(buf, n, "%d", 123456789), 9);
-		for (size_t i = n; i < sizeof(buf); i++) {
+		for (size_t i = n; i < sizeof(buf); i++)
 			assert_int_equal(buf[i], 'z');
-		}
 		if (n != 0) {
 			assert_int_equal(strlen(buf), n - 1);
 			assert_memory_equal(buf, "123456789", n - 1);

@@ -23,9 +23,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	if (s.root.raw != 0) {
+	if (s.root.raw != 0)
 		s2_destroy(&s);
-	}
 	assert_int_equal(env_live, 2); /* the empty root */
 	assert_int_equal(fake_locks_held(), 0);
 	return 0;
@@ -66,9 +65,8 @@ static uint64_t leaf(uint64_t ipa_, unsigned *level)
 {
 	struct fake_tlb_hit h;
 
-	if (!fake_tlb_translate(vttbr, ipa(ipa_), &h)) {
+	if (!fake_tlb_translate(vttbr, ipa(ipa_), &h))
 		return 0;
-	}
 	*level = h.level;
 	return h.desc;
 }
@@ -361,11 +359,9 @@ static uint64_t snapshot(void)
 	const uint64_t *p = pa_to_ptr(pa(ENV_BASE));
 	uint64_t h = s.nr_tables * 31 + s.mapped_pages + env_live * UINT64_C(1000003);
 
-	for (unsigned i = 0; i < ENV_PAGES; i++) {
-		for (unsigned k = 0; env_used[i] != 0 && k < 512; k++) {
+	for (unsigned i = 0; i < ENV_PAGES; i++)
+		for (unsigned k = 0; env_used[i] != 0 && k < 512; k++)
 			h = (h ^ p[i * 512 + k]) * UINT64_C(0x100000001b3) + i;
-		}
-	}
 	return h;
 }
 
@@ -438,16 +434,13 @@ static void test_no_memory(void **state)
 			case 1: /* both ends split two levels */
 				err = unmap(0x80001000, GiB(2) - 2 * PAGE_SIZE);
 				break;
-			case 2:
-				err = protect(0xbffff000, 2 * PAGE_SIZE, S2_RO);
-				break;
+			case 2: err = protect(0xbffff000, 2 * PAGE_SIZE, S2_RO); break;
 			default: /* inside one block, both ends in different tables */
 				err = protect(0x801ff000, MiB(2) + 2 * PAGE_SIZE, S2_ROX);
 				break;
 			}
-			if (err == HYP_OK) {
+			if (err == HYP_OK)
 				break;
-			}
 			assert_int_equal(err, HYP_ENOMEM);
 			assert_int_equal(snapshot(), before);
 			assert_int_equal(fake_log_matches("pte"), 0);
@@ -498,11 +491,9 @@ static uint64_t rnd(uint64_t n)
 /* The first page of [at, at + n) that is valid (or not); n: none. */
 static unsigned model_find(unsigned at, unsigned n, bool valid)
 {
-	for (unsigned i = 0; i < n; i++) {
-		if (model[at + i].valid == valid) {
+	for (unsigned i = 0; i < n; i++)
+		if (model[at + i].valid == valid)
 			return i;
-		}
-	}
 	return n;
 }
 
@@ -530,9 +521,8 @@ static void random_step(void)
 		assert_int_equal(err, model_find(at, n, false) == n ? HYP_OK : HYP_ENOENT);
 	}
 	for (unsigned i = at; err == HYP_OK && i < at + n; i++) {
-		if (kind < 4) {
+		if (kind < 4)
 			model[i].pa = to + (i - at) * PAGE_SIZE;
-		}
 		model[i].valid = kind < 4 || kind >= 6;
 		model[i].attr = attr;
 	}
@@ -551,9 +541,8 @@ static void compare(void)
 
 		assert_int_equal(valid, model[i].valid);
 		mapped += valid;
-		if (!valid) {
+		if (!valid)
 			continue;
-		}
 		assert_int_equal(h.pa.raw, model[i].pa);
 		if (i % 16 == 0) {
 			assert_int_equal(s2_lookup(&s, a, &w), HYP_OK);

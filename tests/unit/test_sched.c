@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The scheduler on a simulated machine: shares, priorities, budgets, latency, placement, leaving.
- * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/policy.c hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c tests/unit/sched_sim.c tests/fake_arch/fake.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
- * cflags: -Dsched_yield=hyp_sched_yield
+ * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/policy.c
+ * hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c tests/unit/sched_sim.c tests/fake_arch/fake.c
+ * tests/fake_arch/timer.c tests/fake_arch/cpu.c cflags: -Dsched_yield=hyp_sched_yield
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,15 +25,15 @@ static void assert_near(uint64_t a, uint64_t b, unsigned permille)
 
 	if (d > MAX(b / 1000 * permille, SCHED_SLICE_US * SIM_US)) {
 		fail_msg("%llu is not %llu within %u permille", (unsigned long long)a,
-			 (unsigned long long)b, permille);
+		         (unsigned long long)b, permille);
 	}
 }
 
 /* Two CPU-bound guests on one CPU get what their weights say, and all time is accounted. */
 static void test_weights(void **state)
 {
-	static const uint32_t pairs[][2] = {{100, 300}, {1, 3},      {100, 100}, {1000, 3000},
-					    {30, 10},   {10000, 100}, {7, 7},     {256, 1024}};
+	static const uint32_t pairs[][2] = {{100, 300}, {1, 3},       {100, 100}, {1000, 3000},
+	                                    {30, 10},   {10000, 100}, {7, 7},     {256, 1024}};
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(pairs); i++) {
@@ -70,9 +71,8 @@ static void test_many_weights(void **state)
 	sim_for(3000 * SIM_MS);
 	busy = g[0]->ran + g[1]->ran + g[2]->ran + g[3]->ran;
 	assert_near(busy + g[4]->ran, 3000 * SIM_MS, 1);
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 4; i++)
 		assert_near(g[i]->ran, busy * (i + 1) / 10, 15);
-	}
 	/* It asks for less than its share, so it gets what it asks for: 3 of 23 ms or a little
 	 * less, since it waits for turns within its computation. */
 	assert_true(g[4]->ran > 3000 * SIM_MS * 3 / 30);
@@ -260,9 +260,8 @@ static void test_spread(void **state)
 		sim_boot(g[i], SIM_FOREVER, 0);
 	}
 	sim_for(1000 * SIM_MS);
-	for (unsigned i = 4; i < 8; i++) {
+	for (unsigned i = 4; i < 8; i++)
 		assert_near(g[i]->ran, 500 * SIM_MS, 10);
-	}
 	sim_end();
 }
 
@@ -288,10 +287,7 @@ static void test_affinity(void **state)
 	sim_end();
 }
 
-static void stop_vcpu(void *arg)
-{
-	vcpu_stop(arg);
-}
+static void stop_vcpu(void *arg) { vcpu_stop(arg); }
 
 /* When a CPU falls idle it takes over a waiting vCPU; nobody waits while a CPU idles. */
 static void test_pull(void **state)
@@ -315,9 +311,8 @@ static void test_pull(void **state)
 	sim_for(500 * SIM_MS);
 	assert_near(a->ran - a0, 500 * SIM_MS, 10);
 	assert_near(c->ran - c0, 500 * SIM_MS, 10);
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(pcpus[i].nr_vcpus, 1);
-	}
 	sim_on(a->v.cpu, stop_vcpu, &a->v);
 	sim_on(c->v.cpu, stop_vcpu, &c->v);
 	assert_int_equal(pcpus[0].nr_vcpus + pcpus[1].nr_vcpus, 0);
@@ -357,30 +352,28 @@ static void test_stop(void **state)
 
 		sim_start(2);
 		other = sim_fixed(9, BIT(1), 0, 0);
-		g = what == THROTTLED ? sim_fixed(20, BIT(1), 1000, 1000000) : sim_fair(100, BIT(1));
-		if (what == WAITING) {
+		g = what == THROTTLED ? sim_fixed(20, BIT(1), 1000, 1000000)
+		                      : sim_fair(100, BIT(1));
+		if (what == WAITING)
 			sim_boot(other, SIM_FOREVER, 0);
-		}
 		if (what != NEVER_STARTED) {
 			bool sleeper = what == ASLEEP_LOADED || what == ASLEEP_SAVED;
 
 			sim_boot(g, sleeper ? 1 * SIM_MS : SIM_FOREVER,
-				 sleeper ? 10000 * SIM_MS : 0);
+			         sleeper ? 10000 * SIM_MS : 0);
 		}
 		sim_for(2 * SIM_MS);
-		if (what == ASLEEP_SAVED) {
+		if (what == ASLEEP_SAVED)
 			sim_boot(other, SIM_FOREVER, 0);
-		}
 		sim_for(2 * SIM_MS);
-		assert_int_equal(g->v.state, what == RUNNING	? VCPU_RUNNING
-					     : what == WAITING	? VCPU_READY
-					     : what == THROTTLED ? VCPU_READY
-					     : what == NEVER_STARTED ? VCPU_OFF
-								     : VCPU_BLOCKED);
-		assert_int_equal(g->v.loaded_on,
-				 what == WAITING || what == ASLEEP_SAVED || what == NEVER_STARTED
-					 ? -1
-					 : 1);
+		assert_int_equal(g->v.state, what == RUNNING         ? VCPU_RUNNING
+		                             : what == WAITING       ? VCPU_READY
+		                             : what == THROTTLED     ? VCPU_READY
+		                             : what == NEVER_STARTED ? VCPU_OFF
+		                                                     : VCPU_BLOCKED);
+		assert_int_equal(
+		    g->v.loaded_on,
+		    what == WAITING || what == ASLEEP_SAVED || what == NEVER_STARTED ? -1 : 1);
 		sim_on(from, stop_vcpu, &g->v);
 		assert_true(vcpu_is_out(&g->v));
 		assert_int_equal(g->v.state, VCPU_OFF);
@@ -392,9 +385,8 @@ static void test_stop(void **state)
 		vcpu_kick(&g->v, VCPU_WORK_VGIC);
 		sim_for(5 * SIM_MS);
 		assert_int_equal(g->v.state, VCPU_OFF);
-		if (what == WAITING || what == ASLEEP_SAVED) {
+		if (what == WAITING || what == ASLEEP_SAVED)
 			sim_on(0, stop_vcpu, &other->v);
-		}
 		g->alarm_at = 0;
 		sim_boot(g, SIM_FOREVER, 0);
 		sim_for(1 * SIM_MS / 2);
@@ -407,9 +399,8 @@ static void wake_both(void *arg)
 {
 	struct sim_guest **g = arg;
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 2; i++)
 		vcpu_wake(&g[i]->v);
-	}
 }
 
 /* Two wake at once on CPU 0. The one that lost is still loaded there: the idle CPU takes it as soon
@@ -423,7 +414,8 @@ static void test_offer(void **state)
 	g[0] = sim_fixed(1, BIT(0), 0, 0);
 	g[1] = sim_fair(100, 0);
 	for (unsigned i = 0; i < 2; i++) {
-		sim_boot(sim_fair(100, BIT(1)), 1, 1000 * SIM_MS); /* so that g[1] starts on CPU 0 */
+		sim_boot(sim_fair(100, BIT(1)), 1,
+		         1000 * SIM_MS); /* so that g[1] starts on CPU 0 */
 	}
 	sim_boot(g[0], 1 * SIM_MS, 1000 * SIM_MS);
 	sim_for(2 * SIM_MS);
@@ -476,15 +468,9 @@ static void test_clocks(void **state)
 	sim_end();
 }
 
-static void do_off(struct sim_guest *g)
-{
-	sched_off(&g->v);
-}
+static void do_off(struct sim_guest *g) { sched_off(&g->v); }
 
-static void start_vcpu(void *arg)
-{
-	sched_start(arg);
-}
+static void start_vcpu(void *arg) { sched_start(arg); }
 
 /* CPU_OFF and CPU_ON. */
 static void test_off_on(void **state)
@@ -507,10 +493,7 @@ static void test_off_on(void **state)
 	sim_end();
 }
 
-static void do_yield(struct sim_guest *g)
-{
-	sched_yield(&g->v);
-}
+static void do_yield(struct sim_guest *g) { sched_yield(&g->v); }
 
 /* Who yields lets its equals run at once; alone it goes on. */
 static void test_yield(void **state)
@@ -537,24 +520,15 @@ static void test_yield(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_weights),
-		cmocka_unit_test(test_many_weights),
-		cmocka_unit_test(test_nothing_ticks),
-		cmocka_unit_test(test_tick_only_while_two),
-		cmocka_unit_test(test_idle_in_place),
-		cmocka_unit_test(test_wake_latency),
-		cmocka_unit_test(test_fixed),
-		cmocka_unit_test(test_budget),
-		cmocka_unit_test(test_budget_periods),
-		cmocka_unit_test(test_spread),
-		cmocka_unit_test(test_affinity),
-		cmocka_unit_test(test_pull),
-		cmocka_unit_test(test_wake_elsewhere),
-		cmocka_unit_test(test_stop),
-		cmocka_unit_test(test_offer),
-		cmocka_unit_test(test_clocks),
-		cmocka_unit_test(test_off_on),
-		cmocka_unit_test(test_yield),
+	    cmocka_unit_test(test_weights),        cmocka_unit_test(test_many_weights),
+	    cmocka_unit_test(test_nothing_ticks),  cmocka_unit_test(test_tick_only_while_two),
+	    cmocka_unit_test(test_idle_in_place),  cmocka_unit_test(test_wake_latency),
+	    cmocka_unit_test(test_fixed),          cmocka_unit_test(test_budget),
+	    cmocka_unit_test(test_budget_periods), cmocka_unit_test(test_spread),
+	    cmocka_unit_test(test_affinity),       cmocka_unit_test(test_pull),
+	    cmocka_unit_test(test_wake_elsewhere), cmocka_unit_test(test_stop),
+	    cmocka_unit_test(test_offer),          cmocka_unit_test(test_clocks),
+	    cmocka_unit_test(test_off_on),         cmocka_unit_test(test_yield),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -133,18 +133,14 @@ static uint64_t syndrome(unsigned op0, unsigned op1, unsigned crn, unsigned crm,
 /* dir of what is expected, 0: UNDEFINED both ways. */
 static unsigned expected(unsigned op0, unsigned op1, unsigned crn, unsigned crm, unsigned op2)
 {
-	if (op0 == 3 && op1 == 0 && crn == 0 && crm >= 1 && crm <= 7) {
+	if (op0 == 3 && op1 == 0 && crn == 0 && crm >= 1 && crm <= 7)
 		return RD;
-	}
-	if (op0 == 2 && op1 == 0 && crn == 0 && op2 >= 4) {
+	if (op0 == 2 && op1 == 0 && crn == 0 && op2 >= 4)
 		return RW;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
 		if (allowed[i].op0 == op0 && allowed[i].op1 == op1 && allowed[i].crn == crn &&
-		    allowed[i].crm == crm && allowed[i].op2 == op2) {
+		    allowed[i].crm == crm && allowed[i].op2 == op2)
 			return allowed[i].dir;
-		}
-	}
 	return 0;
 }
 
@@ -279,9 +275,8 @@ static void test_icc(void **state)
 	env_pc_moved(16);
 	/* A GICv2 machine has no such registers. */
 	vm.vgic.version = 2;
-	for (unsigned op2 = 0; op2 < 8; op2++) {
+	for (unsigned op2 = 0; op2 < 8; op2++)
 		assert_int_equal(trap_sysreg(v, syndrome(3, 0, 12, 11, op2, 7, WR)), TRAP_UNDEF);
-	}
 }
 
 /* The physical timer at EL0: as CNTKCTL_EL1.EL0PTEN says. */
@@ -319,9 +314,8 @@ static void test_setway(void **state)
 	(void)state;
 	fake_sr_set(SCTLR_EL1, SCTLR_EL1_RES1);
 	flush_done = false;
-	for (unsigned crm = 6; crm <= 14; crm += 4) {
+	for (unsigned crm = 6; crm <= 14; crm += 4)
 		wr(1, 0, 7, crm, 2, 0);
-	}
 	assert_int_equal(nr_block, 3);
 	env_pc_moved(0);
 	assert_false(v->arch.hcr & HCR_TVM);
@@ -330,9 +324,8 @@ static void test_setway(void **state)
 	assert_int_equal(nr_flushes, 4);
 	assert_int_equal(fake_sr(HCR_EL2), vcpu_hcr_base | HCR_TVM);
 	env_pc_moved(4);
-	for (unsigned i = 0; i < 100; i++) {
+	for (unsigned i = 0; i < 100; i++)
 		wr(1, 0, 7, 14, 2, i << 5);
-	}
 	assert_int_equal(nr_flushes, 4);
 	assert_int_equal(nr_block, 3);
 	/* Only one of M and C: still off. */
@@ -408,10 +401,7 @@ static const char *const id_sources[] = {
     "MVFR1_EL1",        "MVFR2_EL1",
 };
 
-static uint64_t id(unsigned crm, unsigned op2)
-{
-	return rd(3, 0, 0, crm, op2);
-}
+static uint64_t id(unsigned crm, unsigned op2) { return rd(3, 0, 0, crm, op2); }
 
 /* Whatever a CPU of the future reports: only what is named comes through. */
 static void test_id_all_ones(void **state)
@@ -420,9 +410,8 @@ static void test_id_all_ones(void **state)
 	for (unsigned fill = 1; fill < 16; fill++) {
 		uint64_t all = fill * UINT64_C(0x1111111111111111);
 
-		for (size_t i = 0; i < ARRAY_SIZE(id_sources); i++) {
+		for (size_t i = 0; i < ARRAY_SIZE(id_sources); i++)
 			fake_sysreg_set(id_sources[i], all);
-		}
 		idregs_init();
 		for (unsigned n = 0; n < 56; n++) {
 			unsigned crm = 1 + n / 8, op2 = n % 8;
@@ -453,15 +442,11 @@ static void test_id_all_ones(void **state)
 			case 0x71: /* HAFDBS, HPDS, PAN */
 				assert_int_equal(got, MIN(fill, 2u) | 0x1000 | MIN(fill, 2u) << 20);
 				break;
-			case 0x72: /* CCIDX */
-				assert_int_equal(got, all & 0xf00000);
-				break;
+			case 0x72: /* CCIDX */ assert_int_equal(got, all & 0xf00000); break;
 			case 0x10: /* instruction sets */
 				assert_int_equal(got, all & 0xffff);
 				break;
-			case 0x11: /* generic timer */
-				assert_int_equal(got, all & 0xf0000);
-				break;
+			case 0x11: /* generic timer */ assert_int_equal(got, all & 0xf0000); break;
 			default: {
 				bool aarch32 = (crm == 1 && op2 >= 4) || (crm == 2 && op2 <= 5) ||
 				               (crm == 3 && op2 <= 2);
@@ -478,9 +463,8 @@ static void test_id_all_ones(void **state)
 static void test_id_a72(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(id_sources); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(id_sources); i++)
 		fake_sysreg_set(id_sources[i], 0);
-	}
 	fake_sr_set(ID_AA64PFR0_EL1, 0x2222);
 	fake_sr_set(ID_AA64DFR0_EL1, 0x10305106);
 	fake_sr_set(ID_AA64ISAR0_EL1, 0x11120);

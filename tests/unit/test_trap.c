@@ -16,11 +16,10 @@
 static uint64_t fault(uint64_t at, uint64_t iss)
 {
 	fake_sr_set(FAR_EL2, KERNEL | at);
-	if ((iss & FSC_TYPE) == FSC_PERMISSION && !(iss & ESR_S1PTW)) {
+	if ((iss & FSC_TYPE) == FSC_PERMISSION && !(iss & ESR_S1PTW))
 		fake_sr_set(HPFAR_EL2, fake_sysreg_poison("HPFAR_EL2"));
-	} else {
+	else
 		fake_sr_set(HPFAR_EL2, at >> 12 << 4);
-	}
 	return ec(EC_DABT_LOWER) | iss;
 }
 
@@ -375,11 +374,10 @@ static void test_sp(void **state)
 		again();
 		fake_sr_set(SPSR_EL2, el[i].pstate);
 		fake_sr_set(ELR_EL2, base + PC_IPA);
-		if (el[i].sp1) {
+		if (el[i].sp1)
 			fake_sr_set(SP_EL1, base + DEV + 0x40);
-		} else {
+		else
 			fake_sr_set(SP_EL0, base + DEV + 0x40);
-		}
 		env_insn(0xf80087ff); /* str xzr, [sp], #8 */
 		fault(DEV + 0x40, TRANSLATION);
 		fake_sr_set(FAR_EL2, base + DEV + 0x40);
@@ -450,9 +448,7 @@ static void test_not_decoded(void **state)
 		case 4:
 			pc = BIT(40); /* or nowhere */
 			break;
-		case 5:
-			pc += 2;
-			break;
+		case 5: pc += 2; break;
 		case 6:
 			psr = PSR_AARCH32;
 			offset = 0x600;

@@ -22,15 +22,9 @@ static void finish(void)
 	env_teardown();
 }
 
-static void line(unsigned intid, bool level)
-{
-	vgic_set_line(&vm, NULL, intid, level);
-}
+static void line(unsigned intid, bool level) { vgic_set_line(&vm, NULL, intid, level); }
 
-static void pulse(unsigned intid)
-{
-	env_pulse(intid);
-}
+static void pulse(unsigned intid) { env_pulse(intid); }
 
 static void test_level(void **state)
 {
@@ -232,9 +226,8 @@ static void test_overflow_pending(void **state)
 	(void)state;
 	for (unsigned n = 1; n <= 4; n++) {
 		start(n & 1 ? 2 : 3, n, 2, 2);
-		for (unsigned i = 0; i < 10; i++) {
+		for (unsigned i = 0; i < 10; i++)
 			env_spi(SPI + i, prio[i], true, 0);
-		}
 		for (unsigned i = 0; i < 10; i++) {
 			pulse(SPI + i);
 			env_enter(0);
@@ -285,23 +278,19 @@ static void test_nested(void **state)
 		bool edge = run & 4;
 
 		start(run & 8 ? 3 : 2, n, 2, 2);
-		for (unsigned i = 0; i < depth; i++) {
+		for (unsigned i = 0; i < depth; i++)
 			env_spi(SPI + i, (uint8_t)(0xf0 - 0x10 * i), edge, 0);
-		}
 		for (unsigned i = 0; i < depth; i++) {
-			if (edge) {
+			if (edge)
 				pulse(SPI + i);
-			} else {
+			else
 				line(SPI + i, true);
-			}
 			assert_int_equal(ack(0), SPI + i);
 			env_check();
-			if (edge && (i & 1)) {
+			if (edge && (i & 1))
 				pulse(SPI + i); /* active and pending */
-			}
-			for (unsigned j = 0; j < depth; j++) {
+			for (unsigned j = 0; j < depth; j++)
 				assert_int_equal(bit(0x300, SPI + j), j <= i);
-			}
 		}
 		for (unsigned i = depth; i-- > 0;) {
 			line(SPI + i, false);
@@ -331,13 +320,11 @@ static void test_nested_batch(void **state)
 			pulse(SPI + i);
 			assert_int_equal(ack(0), SPI + i);
 		}
-		for (unsigned i = 8; i-- > 0;) {
+		for (unsigned i = 8; i-- > 0;)
 			fake_gic_eoir(0, SPI + i);
-		}
 		env_enter(0);
-		for (unsigned i = 0; i < 8; i++) {
+		for (unsigned i = 0; i < 8; i++)
 			assert_false(bit(0x300, SPI + i));
-		}
 		assert_int_equal(vcpus[0].vgic.ap_n, 0);
 		finish();
 	}
@@ -431,11 +418,10 @@ static void test_timer(void **state)
 	(void)state;
 	for (unsigned version = 2; version <= 3; version++) {
 		start(version, 4, 2, 1);
-		if (version == 2) {
+		if (version == 2)
 			wr(0x100, BIT32(TIMER));
-		} else {
+		else
 			env_mmio(0, GICR + SGI_FRAME + 0x100, true, 4, BIT32(TIMER));
-		}
 		set_timer(0, true);
 		assert_int_equal(ack(0), TIMER);
 		assert_true(fake_gic[0].ppi_active[TIMER]);
@@ -701,9 +687,8 @@ static void test_timer_overflow(void **state)
 		env_put(0);
 		env_load(0, 1);
 		assert_true(fake_gic[1].ppi_active[TIMER]);
-		for (unsigned i = 6; i-- > 0;) {
+		for (unsigned i = 6; i-- > 0;)
 			eoi(1, SPI + i);
-		}
 		assert_true(fake_gic[1].ppi_active[TIMER]);
 		set_timer(0, false);
 		eoi(1, TIMER);
@@ -867,9 +852,8 @@ static void test_pending(void **state)
 	fake_gic_count_reset(0);
 	assert_false(vgic_pending(&vcpus[0]));
 	assert_int_equal(GICH_ACCESSES(fake_gic[0]), 0);
-	for (unsigned i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++)
 		env_spi(SPI + i, 0x80, true, 0);
-	}
 	assert_false(vgic_pending(&vcpus[0]));
 	pulse(SPI);
 	env_enter(0);
@@ -882,9 +866,8 @@ static void test_pending(void **state)
 	fake_gic[0].vmcr |= FAKE_VMCR_GRP0;
 	assert_int_equal(ack(0), SPI);
 	assert_false(vgic_pending(&vcpus[0])); /* active only */
-	for (unsigned i = 1; i < 5; i++) {
+	for (unsigned i = 1; i < 5; i++)
 		pulse(SPI + i);
-	}
 	assert_true(vgic_pending(&vcpus[0]));
 	env_enter(0);
 	eoi(0, SPI);
@@ -1005,18 +988,16 @@ static void done(unsigned id, unsigned cpu, unsigned at)
 
 	memmove(&m.stack[id][at], &m.stack[id][at + 1], (m.depth[id] - at - 1) * sizeof(iar));
 	m.depth[id]--;
-	if (intid == TIMER) {
+	if (intid == TIMER)
 		m.timer_active[id] = false;
-	} else if (intid < 4) {
+	else if (intid < 4)
 		m.sgi_active[id][intid] = false;
-	} else {
+	else
 		m.active_on[intid - SPI] = -1;
-	}
-	if (fake_gic[cpu].vmcr & FAKE_VMCR_EOIMODE) {
+	if (fake_gic[cpu].vmcr & FAKE_VMCR_EOIMODE)
 		dir(cpu, iar);
-	} else {
+	else
 		fake_gic_eoir(cpu, iar);
-	}
 }
 
 /* GICv2 with EOImode 1 cannot say which one was deactivated: only this order is exact. */
@@ -1029,9 +1010,8 @@ static unsigned most_urgent(unsigned id)
 		struct vgic_irq *b = vgic_irq_find(&vm, &vcpus[id], m.stack[id][best] & 0x3ff);
 
 		if (a->priority < b->priority ||
-		    (a->priority == b->priority && a->intid < b->intid)) {
+		    (a->priority == b->priority && a->intid < b->intid))
 			best = i;
-		}
 	}
 	return best;
 }
@@ -1047,16 +1027,14 @@ static void guest_step(unsigned cpu, bool mode1, bool finishing)
 
 		if (iar != NONE) {
 			took(id, iar);
-			if (mode1) {
+			if (mode1)
 				fake_gic_eoir(cpu, iar);
-			}
 		}
 	} else if (m.depth[id] > 0) {
 		unsigned last = m.depth[id] - 1;
 
-		if (mode1) {
+		if (mode1)
 			last = vm.vgic.version == 3 ? rnd(m.depth[id]) : most_urgent(id);
-		}
 		done(id, cpu, last);
 	}
 }
@@ -1085,11 +1063,10 @@ static void stress_op(unsigned nr_cpus, bool mode1)
 
 			m.sgi_sent[to][s]++;
 			m.sgi_owed[to][s] = true;
-			if (vm.vgic.version == 2) {
+			if (vm.vgic.version == 2)
 				env_mmio(v->id, GICD + 0xf00, true, 4, BIT32(16 + to) | s);
-			} else {
+			else
 				vgic_sgir_write(v, BIT(to) | (uint64_t)s << 24, true);
-			}
 		}
 		break;
 	case 3:
@@ -1099,16 +1076,14 @@ static void stress_op(unsigned nr_cpus, bool mode1)
 		}
 		break;
 	case 4:
-		if (v && m.active_on[i] < 0) {
+		if (v && m.active_on[i] < 0)
 			env_mmio(v->id, GICD + 0x400 + SPI + i, true, 1, rnd(4) * 0x40);
-		}
 		break;
 	case 5:
-		if (v && vm.vgic.version == 2) {
+		if (v && vm.vgic.version == 2)
 			env_mmio(v->id, GICD + 0x800 + SPI + i, true, 1, rnd(8));
-		} else if (v) {
+		else if (v)
 			env_mmio(v->id, GICD + 0x6000 + 8 * (SPI + i), true, 8, rnd(3));
-		}
 		break;
 	case 6: /* switch */
 		if (v) {
@@ -1116,20 +1091,17 @@ static void stress_op(unsigned nr_cpus, bool mode1)
 		} else {
 			unsigned id = rnd(3);
 
-			if (vcpus[id].loaded_on < 0) {
+			if (vcpus[id].loaded_on < 0)
 				env_load(id, cpu);
-			}
 		}
 		break;
 	case 7:
-		if (v && !m.timer_active[v->id]) {
+		if (v && !m.timer_active[v->id])
 			set_timer(v->id, rnd(3) != 0);
-		}
 		break;
 	case 8:
-		if (v) {
+		if (v)
 			env_mmio(v->id, GICD + 0x200 + 4 * rnd(2) + 0x100 * rnd(2), false, 4, 0);
-		}
 		break;
 	default:
 		if (v) {
@@ -1138,9 +1110,8 @@ static void stress_op(unsigned nr_cpus, bool mode1)
 		}
 		break;
 	}
-	if (rnd(3)) {
+	if (rnd(3))
 		env_enter(cpu);
-	}
 	env_check();
 }
 
@@ -1169,9 +1140,8 @@ static void stress_drain(unsigned nr_cpus, bool mode1)
 
 				if (iar != NONE) {
 					took(id, iar);
-					if (mode1) {
+					if (mode1)
 						eoi(0, iar);
-					}
 				} else if (m.depth[id] > 0) {
 					guest_step(0, mode1, true);
 				} else {
@@ -1190,9 +1160,8 @@ static void stress_drain(unsigned nr_cpus, bool mode1)
 	}
 	for (unsigned id = 0; id < 3; id++) {
 		assert_int_equal(vcpus[id].vgic.ap_n, 0);
-		for (unsigned s = 0; s < 4; s++) {
+		for (unsigned s = 0; s < 4; s++)
 			assert_false(m.sgi_owed[id][s]);
-		}
 	}
 }
 
@@ -1227,14 +1196,12 @@ static void test_stress(void **state)
 			printf("seed %u: v%u lrs %u cpus %u mode1 %d\n", run, vm.vgic.version,
 			       lrs[run % 5], nr_cpus, mode1);
 		}
-		for (unsigned n = 0; n < 400; n++) {
+		for (unsigned n = 0; n < 400; n++)
 			stress_op(nr_cpus, mode1);
-		}
 		stress_drain(nr_cpus, mode1);
 		finish();
-		if (only) {
+		if (only)
 			break;
-		}
 	}
 }
 

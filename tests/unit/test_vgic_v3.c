@@ -11,10 +11,7 @@
 #define RD(cpu) (GICR + 0x20000 * (uint64_t)(cpu))
 #define SGI(cpu) (RD(cpu) + SGI_FRAME)
 
-static void start(unsigned nr_vcpus)
-{
-	env_setup(3, 4, nr_vcpus, nr_vcpus);
-}
+static void start(unsigned nr_vcpus) { env_setup(3, 4, nr_vcpus, nr_vcpus); }
 
 static void finish(void)
 {
@@ -22,15 +19,9 @@ static void finish(void)
 	env_teardown();
 }
 
-static uint64_t get(uint64_t addr, unsigned size)
-{
-	return env_mmio(0, addr, false, size, 0);
-}
+static uint64_t get(uint64_t addr, unsigned size) { return env_mmio(0, addr, false, size, 0); }
 
-static void put(uint64_t addr, unsigned size, uint64_t val)
-{
-	env_mmio(0, addr, true, size, val);
-}
+static void put(uint64_t addr, unsigned size, uint64_t val) { env_mmio(0, addr, true, size, val); }
 
 static void stores(uint64_t addr, uint32_t reset, uint32_t mask)
 {
@@ -54,9 +45,8 @@ static void ids(uint64_t frame, uint32_t pidr0)
 {
 	const uint32_t want[] = {0x44, 0, 0, 0, pidr0, 0xb4, 0x3b, 0, 0x0d, 0xf0, 0x05, 0xb1};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(want); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(want); i++)
 		read_only(frame + 0xffd0 + 4 * i, want[i]);
-	}
 }
 
 static void test_gicd(void **state)
@@ -83,23 +73,18 @@ static void test_gicd(void **state)
 		}
 	}
 	/* Private interrupts are in the redistributors: RAZ/WI here. */
-	for (uint32_t r = 1; r < 8; r++) {
+	for (uint32_t r = 1; r < 8; r++)
 		stores(GICD + 0x80 * r, 0, 0);
-	}
-	for (uint32_t r = 0; r < 8; r++) {
+	for (uint32_t r = 0; r < 8; r++)
 		stores(GICD + 0x400 + 4 * r, 0, 0);
-	}
 	stores(GICD + 0xc00, 0, 0);
 	stores(GICD + 0xc04, 0, 0);
-	for (uint32_t r = 1; r < 32; r++) {
+	for (uint32_t r = 1; r < 32; r++)
 		stores(GICD + 0x80 + 4 * r, 0, r < 3 ? 0xffffffff : 0);
-	}
-	for (uint32_t r = 8; r < 255; r++) {
+	for (uint32_t r = 8; r < 255; r++)
 		stores(GICD + 0x400 + 4 * r, 0, r < NR_IRQS / 4 ? 0xf8f8f8f8 : 0);
-	}
-	for (uint32_t r = 2; r < 64; r++) {
+	for (uint32_t r = 2; r < 64; r++)
 		stores(GICD + 0xc00 + 4 * r, 0, r < NR_IRQS / 16 ? 0xaaaaaaaa : 0);
-	}
 	set_bit(0x100, SPI);
 	assert_true(bit(0x180, SPI));
 	set_bit(0x180, SPI);
@@ -228,9 +213,8 @@ static void test_gicr_sgi(void **state)
 		assert_int_equal(get(f + 0x380, 4), 0x00c000c0);
 		put(f + 0x380, 4, 0xffffffff);
 		assert_int_equal(get(f + 0x300, 4), 0);
-		for (uint32_t r = 0; r < 8; r++) {
+		for (uint32_t r = 0; r < 8; r++)
 			stores(f + 0x400 + 4 * r, 0, 0xf8f8f8f8);
-		}
 		put(f + 0x41b, 1, 0xff);
 		assert_int_equal(get(f + 0x418, 4), 0xf8000000);
 		put(f + 0x418, 4, 0);
@@ -247,9 +231,8 @@ static void test_gicr_sgi(void **state)
 			}
 		}
 	}
-	for (unsigned i = 0; i < vm.vgic.nr_spis; i++) {
+	for (unsigned i = 0; i < vm.vgic.nr_spis; i++)
 		assert_false(vm.vgic.spis[i].enabled || vm.vgic.spis[i].latch);
-	}
 	/* One frame pair each, no more. */
 	assert_int_equal(mmio_access(&vcpus[0], RD(2), false, 4, &val), MMIO_ABORT);
 	assert_int_equal(get(SGI(0) + 0x400, 8), 0);
@@ -277,9 +260,8 @@ static void expect(unsigned nr, uint32_t mask, unsigned intid)
 {
 	for (unsigned c = 0; c < nr; c++) {
 		assert_int_equal(ack(c), mask & BIT32(c) ? intid : NONE);
-		if (mask & BIT32(c)) {
+		if (mask & BIT32(c))
 			eoi(c, intid);
-		}
 	}
 }
 
@@ -372,44 +354,32 @@ static void test_random_registers(void **state)
 
 			seed = seed * 1664525u + 1013904223u;
 			switch (n % 8) {
-			case 0:
-				off = GICD;
-				break;
+			case 0: off = GICD; break;
 			case 1:
-			case 2:
-				off += SGI((seed >> 5) % vm.nr_vcpus);
-				break;
-			case 3:
-				off += RD((seed >> 5) % vm.nr_vcpus);
-				break;
-			case 4:
-				off += GICD + 0x6000;
-				break;
+			case 2: off += SGI((seed >> 5) % vm.nr_vcpus); break;
+			case 3: off += RD((seed >> 5) % vm.nr_vcpus); break;
+			case 4: off += GICD + 0x6000; break;
 			case 5:
 				env_cpu(id);
 				vgic_sgir_write(&vcpus[id], seed * UINT64_C(0x9e3779b97f4a7c15),
 				                seed & 1);
 				off += GICD;
 				break;
-			default:
-				off += GICD;
-				break;
+			default: off += GICD; break;
 			}
 			env_mmio(id, off, n % 3, size, seed * UINT64_C(0x9e3779b97f4a7c15));
 			if (n % 5 == 0) {
 				uint32_t iar = ack(id);
 
-				if (iar != NONE && (seed & 0x100)) {
+				if (iar != NONE && (seed & 0x100))
 					eoi(id, iar);
-				} else if (seed & 0x200) {
+				else if (seed & 0x200)
 					dir(id, (seed >> 3) % 100);
-				}
 			}
 			env_check();
 		}
-		for (unsigned id = 0; id < vm.nr_vcpus; id++) {
+		for (unsigned id = 0; id < vm.nr_vcpus; id++)
 			env_put(id);
-		}
 		finish();
 	}
 }

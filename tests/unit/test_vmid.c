@@ -13,16 +13,12 @@ static int setup(void **state)
 {
 	(void)state;
 	env_init(40, 2);
-	for (unsigned i = 0; i < NR_SPACES; i++) {
+	for (unsigned i = 0; i < NR_SPACES; i++)
 		assert_int_equal(s2_create(&sp[i], 7, &env_ops), HYP_OK);
-	}
 	return 0;
 }
 
-static unsigned vmid(uint64_t vttbr)
-{
-	return (unsigned)(vttbr >> 48);
-}
+static unsigned vmid(uint64_t vttbr) { return (unsigned)(vttbr >> 48); }
 
 static void test_values(void **state)
 {
@@ -43,11 +39,9 @@ static void test_values(void **state)
 	/* They keep their numbers while these last: nothing is flushed, no lock, no barrier. */
 	assert_int_equal(fake_log_matches("tlbi"), 0);
 	fake_log_clear();
-	for (unsigned k = 0; k < 10; k++) {
-		for (unsigned i = 0; i < 3; i++) {
+	for (unsigned k = 0; k < 10; k++)
+		for (unsigned i = 0; i < 3; i++)
 			assert_int_equal(s2_vttbr(&sp[i], 0), v[i]);
-		}
-	}
 	assert_int_equal(fake_log_count(), 0);
 	/* The same space on another CPU: the same number. */
 	assert_int_equal(s2_vttbr(&sp[2], 1), v[2]);
@@ -119,9 +113,8 @@ static void test_random(void **state)
 			rolls++;
 			for (unsigned n = 0; n < 4; n++) {
 				/* Those that run fill the TLBs again at once. */
-				if (holds[n] < 0 || (holds[n] != runs[0] && holds[n] != runs[1])) {
+				if (holds[n] < 0 || (holds[n] != runs[0] && holds[n] != runs[1]))
 					holds[n] = -1;
-				}
 			}
 		}
 		assert_in_range(vmid(v), 1, 3);

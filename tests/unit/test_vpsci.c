@@ -51,9 +51,8 @@ void fake_log_token(const char *token)
 {
 	assert_string_equal(token, "yield");
 	assert_non_null(leaving);
-	if (++spins == 3) {
+	if (++spins == 3)
 		leaving->loaded_on = -1;
-	}
 }
 
 void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t x0)
@@ -119,18 +118,9 @@ void page_free_hyp(void *p, uint64_t size)
 	(void)p;
 	(void)size;
 }
-void vgic_vcpu_init(struct vcpu *v)
-{
-	(void)v;
-}
-void vtimer_vcpu_init(struct vcpu *v)
-{
-	(void)v;
-}
-void deadline_cancel(struct deadline *d)
-{
-	(void)d;
-}
+void vgic_vcpu_init(struct vcpu *v) { (void)v; }
+void vtimer_vcpu_init(struct vcpu *v) { (void)v; }
+void deadline_cancel(struct deadline *d) { (void)d; }
 bool str_to_u64(const char *s, uint64_t *out)
 {
 	(void)s;
@@ -207,12 +197,10 @@ static void test_functions(void **state)
 		assert_int_equal(call(F32(10), F64(n), 0, 0), has64 ? 0 : NOT_SUPPORTED);
 		/* Only the low half of a 32-bit call's argument counts. */
 		assert_int_equal(call(F32(10), BIT(40) | F32(n), 0, 0), has32 ? 0 : NOT_SUPPORTED);
-		if (!has32) {
+		if (!has32)
 			assert_int_equal(call(F32(n), 0, 0, 0), NOT_SUPPORTED);
-		}
-		if (!has64) {
+		if (!has64)
 			assert_int_equal(call(F64(n), 0, 0, 0), NOT_SUPPORTED);
-		}
 		assert_int_equal(stops + offs + blocks + starts, 0);
 	}
 	/* SMCCC_VERSION is found through here (DEN0028 7.2). */
@@ -256,14 +244,12 @@ static void test_cpu_on_errors(void **state)
 		assert_int_equal(call(F64(3), nobody[i], 0x40000000, 0), INVALID_PARAMETERS);
 		assert_int_equal(call(F64(4), nobody[i], 0, 0), INVALID_PARAMETERS);
 	}
-	for (unsigned low = 1; low < 4; low++) {
+	for (unsigned low = 1; low < 4; low++)
 		assert_int_equal(call(F64(3), 1, 0x40000000 + low, 0), INVALID_ADDRESS);
-	}
 	for (uint32_t s = VM_NEW; s <= VM_BACKOFF; s++) {
 		vm.state = s;
-		if (s != VM_RUNNING) {
+		if (s != VM_RUNNING)
 			assert_int_equal(call(F64(3), 1, 0x40000000, 0), DENIED);
-		}
 	}
 	assert_int_equal(starts + resets, 0);
 	assert_int_equal(vm.nr_online, 1);
@@ -366,9 +352,8 @@ static void test_on_race(void **state)
 	unsigned ok = 0;
 
 	(void)state;
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 3; i++)
 		ok += vpsci_call(&vcpus[i == 0 ? 0 : i + 1], F64(3), 1, 0x40000000 + 4 * i, i) == 0;
-	}
 	assert_int_equal(ok, 1);
 	assert_int_equal(starts, 1);
 	assert_int_equal(vcpus[1].arch.pc, 0x40000000);

@@ -32,9 +32,8 @@ static unsigned clears;
 void arch_vtimer_save(struct arch_vtimer *t)
 {
 	*t = hw;
-	if ((hw.ctl & MASKED) == ON && fake_now - hw_off >= hw.cval) {
+	if ((hw.ctl & MASKED) == ON && fake_now - hw_off >= hw.cval)
 		t->ctl |= TIMER_CTL_ISTATUS;
-	}
 	hw.ctl = 0;
 }
 
@@ -44,10 +43,7 @@ void arch_vtimer_load(const struct arch_vtimer *t, uint64_t cntvoff)
 	hw_off = cntvoff;
 }
 
-bool arch_vtimer_output(void)
-{
-	return (hw.ctl & MASKED) == ON && fake_now - hw_off >= hw.cval;
-}
+bool arch_vtimer_output(void) { return (hw.ctl & MASKED) == ON && fake_now - hw_off >= hw.cval; }
 
 void arch_gic_set_active(uint32_t intid)
 {
@@ -153,15 +149,9 @@ static void arm(uint64_t in, uint32_t ctl)
 	hw.ctl = ctl;
 }
 
-static bool queued(const struct deadline *d)
-{
-	return d->cpu >= 0;
-}
+static bool queued(const struct deadline *d) { return d->cpu >= 0; }
 
-static bool level(unsigned id, uint32_t intid)
-{
-	return lops[id][intid]->level(&vcpus[id], intid);
-}
+static bool level(unsigned id, uint32_t intid) { return lops[id][intid]->level(&vcpus[id], intid); }
 
 static void test_deadline(void **state)
 {

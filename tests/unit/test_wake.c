@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lost wake-ups: every point of sched_block() at which another CPU may call vcpu_wake(), vcpu_kick()
- * or vcpu_stop(), and the reverse. The barriers of the protocols are where the other CPU cuts in.
- * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/policy.c hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
+ * Lost wake-ups: every point of sched_block() at which another CPU may call vcpu_wake(),
+ * vcpu_kick() or vcpu_stop(), and the reverse. The barriers of the protocols are where the other
+ * CPU cuts in. links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/policy.c
+ * hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
  * cflags: -Dsched_yield=hyp_sched_yield
  */
 #include <setjmp.h>
@@ -45,10 +46,7 @@ void spin_lock(spinlock_t *l)
 	l->next++;
 }
 
-void spin_unlock(spinlock_t *l)
-{
-	l->owner++;
-}
+void spin_unlock(spinlock_t *l) { l->owner++; }
 
 noreturn void panic(const char *fmt, ...)
 {
@@ -61,9 +59,8 @@ static void (*at_irq)(void);
 void irq_handle(void)
 {
 	fake_sgi[fake_pcpu->id] = false;
-	if (at_irq) {
+	if (at_irq)
 		at_irq();
-	}
 }
 
 #define WORK_OTHER BIT32(20)
@@ -76,20 +73,11 @@ enum call { WAKE, KICK_VGIC, KICK_OTHER, STOP, CALLS };
 static void call(enum call c)
 {
 	switch (c) {
-	case WAKE:
-		vcpu_wake(&v);
-		break;
-	case KICK_VGIC:
-		vcpu_kick(&v, VCPU_WORK_VGIC);
-		break;
-	case KICK_OTHER:
-		vcpu_kick(&v, WORK_OTHER);
-		break;
-	case STOP:
-		vcpu_stop(&v);
-		break;
-	case CALLS:
-		break;
+	case WAKE: vcpu_wake(&v); break;
+	case KICK_VGIC: vcpu_kick(&v, VCPU_WORK_VGIC); break;
+	case KICK_OTHER: vcpu_kick(&v, WORK_OTHER); break;
+	case STOP: vcpu_stop(&v); break;
+	case CALLS: break;
 	}
 }
 
@@ -176,8 +164,7 @@ static void check(enum call c)
 		assert_true(vcpu_is_out(&v));
 		assert_int_equal(v.loaded_on, -1);
 		break;
-	case CALLS:
-		break;
+	case CALLS: break;
 	}
 }
 
@@ -196,16 +183,14 @@ static void test_block_vs_wake(void **state)
 		assert_true(barriers >= 1);
 		for (cut_at = 0; cut_at <= barriers + 1; cut_at++) {
 			setup();
-			if (cut_at == 0) {
+			if (cut_at == 0)
 				cut_in();
-			}
 			at_barrier = cut_in;
 			barrier_no = 0;
 			sched_block(&v);
 			at_barrier = NULL;
-			if (cut_at == barriers + 1) {
+			if (cut_at == barriers + 1)
 				cut_in();
-			}
 			check(remote);
 		}
 	}
@@ -295,10 +280,7 @@ static void test_kick_vs_choice(void **state)
 
 /* Idle in place: the way from the interrupt to the guest takes no lock and no SGI. With anything
  * else to do it takes the long way, and nothing is lost. */
-static void idle(void)
-{
-	fake_now += 1000;
-}
+static void idle(void) { fake_now += 1000; }
 
 static void wake_in_irq(void)
 {
@@ -355,9 +337,9 @@ static void test_in_place(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_block_vs_wake), cmocka_unit_test(test_wake_vs_block),
-		cmocka_unit_test(test_twice),         cmocka_unit_test(test_sgis),
-		cmocka_unit_test(test_kick_vs_choice), cmocka_unit_test(test_in_place),
+	    cmocka_unit_test(test_block_vs_wake),  cmocka_unit_test(test_wake_vs_block),
+	    cmocka_unit_test(test_twice),          cmocka_unit_test(test_sgis),
+	    cmocka_unit_test(test_kick_vs_choice), cmocka_unit_test(test_in_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vcpu_wake() and vcpu_kick() against sched_block() with real threads: a mailbox each vCPU waits on,
- * CPUs that run the scheduler, senders that fill. A lost wake-up shows as a message nobody takes.
- * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/policy.c hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c
- * cflags: -Dsched_yield=hyp_sched_yield -DFAKE_THREADS=1
+ * vcpu_wake() and vcpu_kick() against sched_block() with real threads: a mailbox each vCPU waits
+ * on, CPUs that run the scheduler, senders that fill. A lost wake-up shows as a message nobody
+ * takes. links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/policy.c
+ * hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c cflags: -Dsched_yield=hyp_sched_yield
+ * -DFAKE_THREADS=1
  */
 #undef sched_yield
 #include <pthread.h>
@@ -15,10 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
-static void posix_yield(void)
-{
-	sched_yield();
-}
+static void posix_yield(void) { sched_yield(); }
 #define sched_yield hyp_sched_yield
 
 #include <arch/cpu.h>
@@ -49,10 +47,10 @@ struct vm *vms[MAX_VMS];
 
 static struct guest {
 	struct vcpu v;
-	uint32_t mail;   /* messages not yet taken */
-	uint32_t users;  /* CPUs that run it */
+	uint32_t mail;  /* messages not yet taken */
+	uint32_t users; /* CPUs that run it */
 	uint64_t taken;
-	uint64_t regs;   /* saved; plain, so that a run without a save shows */
+	uint64_t regs; /* saved; plain, so that a run without a save shows */
 } guests[VCPUS];
 
 static struct line {
@@ -66,26 +64,21 @@ static bool stop_all;
 static uint64_t steps;
 static struct job job;
 
-static struct guest *guest_of(struct vcpu *v)
-{
-	return container_of(v, struct guest, v);
-}
+static struct guest *guest_of(struct vcpu *v) { return container_of(v, struct guest, v); }
 
 /* --- the arch, with real threads --- */
 void fake_log_token(const char *token)
 {
-	if (strcmp(token, "dmb ish") == 0) {
+	if (strcmp(token, "dmb ish") == 0)
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	}
 }
 
 void spin_lock(spinlock_t *l)
 {
 	uint16_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_ACQUIRE);
 
-	while (__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket) {
+	while (__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket)
 		posix_yield();
-	}
 }
 
 void spin_unlock(spinlock_t *l)
@@ -107,15 +100,9 @@ uint64_t arch_counter(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-uint64_t arch_counter_hz(void)
-{
-	return 1000000000u;
-}
+uint64_t arch_counter_hz(void) { return 1000000000u; }
 
-void arch_timer_set(uint64_t deadline)
-{
-	lines[fake_pcpu->id].cnthp = deadline;
-}
+void arch_timer_set(uint64_t deadline) { lines[fake_pcpu->id].cnthp = deadline; }
 
 void arch_gic_send_sgi(unsigned cpu, enum gic_sgi sgi)
 {
@@ -157,9 +144,8 @@ void irq_handle(void)
 	pthread_mutex_lock(&l->lock);
 	store_relaxed(&l->sgi, false);
 	pthread_mutex_unlock(&l->lock);
-	if (arch_counter() >= l->cnthp) {
+	if (arch_counter() >= l->cnthp)
 		deadline_irq();
-	}
 }
 
 /* --- CPUs --- */
@@ -175,18 +161,16 @@ static void exit_slow(struct pcpu *p)
 				p->loaded = NULL;
 				sched_saved(old);
 			}
-			if (!next) {
+			if (!next)
 				continue;
-			}
 			p->loaded = next;
 			store_relaxed(&next->loaded_on, (int32_t)p->id);
 			MUST(atomic_fetch_add_full(&guest_of(next)->users, 1u) == 0);
 			guest_of(next)->regs++;
 		}
 		atomic_fetch_and_full(&next->work, ~VCPU_WORK_VGIC);
-		if (load_relaxed(&p->work) == 0 && load_relaxed(&next->work) == 0) {
+		if (load_relaxed(&p->work) == 0 && load_relaxed(&next->work) == 0)
 			return;
-		}
 	}
 }
 
@@ -207,18 +191,15 @@ static void *cpu_main(void *arg)
 
 			g->taken += n;
 			if (n == 0) {
-				for (unsigned spin = loops % 64; spin > 0; spin--) {
+				for (unsigned spin = loops % 64; spin > 0; spin--)
 					__asm__ volatile("" ::: "memory");
-				}
 				sched_block(&g->v); /* WFI */
 			}
-			if (++loops % 64 == 0) {
+			if (++loops % 64 == 0)
 				job_start(&job);
-			}
 		}
-		if (load_relaxed(&p->work) || load_relaxed(&g->v.work)) {
+		if (load_relaxed(&p->work) || load_relaxed(&g->v.work))
 			exit_slow(p);
-		}
 	}
 	return NULL;
 }
@@ -237,18 +218,15 @@ static void *sender_main(void *arg)
 		seed = seed * 1664525u + 1013904223u;
 		g = &guests[(p->id + 2 * (seed >> 16)) % VCPUS]; /* a pair each */
 		__atomic_fetch_add(&g->mail, 1u, __ATOMIC_RELEASE);
-		if (seed & BIT32(30)) {
+		if (seed & BIT32(30))
 			vcpu_wake(&g->v);
-		} else {
+		else
 			vcpu_kick(&g->v, VCPU_WORK_VGIC);
-		}
 		sent++;
-		for (unsigned spin = (seed >> 8) % 64; spin > 0; spin--) {
+		for (unsigned spin = (seed >> 8) % 64; spin > 0; spin--)
 			__asm__ volatile("" ::: "memory");
-		}
-		if (seed % 4 == 0) {
+		if (seed % 4 == 0)
 			continue;
-		}
 		while (load_relaxed(&g->mail) != 0 && !load_relaxed(&stop_all)) {
 			MUST(arch_counter() < limit); /* a lost wake-up */
 			posix_yield();
@@ -311,20 +289,17 @@ static void test_threads(void **state)
 		sched_vcpu_init(&guests[i].v, &cfg);
 		sched_start(&guests[i].v);
 	}
-	for (unsigned i = 0; i < CPUS; i++) {
+	for (unsigned i = 0; i < CPUS; i++)
 		pthread_create(&cpu[i], NULL, cpu_main, &pcpus[i]);
-	}
-	for (unsigned i = 0; i < SENDERS; i++) {
+	for (unsigned i = 0; i < SENDERS; i++)
 		pthread_create(&sender[i], NULL, sender_main, &pcpus[CPUS + i]);
-	}
 	churn(&pcpus[CPUS + SENDERS], arch_counter() + SECONDS * 1000000000ull);
 	limit = arch_counter() + 20000000000u;
 	for (unsigned i = 0; i < VCPUS;) {
 		/* The senders still go on; each mailbox must be seen empty once. */
 		MUST(arch_counter() < limit);
-		if (load_relaxed(&guests[i].mail) == 0) {
+		if (load_relaxed(&guests[i].mail) == 0)
 			i++;
-		}
 		posix_yield();
 	}
 	store_relaxed(&stop_all, true);
@@ -334,14 +309,12 @@ static void test_threads(void **state)
 		pthread_join(sender[i], &n);
 		sent += (uintptr_t)n;
 	}
-	for (unsigned i = 0; i < CPUS; i++) {
+	for (unsigned i = 0; i < CPUS; i++)
 		pthread_join(cpu[i], NULL);
-	}
-	for (unsigned i = 0; i < VCPUS; i++) {
+	for (unsigned i = 0; i < VCPUS; i++)
 		taken += guests[i].taken + guests[i].mail;
-	}
 	print_message("%llu messages, %llu steps\n", (unsigned long long)sent,
-		      (unsigned long long)steps);
+	              (unsigned long long)steps);
 	assert_int_equal(taken, sent);
 	assert_true(sent > 1000);
 	assert_true(steps > 100);

@@ -91,10 +91,7 @@ void sched_yield(struct vcpu *c)
 	nr_yield++;
 }
 
-bool sched_contended(void)
-{
-	return env_contended;
-}
+bool sched_contended(void) { return env_contended; }
 
 struct vcpu *sched_next(void)
 {
@@ -108,10 +105,7 @@ void sched_saved(struct vcpu *c)
 	c->loaded_on = -1;
 }
 
-void vcpu_left(struct vcpu *c)
-{
-	fake_logf("left %u", c->id);
-}
+void vcpu_left(struct vcpu *c) { fake_logf("left %u", c->id); }
 
 bool vgic_pending(struct vcpu *c)
 {
@@ -119,10 +113,7 @@ bool vgic_pending(struct vcpu *c)
 	return env_vgic_pending;
 }
 
-void vgic_sync(struct vcpu *c)
-{
-	fake_logf("vgic_sync %u", c->id);
-}
+void vgic_sync(struct vcpu *c) { fake_logf("vgic_sync %u", c->id); }
 
 __attribute__((weak)) void hvc_call(struct vcpu *c)
 {
@@ -131,10 +122,7 @@ __attribute__((weak)) void hvc_call(struct vcpu *c)
 	c->arch.x[0] = 0x4711;
 }
 
-void irq_handle(void)
-{
-	fake_log_token("irq");
-}
+void irq_handle(void) { fake_log_token("irq"); }
 
 __attribute__((weak)) enum trap_result trap_sysreg(struct vcpu *c, uint64_t esr)
 {
@@ -152,30 +140,16 @@ __attribute__((weak)) enum trap_result trap_cp15(struct vcpu *c, uint64_t esr)
 	return TRAP_KILL;
 }
 
-__attribute__((weak)) void vcpu_ctx_save(struct vcpu *c)
-{
-	fake_logf("save %u", c->id);
-}
+__attribute__((weak)) void vcpu_ctx_save(struct vcpu *c) { fake_logf("save %u", c->id); }
 
-__attribute__((weak)) void vcpu_ctx_load(struct vcpu *c)
-{
-	fake_logf("load %u", c->id);
-}
+__attribute__((weak)) void vcpu_ctx_load(struct vcpu *c) { fake_logf("load %u", c->id); }
 
-__attribute__((weak)) void idregs_init(void)
-{
-}
+__attribute__((weak)) void idregs_init(void) {}
 
 /* What vcpu_regs.c resets besides. */
-__attribute__((weak)) void vgic_vcpu_reset(struct vcpu *c)
-{
-	(void)c;
-}
+__attribute__((weak)) void vgic_vcpu_reset(struct vcpu *c) { (void)c; }
 
-__attribute__((weak)) void vtimer_vcpu_reset(struct vcpu *c)
-{
-	(void)c;
-}
+__attribute__((weak)) void vtimer_vcpu_reset(struct vcpu *c) { (void)c; }
 
 __attribute__((weak)) void arch_gic_vcpu_reset(struct arch_gic_vcpu *c)
 {
@@ -226,9 +200,8 @@ static __attribute__((unused)) int env_setup(void **state)
 	fake_pcpu = &pcpus[0];
 	fake_pcpu->loaded = fake_pcpu->cur = v;
 	v->state = VCPU_RUNNING;
-	for (unsigned i = 0; i < 31; i++) {
+	for (unsigned i = 0; i < 31; i++)
 		v->arch.x[i] = GPR(i);
-	}
 	v->arch.hcr = vcpu_hcr_base;
 	fake_sr_set(HCR_EL2, vcpu_hcr_base);
 	fake_sr_set(SPSR_EL2, PSR_M_EL1H | PSR_DAIF);
@@ -253,19 +226,14 @@ static __attribute__((unused)) void env_insn(uint32_t insn)
 	memcpy(pa_to_ptr(pa(HOST + PC_IPA - RAM)), &insn, sizeof(insn));
 }
 
-static __attribute__((unused)) uint64_t ec(unsigned c)
-{
-	return FIELD_PREP(ESR_EC, c) | ESR_IL;
-}
+static __attribute__((unused)) uint64_t ec(unsigned c) { return FIELD_PREP(ESR_EC, c) | ESR_IL; }
 
 /* Every general register but those of the mask still has its first value. */
 static __attribute__((unused)) void env_gprs_kept(uint32_t but)
 {
-	for (unsigned i = 0; i < 31; i++) {
-		if (!(but >> i & 1) && v->arch.x[i] != GPR(i)) {
+	for (unsigned i = 0; i < 31; i++)
+		if (!(but >> i & 1) && v->arch.x[i] != GPR(i))
 			fail_msg("x%u changed to 0x%llx", i, (unsigned long long)v->arch.x[i]);
-		}
-	}
 }
 
 /* PC moved by n bytes, or not at all, with nothing injected. */

@@ -44,15 +44,11 @@ static const struct vgic_line_ops timer_lops = {timer_level};
 static __attribute__((unused)) void set_timer(unsigned id, bool line)
 {
 	timer_line[id] = line;
-	if (vcpus[id].loaded_on >= 0) {
+	if (vcpus[id].loaded_on >= 0)
 		fake_gic[vcpus[id].loaded_on].ppi_line[TIMER] = line;
-	}
 }
 
-void *page_alloc_hyp(uint64_t size)
-{
-	return calloc(1, size);
-}
+void *page_alloc_hyp(uint64_t size) { return calloc(1, size); }
 
 void page_free_hyp(void *p, uint64_t size)
 {
@@ -69,11 +65,9 @@ uint64_t vm_vcpu_mpidr(unsigned version, unsigned id)
 
 struct vcpu *vm_vcpu_by_mpidr(struct vm *of, uint64_t mpidr)
 {
-	for (unsigned i = 0; i < of->nr_vcpus; i++) {
-		if (vm_vcpu_mpidr(of->vgic.version, i) == (mpidr | BIT(31))) {
+	for (unsigned i = 0; i < of->nr_vcpus; i++)
+		if (vm_vcpu_mpidr(of->vgic.version, i) == (mpidr | BIT(31)))
 			return of->vcpus[i];
-		}
-	}
 	return NULL;
 }
 
@@ -109,10 +103,7 @@ static __attribute__((unused)) void env_pulse(unsigned intid)
 	spin_unlock(&vm.vgic.lock);
 }
 
-static __attribute__((unused)) void env_cpu(unsigned cpu)
-{
-	fake_pcpu = &pcpus[cpu];
-}
+static __attribute__((unused)) void env_cpu(unsigned cpu) { fake_pcpu = &pcpus[cpu]; }
 
 static __attribute__((unused)) void env_load(unsigned id, unsigned cpu)
 {
@@ -120,9 +111,8 @@ static __attribute__((unused)) void env_load(unsigned id, unsigned cpu)
 	pcpus[cpu].loaded = &vcpus[id];
 	vgic_load(&vcpus[id]);
 	vcpus[id].loaded_on = (int32_t)cpu;
-	if (vgic_hw_active(&vcpus[id], TIMER)) {
+	if (vgic_hw_active(&vcpus[id], TIMER))
 		arch_gic_set_active(TIMER);
-	}
 	fake_gic[cpu].ppi_line[TIMER] = timer_line[id];
 }
 
@@ -136,9 +126,8 @@ static __attribute__((unused)) void env_put(unsigned id)
 	fake_gic[cpu].ppi_line[TIMER] = false;
 	vcpus[id].loaded_on = -1;
 	pcpus[cpu].loaded = NULL;
-	for (unsigned i = 0; i < arch_gic_info()->nr_lrs; i++) {
+	for (unsigned i = 0; i < arch_gic_info()->nr_lrs; i++)
 		assert_int_equal(fake_gic[cpu].lr[i] & LR_STATE, 0);
-	}
 	assert_int_equal(fake_gic_misr(cpu), 0);
 }
 
@@ -157,9 +146,8 @@ static __attribute__((unused)) void env_setup(unsigned version, unsigned nr_lrs,
 	wakes = 0;
 	vm.machine = &env_machine;
 	vm.nr_vcpus = nr_vcpus;
-	for (unsigned i = 0; i < MAX_PCPUS; i++) {
+	for (unsigned i = 0; i < MAX_PCPUS; i++)
 		pcpus[i].id = i;
-	}
 	env_cpu(0);
 	assert_int_equal(vgic_vm_init(&vm, version, 64), HYP_OK);
 	for (unsigned i = 0; i < nr_vcpus; i++) {
@@ -176,9 +164,8 @@ static __attribute__((unused)) void env_setup(unsigned version, unsigned nr_lrs,
 		vgic_link(v, TIMER, TIMER, &timer_lops);
 	}
 	vgic_vm_reset(&vm);
-	for (unsigned i = 0; i < loaded; i++) {
+	for (unsigned i = 0; i < loaded; i++)
 		env_load(i, i);
-	}
 	env_cpu(0);
 }
 
@@ -194,9 +181,8 @@ static __attribute__((unused)) void env_enter(unsigned cpu)
 	struct vcpu *v = pcpus[cpu].loaded;
 	struct pcpu *old = fake_pcpu;
 
-	if (!v) {
+	if (!v)
 		return;
-	}
 	env_cpu(cpu);
 	for (unsigned n = 0;; n++) {
 		assert_true(n < 6);
@@ -227,9 +213,8 @@ static __attribute__((unused)) uint64_t env_mmio(unsigned id, uint64_t addr, boo
 	while ((r = mmio_access(&vcpus[id], addr, write, size, &val)) == MMIO_AGAIN) {
 		assert_true(!write && turns++ == 0);
 		assert_int_not_equal(vcpus[id].vgic.asked, 0);
-		for (unsigned cpu = 0; cpu < MAX_PCPUS; cpu++) {
+		for (unsigned cpu = 0; cpu < MAX_PCPUS; cpu++)
 			env_enter(cpu);
-		}
 	}
 	assert_int_equal(r, MMIO_OK);
 	assert_int_equal(vcpus[id].vgic.asked, 0);
@@ -278,11 +263,10 @@ static __attribute__((unused)) void env_spi(unsigned intid, uint8_t priority, bo
 {
 	set_edge(intid, edge);
 	wr8(0x400 + intid, priority);
-	if (vm.vgic.version == 2) {
+	if (vm.vgic.version == 2)
 		wr8(0x800 + intid, (uint8_t)BIT32(to));
-	} else {
+	else
 		env_mmio(0, GICD + 0x6000 + 8 * intid, true, 8, vm_vcpu_mpidr(3, to) & ~BIT(31));
-	}
 	set_bit(0x100, intid);
 }
 
@@ -331,11 +315,10 @@ static __attribute__((unused)) void check_irq(struct vgic_irq *irq)
 		assert_true(v || !vgic_irq_owner(&vm, irq));
 		return;
 	}
-	if (vgic_irq_pending(irq) && irq->enabled && (vm.vgic.ctlr >> irq->group1 & 1)) {
+	if (vgic_irq_pending(irq) && irq->enabled && (vm.vgic.ctlr >> irq->group1 & 1))
 		assert_ptr_equal(v, vgic_irq_owner(&vm, irq));
-	} else {
+	else
 		assert_null(v);
-	}
 }
 
 static __attribute__((unused)) void env_check(void)
@@ -366,11 +349,9 @@ static __attribute__((unused)) void env_check(void)
 				assert_true(c->hcr & (VGIC_HCR_NPIE | VGIC_HCR_LRENPIE));
 			}
 		}
-		for (unsigned p = 0; p < 32; p++) {
+		for (unsigned p = 0; p < 32; p++)
 			check_irq(&c->priv[p]);
-		}
 	}
-	for (unsigned i = 0; i < vm.vgic.nr_spis; i++) {
+	for (unsigned i = 0; i < vm.vgic.nr_spis; i++)
 		check_irq(&vm.vgic.spis[i]);
-	}
 }

@@ -20,11 +20,10 @@ static bool v3;
 #define TWIN_READ(reg, addr) (v3 ? (uint32_t)sysreg_read(reg) : io_read32(addr))
 #define TWIN_WRITE(reg, addr, val)                                                                 \
 	do {                                                                                       \
-		if (v3) {                                                                          \
+		if (v3)                                                                            \
 			sysreg_write(reg, val);                                                    \
-		} else {                                                                           \
+		else                                                                               \
 			io_write32(addr, val);                                                     \
-		}                                                                                  \
 	} while (0)
 
 #define GICD_PIDR2_V2 0x0fe8u /* IHI 0048B 4.3.20 */
@@ -34,9 +33,8 @@ static bool v3;
 bool gic_wait_clear(uint64_t reg, uint32_t bits)
 {
 	for (uint32_t i = 0; i < GIC_POLL_LIMIT; i++) {
-		if ((io_read32(reg) & bits) == 0) {
+		if ((io_read32(reg) & bits) == 0)
 			return true;
-		}
 		cpu_relax();
 	}
 	log_err("GIC: register 0x%lx stays busy", (unsigned long)reg);
@@ -54,12 +52,10 @@ void gic_reset(uint64_t base, uint32_t first, uint32_t end)
 		io_write32(base + GICD_ICPENDR + i / 8, UINT32_MAX);
 		io_write32(base + GICD_ICACTIVER + i / 8, UINT32_MAX);
 	}
-	for (uint32_t i = first; i < end; i += 4) {
+	for (uint32_t i = first; i < end; i += 4)
 		io_write32(base + GICD_IPRIORITYR + i, GIC_PRIORITY_WORD);
-	}
-	for (uint32_t i = MAX(first, GIC_FIRST_SPI); i < end; i += 16) {
+	for (uint32_t i = MAX(first, GIC_FIRST_SPI); i < end; i += 16)
 		io_write32(base + GICD_ICFGR + i / 4, 0); /* level */
-	}
 }
 
 /* The active bit of an SGI the loader took and never finished would block it for ever. */
@@ -96,22 +92,17 @@ enum hyp_err arch_gic_init(const struct host_gic *desc)
 
 void arch_gic_cpu_init(void)
 {
-	if (v3) {
+	if (v3)
 		gicv3_cpu_init();
-	} else {
+	else
 		gicv2_cpu_init();
-	}
 	arch_gic_hcr_write(0);
-	for (unsigned i = 0; i < gic_info.nr_lrs; i++) {
+	for (unsigned i = 0; i < gic_info.nr_lrs; i++)
 		arch_gic_lr_write(i, 0);
-	}
 	isb(); /* the interface is on before what follows waits for interrupts */
 }
 
-const struct arch_gic_info *arch_gic_info(void)
-{
-	return &gic_info;
-}
+const struct arch_gic_info *arch_gic_info(void) { return &gic_info; }
 
 uint32_t arch_gic_ack(void)
 {
@@ -128,15 +119,9 @@ uint32_t arch_gic_ack(void)
 	return iar;
 }
 
-void arch_gic_drop(uint32_t iar)
-{
-	TWIN_WRITE(ICC_EOIR1_EL1, gic_gicc + GICC_EOIR, iar);
-}
+void arch_gic_drop(uint32_t iar) { TWIN_WRITE(ICC_EOIR1_EL1, gic_gicc + GICC_EOIR, iar); }
 
-void arch_gic_deactivate(uint32_t iar)
-{
-	TWIN_WRITE(ICC_DIR_EL1, gic_gicc + GICC_DIR, iar);
-}
+void arch_gic_deactivate(uint32_t iar) { TWIN_WRITE(ICC_DIR_EL1, gic_gicc + GICC_DIR, iar); }
 
 /* Register of an INTID's bit: private interrupts are banked, or in the redistributor. */
 static void write_bit(uint32_t reg, uint32_t intid)
@@ -148,51 +133,40 @@ static void write_bit(uint32_t reg, uint32_t intid)
 
 void arch_gic_enable(uint32_t intid)
 {
-	if (intid >= GIC_FIRST_SPI && v3) {
+	if (intid >= GIC_FIRST_SPI && v3)
 		io_write64(gic_gicd + GICD_IROUTER + 8 * (uint64_t)intid, this_pcpu()->mpidr);
-	} else if (intid >= GIC_FIRST_SPI) {
+	else if (intid >= GIC_FIRST_SPI)
 		io_write8(gic_gicd + GICD_ITARGETSR + intid, gicv2_targets[this_pcpu()->id]);
-	}
 	write_bit(GICD_ISENABLER, intid);
 }
 
-void arch_gic_set_active(uint32_t intid)
-{
-	write_bit(GICD_ISACTIVER, intid);
-}
+void arch_gic_set_active(uint32_t intid) { write_bit(GICD_ISACTIVER, intid); }
 
-void arch_gic_clear_active(uint32_t intid)
-{
-	write_bit(GICD_ICACTIVER, intid);
-}
+void arch_gic_clear_active(uint32_t intid) { write_bit(GICD_ICACTIVER, intid); }
 
 void arch_gic_send_sgi(unsigned cpu, enum gic_sgi sgi)
 {
 	/* DSB, not DMB: on v3 a system register sends it, which DMB does not order (B2.3.12). */
 	dsb_ishst();
-	if (v3) {
+	if (v3)
 		gicv3_send_sgi(cpu, sgi);
-	} else {
+	else
 		io_write32(gic_gicd + GICD_SGIR, (uint32_t)gicv2_targets[cpu] << 16 | sgi);
-	}
 }
 
 void arch_gic_send_sgi_others(enum gic_sgi sgi)
 {
-	for (unsigned i = 0; i < nr_pcpus; i++) {
-		if (i != this_pcpu()->id) {
+	for (unsigned i = 0; i < nr_pcpus; i++)
+		if (i != this_pcpu()->id)
 			arch_gic_send_sgi(i, sgi);
-		}
-	}
 }
 
 uint64_t arch_gic_lr_read(unsigned n)
 {
 	uint64_t h;
 
-	if (v3) {
+	if (v3)
 		return gicv3_lr_read(n);
-	}
 	h = io_read32(gic_gich + GICH_LR + 4 * n);
 	return FIELD_GET(GICH_LR_VINTID, h) | FIELD_PREP(LR_PINTID, FIELD_GET(GICH_LR_PINTID, h)) |
 	       FIELD_PREP(LR_PRIORITY_V2, FIELD_GET(GICH_LR_PRIORITY, h)) |
@@ -224,10 +198,7 @@ uint32_t arch_gic_elrsr(void)
 	return io_read32(gic_gich + GICH_ELRSR0); /* nr_lrs <= 16 */
 }
 
-uint32_t arch_gic_hcr_read(void)
-{
-	return TWIN_READ(ICH_HCR_EL2, gic_gich + GICH_HCR);
-}
+uint32_t arch_gic_hcr_read(void) { return TWIN_READ(ICH_HCR_EL2, gic_gich + GICH_HCR); }
 
 void arch_gic_hcr_write(uint32_t hcr)
 {
@@ -235,29 +206,24 @@ void arch_gic_hcr_write(uint32_t hcr)
 	TWIN_WRITE(ICH_HCR_EL2, gic_gich + GICH_HCR, hcr);
 }
 
-uint32_t arch_gic_vmcr_read(void)
-{
-	return TWIN_READ(ICH_VMCR_EL2, gic_gich + GICH_VMCR);
-}
+uint32_t arch_gic_vmcr_read(void) { return TWIN_READ(ICH_VMCR_EL2, gic_gich + GICH_VMCR); }
 
 void arch_gic_vcpu_save(struct arch_gic_vcpu *c)
 {
 	c->vmcr = arch_gic_vmcr_read();
-	if (v3) {
+	if (v3)
 		gicv3_apr_save(c);
-	} else {
+	else
 		c->apr[0][0] = io_read32(gic_gich + GICH_APR);
-	}
 }
 
 void arch_gic_vcpu_load(const struct arch_gic_vcpu *c)
 {
 	TWIN_WRITE(ICH_VMCR_EL2, gic_gich + GICH_VMCR, c->vmcr);
-	if (v3) {
+	if (v3)
 		gicv3_apr_load(c);
-	} else {
+	else
 		io_write32(gic_gich + GICH_APR, c->apr[0][0]);
-	}
 }
 
 /*

@@ -63,9 +63,8 @@ void gicv2_cpu_init(void)
 	uint8_t target = 0;
 
 	/* ITARGETSR0-7 read as the mask of the reading CPU; on a GIC of one CPU as 0 (4.3.12). */
-	for (uint32_t i = 0; i < GIC_FIRST_SPI && target == 0; i++) {
+	for (uint32_t i = 0; i < GIC_FIRST_SPI && target == 0; i++)
 		target = io_read8(gic_gicd + GICD_ITARGETSR + i);
-	}
 	gicv2_targets[this_pcpu()->id] = target != 0 ? target : 1;
 	gic_reset_private(gic_gicd);
 	for (uint32_t i = 0; i < 16; i += 4) {

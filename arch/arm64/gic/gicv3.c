@@ -39,17 +39,13 @@
 static unsigned nr_aprs; /* ICH_AP0Rn and AP1Rn there are: 1, 2 or 4 */
 
 /* Active priority registers of a group for so many bits; those beyond do not exist. */
-static unsigned apr_count(uint64_t bits)
-{
-	return bits <= 5 ? 1 : bits == 6 ? 2 : 4;
-}
+static unsigned apr_count(uint64_t bits) { return bits <= 5 ? 1 : bits == 6 ? 2 : 4; }
 
 #define FOR_EACH_APR(count, op)                                                                    \
 	do {                                                                                       \
 		op(0);                                                                             \
-		if ((count) > 1) {                                                                 \
+		if ((count) > 1)                                                                   \
 			op(1);                                                                     \
-		}                                                                                  \
 		if ((count) > 2) {                                                                 \
 			op(2);                                                                     \
 			op(3);                                                                     \
@@ -72,8 +68,7 @@ uint64_t gicv3_lr_read(unsigned n)
 {
 	switch (n) {
 #define LR_READ(i)                                                                                 \
-	case i:                                                                                    \
-		return sysreg_read(ICH_LR##i##_EL2);
+	case i: return sysreg_read(ICH_LR##i##_EL2);
 		FOR_EACH_LR(LR_READ)
 	}
 	return 0;
@@ -83,9 +78,7 @@ void gicv3_lr_write(unsigned n, uint64_t lr)
 {
 	switch (n) {
 #define LR_WRITE(i)                                                                                \
-	case i:                                                                                    \
-		sysreg_write(ICH_LR##i##_EL2, lr);                                                 \
-		break;
+	case i: sysreg_write(ICH_LR##i##_EL2, lr); break;
 		FOR_EACH_LR(LR_WRITE)
 	}
 }
@@ -94,9 +87,8 @@ enum hyp_err gicv3_init(const struct host_gic *desc)
 {
 	uint64_t vtr;
 
-	for (unsigned i = 0; i < desc->nr_gicr; i++) {
+	for (unsigned i = 0; i < desc->nr_gicr; i++)
 		TRY(arch_mm_map(desc->gicr[i].base, desc->gicr[i].size, MM_DEVICE));
-	}
 	enable_sysregs();
 	if ((sysreg_read(ICC_SRE_EL2) & ICC_SRE_SRE) == 0) {
 		log_err("GIC: firmware does not let EL2 use the GICv3's system registers");
@@ -110,9 +102,8 @@ enum hyp_err gicv3_init(const struct host_gic *desc)
 	nr_aprs = apr_count(FIELD_GET(ICH_VTR_PREBITS, vtr) + 1);
 
 	io_write32(gic_gicd + GICD_CTLR, 0);
-	if (!gic_wait_clear(gic_gicd + GICD_CTLR, GICD_CTLR_RWP)) {
+	if (!gic_wait_clear(gic_gicd + GICD_CTLR, GICD_CTLR_RWP))
 		return HYP_ENOTSUP;
-	}
 	io_write32(gic_gicd + GICD_CTLR, GICD_CTLR_ARE); /* before anything that depends on it */
 	gic_reset(gic_gicd, GIC_FIRST_SPI, gic_info.nr_irqs);
 	io_write32(gic_gicd + GICD_CTLR, GICD_CTLR_ARE | GICD_CTLR_GRP1A);
@@ -131,16 +122,13 @@ static uint64_t find_redistributor(uint64_t mpidr)
 		for (; end - at >= GICR_STRIDE_V3; at += stride) {
 			uint64_t typer = io_read64(at + GICR_TYPER);
 
-			if (typer >> 32 == affinity) {
+			if (typer >> 32 == affinity)
 				return at;
-			}
 			stride = host.gic.gicr_stride;
-			if (stride < GICR_STRIDE_V3) {
+			if (stride < GICR_STRIDE_V3)
 				stride = GICR_STRIDE_V3 << ((typer & GICR_TYPER_VLPIS) != 0);
-			}
-			if ((typer & GICR_TYPER_LAST) != 0 || stride > end - at) {
+			if ((typer & GICR_TYPER_LAST) != 0 || stride > end - at)
 				break;
-			}
 		}
 	}
 	return 0;
@@ -152,9 +140,8 @@ void gicv3_cpu_init(void)
 {
 	uint64_t rd = find_redistributor(this_pcpu()->mpidr), base = rd + GICR_SGI_FRAME;
 
-	if (rd == 0) {
+	if (rd == 0)
 		panic("GIC: CPU 0x%lx has no redistributor", (unsigned long)this_pcpu()->mpidr);
-	}
 	io_write32(rd + GICR_WAKER, io_read32(rd + GICR_WAKER) & ~GICR_WAKER_SLEEP);
 	if (!gic_wait_clear(rd + GICR_WAKER, GICR_WAKER_CHILDREN_ASLEEP)) {
 		panic("GIC: the redistributor of CPU 0x%lx does not wake up",
@@ -189,18 +176,16 @@ void gicv3_send_sgi(unsigned cpu, uint32_t sgi)
 }
 
 #define APR_SAVE(n)                                                                                \
-	c->apr[n][0] = (uint32_t)sysreg_read(ICH_AP0R##n##_EL2);                                   \
-	c->apr[n][1] = (uint32_t)sysreg_read(ICH_AP1R##n##_EL2)
+	do {                                                                                       \
+		c->apr[n][0] = (uint32_t)sysreg_read(ICH_AP0R##n##_EL2);                           \
+		c->apr[n][1] = (uint32_t)sysreg_read(ICH_AP1R##n##_EL2);                           \
+	} while (0)
 #define APR_LOAD(n)                                                                                \
-	sysreg_write(ICH_AP0R##n##_EL2, c->apr[n][0]);                                             \
-	sysreg_write(ICH_AP1R##n##_EL2, c->apr[n][1])
+	do {                                                                                       \
+		sysreg_write(ICH_AP0R##n##_EL2, c->apr[n][0]);                                     \
+		sysreg_write(ICH_AP1R##n##_EL2, c->apr[n][1]);                                     \
+	} while (0)
 
-void gicv3_apr_save(struct arch_gic_vcpu *c)
-{
-	FOR_EACH_APR(nr_aprs, APR_SAVE);
-}
+void gicv3_apr_save(struct arch_gic_vcpu *c) { FOR_EACH_APR(nr_aprs, APR_SAVE); }
 
-void gicv3_apr_load(const struct arch_gic_vcpu *c)
-{
-	FOR_EACH_APR(nr_aprs, APR_LOAD);
-}
+void gicv3_apr_load(const struct arch_gic_vcpu *c) { FOR_EACH_APR(nr_aprs, APR_LOAD); }

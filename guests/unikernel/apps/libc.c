@@ -40,10 +40,7 @@ static void result(bool ok, int line, const char *what)
 static volatile double naught = 0.0;
 
 /* A search function's result as an offset; -1: not found. */
-static long at(const char *found, const char *s)
-{
-	return found ? found - s : -1;
-}
+static long at(const char *found, const char *s) { return found ? found - s : -1; }
 
 static const char hello[] = "hello";
 
@@ -52,9 +49,8 @@ static uint64_t ulps(double a, double b)
 {
 	int64_t x, y;
 
-	if (isnan(a) || isnan(b)) {
+	if (isnan(a) || isnan(b))
 		return isnan(a) && isnan(b) ? 0 : UINT64_MAX;
-	}
 	memcpy(&x, &a, sizeof(x));
 	memcpy(&y, &b, sizeof(y));
 	x = x < 0 ? INT64_MIN - x : x;
@@ -87,9 +83,8 @@ static void test_memory(void)
 
 	memset(a, 'x', sizeof(a));
 	CHECK(a[0] == 'x' && a[63] == 'x');
-	for (unsigned i = 0; i < sizeof(b); i++) {
+	for (unsigned i = 0; i < sizeof(b); i++)
 		b[i] = (char)i;
-	}
 	CHECK(memcpy(a + 1, b + 3, 17) == a + 1 && a[0] == 'x' && a[1] == 3 && a[17] == 19 &&
 	      a[18] == 'x');
 	memmove(b + 5, b, 20);
@@ -115,9 +110,8 @@ static void test_memory(void)
 	CHECK(big != NULL);
 	memset(big, 0, 300000); /* long enough for DC ZVA */
 	ok = true;
-	for (size_t i = 0; i < 300000; i++) {
+	for (size_t i = 0; i < 300000; i++)
 		ok = ok && big[i] == 0;
-	}
 	CHECK(ok);
 	free(big);
 }
@@ -311,25 +305,22 @@ static bool malloc_stress(unsigned rounds)
 		unsigned i = seed >> 16 & (SLOTS - 1);
 		size_t size = (seed >> 22) + 1;
 
-		for (size_t k = 0; k < slot[i].size; k++) {
+		for (size_t k = 0; k < slot[i].size; k++)
 			ok = ok && slot[i].p[k] == slot[i].fill;
-		}
 		if (seed & 0x100 && slot[i].p) {
 			uint8_t *p = realloc(slot[i].p, size);
 			size_t keep = size < slot[i].size ? size : slot[i].size;
 
 			ok = ok && p;
-			for (size_t k = 0; ok && k < keep; k++) {
+			for (size_t k = 0; ok && k < keep; k++)
 				ok = p[k] == slot[i].fill;
-			}
 			slot[i].p = p;
 		} else {
 			free(slot[i].p);
 			slot[i].p = malloc(size);
 		}
-		if (!ok || !slot[i].p) {
+		if (!ok || !slot[i].p)
 			return false;
-		}
 		slot[i].size = size;
 		slot[i].fill = (uint8_t)r;
 		memset(slot[i].p, slot[i].fill, size);
@@ -357,9 +348,8 @@ static void test_malloc(void)
 	memset(z, 0xff, 5000);
 	free(z);
 	z = calloc(50, 100);
-	for (int i = 0; z && i < 5000; i++) {
+	for (int i = 0; z && i < 5000; i++)
 		zero = zero && z[i] == 0;
-	}
 	CHECK(z && zero);
 	free(z);
 	CHECK(malloc_stress(20000));
@@ -384,20 +374,16 @@ static void __attribute__((noinline)) jump_from(int depth)
 	volatile char pad[64];
 
 	pad[0] = (char)depth;
-	if (depth > 0) {
+	if (depth > 0)
 		jump_from(depth - 1);
-	} else if (pad[0] == 0) {
+	else if (pad[0] == 0)
 		longjmp(env, 42);
-	}
 	pad[1] = pad[0];
 }
 
 static volatile sig_atomic_t got_signal;
 
-static void on_signal(int sig)
-{
-	got_signal = sig;
-}
+static void on_signal(int sig) { got_signal = sig; }
 
 static void test_control(void)
 {
@@ -412,9 +398,8 @@ static void test_control(void)
 	CHECK(ret == 42);
 	CHECK(before == 8 && d == 1.25);
 	ret = setjmp(env);
-	if (ret == 0) {
+	if (ret == 0)
 		longjmp(env, 0);
-	}
 	CHECK(ret == 1);
 	signal(SIGUSR1, on_signal);
 	CHECK(raise(SIGUSR1) == 0 && got_signal == SIGUSR1);
@@ -556,9 +541,8 @@ static void tick(void *arg)
 	char buf[32];
 
 	(void)arg;
-	if (!p || snprintf(buf, sizeof(buf), "%.1f", x * 3.0) < 3 || sqrt(x) * sqrt(x) > x + 1) {
+	if (!p || snprintf(buf, sizeof(buf), "%.1f", x * 3.0) < 3 || sqrt(x) * sqrt(x) > x + 1)
 		tick_errors = tick_errors + 1;
-	}
 	free(p);
 	ticks = ticks + 1;
 }
@@ -572,9 +556,8 @@ static void test_interrupts(void)
 	CHECK(uk_timer_start(UK_TIMER_VIRT, 500, true, tick, NULL) == 0);
 	do {
 		sum = 0;
-		for (int i = 1; i < 2000; i++) {
+		for (int i = 1; i < 2000; i++)
 			sum += sin(i) / sqrt(i);
-		}
 		first = rounds ? first : sum;
 		same = same && sum == first;
 		heap = heap && malloc_stress(200);
@@ -588,10 +571,7 @@ static void test_interrupts(void)
 
 static int constructed;
 
-static void __attribute__((constructor)) construct(void)
-{
-	constructed = 17;
-}
+static void __attribute__((constructor)) construct(void) { constructed = 17; }
 
 static bool skip_brk(struct uk_regs *regs)
 {

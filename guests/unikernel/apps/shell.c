@@ -12,9 +12,8 @@
 
 static int cmd_echo(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++) {
+	for (int i = 1; i < argc; i++)
 		printf("%s%s", i > 1 ? " " : "", argv[i]);
-	}
 	printf("\n");
 	return 0;
 }
@@ -57,10 +56,7 @@ static int cmd_sleep(int argc, char **argv)
 	return 0;
 }
 
-static int cmd_exit(int argc, char **argv)
-{
-	exit(argc > 1 ? atoi(argv[1]) : 0);
-}
+static int cmd_exit(int argc, char **argv) { exit(argc > 1 ? atoi(argv[1]) : 0); }
 
 static int cmd_reset(int argc, char **argv)
 {
@@ -104,9 +100,8 @@ static int cmd_help(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	for (unsigned i = 0; i < NR_COMMANDS; i++) {
+	for (unsigned i = 0; i < NR_COMMANDS; i++)
 		printf("%-8s%s\n", commands[i].name, commands[i].help);
-	}
 	return 0;
 }
 
@@ -116,13 +111,11 @@ static void run(char *line)
 	int n = 0;
 
 	for (char *w = strtok_r(line, " \t\n", &save); w && n < MAX_WORDS;
-	     w = strtok_r(NULL, " \t\n", &save)) {
+	     w = strtok_r(NULL, " \t\n", &save))
 		words[n++] = w;
-	}
 	words[n] = NULL;
-	if (n == 0) {
+	if (n == 0)
 		return;
-	}
 	for (unsigned i = 0; i < NR_COMMANDS; i++) {
 		if (strcmp(words[0], commands[i].name) == 0) {
 			(void)commands[i].run(n, words);

@@ -136,10 +136,7 @@ static inline void uk_spin_unlock(uk_spinlock_t *lock)
 	__asm__ volatile("stlr wzr, %0" : "=Q"(lock->locked) : : "memory");
 }
 
-static inline void uk_cpu_relax(void)
-{
-	__asm__ volatile("yield" : : : "memory");
-}
+static inline void uk_cpu_relax(void) { __asm__ volatile("yield" : : : "memory"); }
 
 /* ---- console, memory, the end ------------------------------------------------------------- */
 

@@ -17,15 +17,9 @@
 #define sysreg_write(reg, val)                                                                     \
 	__asm__ volatile("msr " #reg ", %0" : : "r"((uint64_t)(val)) : "memory")
 
-static inline void isb(void)
-{
-	__asm__ volatile("isb" : : : "memory");
-}
+static inline void isb(void) { __asm__ volatile("isb" : : : "memory"); }
 
-static inline void dsb_sy(void)
-{
-	__asm__ volatile("dsb sy" : : : "memory");
-}
+static inline void dsb_sy(void) { __asm__ volatile("dsb sy" : : : "memory"); }
 
 static inline void mmio_write32(uint64_t addr, uint32_t val)
 {

@@ -26,9 +26,8 @@ static void v2_init(void)
 	uint32_t lines = mmio_read32(uk_mach.gicd_base + GICD_TYPER) & 31;
 
 	mmio_write32(uk_mach.gicd_base + GICD_CTLR, 0);
-	for (uint32_t n = 1; n <= lines; n++) {
+	for (uint32_t n = 1; n <= lines; n++)
 		mmio_write32(uk_mach.gicd_base + GICD_ICENABLER + 4 * n, ~0u);
-	}
 	mmio_write32(uk_mach.gicd_base + GICD_CTLR, 1);
 }
 
@@ -77,15 +76,9 @@ static void v2_send_sgi(unsigned cpu, unsigned intid)
 	             cpu == uk_cpu_id() ? SGIR_SELF | intid : mask << 16 | intid);
 }
 
-static uint32_t v2_ack(void)
-{
-	return mmio_read32(uk_mach.gicc_base + GICC_IAR);
-}
+static uint32_t v2_ack(void) { return mmio_read32(uk_mach.gicc_base + GICC_IAR); }
 
-static void v2_eoi(uint32_t iar)
-{
-	mmio_write32(uk_mach.gicc_base + GICC_EOIR, iar);
-}
+static void v2_eoi(uint32_t iar) { mmio_write32(uk_mach.gicc_base + GICC_EOIR, iar); }
 
 const struct irqchip gicv2_chip = {
     .init = v2_init,

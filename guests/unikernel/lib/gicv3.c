@@ -30,9 +30,8 @@ static uint64_t rdist[UK_MAX_CPUS];
 
 static void wait_rwp(uint64_t reg, uint32_t bit)
 {
-	while (mmio_read32(reg) & bit) {
+	while (mmio_read32(reg) & bit)
 		uk_cpu_relax();
-	}
 }
 
 static void v3_init(void)
@@ -59,12 +58,10 @@ static uint64_t find_rdist(uint64_t mpidr)
 	while (base < end) {
 		uint64_t typer = mmio_read64(base + GICR_TYPER);
 
-		if (typer >> 32 == aff) {
+		if (typer >> 32 == aff)
 			return base;
-		}
-		if (typer & GICR_TYPER_LAST) {
+		if (typer & GICR_TYPER_LAST)
 			break;
-		}
 		base += typer & GICR_TYPER_VLPIS ? 0x40000 : 0x20000;
 	}
 	uk_crash("no redistributor for this CPU");
@@ -96,11 +93,10 @@ static void v3_set_enable(unsigned intid, bool on)
 {
 	mmio_write32(frame(intid) + (on ? GICD_ISENABLER : GICD_ICENABLER) + intid / 32 * 4,
 	             1u << intid % 32);
-	if (!on && intid < 32) {
+	if (!on && intid < 32)
 		wait_rwp(rdist[uk_cpu_id()] + GICR_CTLR, GICR_CTLR_RWP);
-	} else if (!on) {
+	else if (!on)
 		wait_rwp(uk_mach.gicd_base + GICD_CTLR, CTLR_RWP);
-	}
 }
 
 static void v3_set_priority(unsigned intid, uint8_t priority)

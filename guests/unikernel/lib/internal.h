@@ -48,10 +48,7 @@ extern const char uk_app_name[]; /* made by unikernel.mk */
 extern struct cpu uk_cpus[UK_MAX_CPUS];
 extern struct uk_machine uk_mach;
 
-static inline struct cpu *this_cpu(void)
-{
-	return (struct cpu *)sysreg_read(tpidr_el1);
-}
+static inline struct cpu *this_cpu(void) { return (struct cpu *)sysreg_read(tpidr_el1); }
 
 /* crt0.S */
 void uk_mmu_on(uint64_t ttbr);

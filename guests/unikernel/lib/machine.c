@@ -14,10 +14,7 @@
 
 struct uk_machine uk_mach;
 
-const struct uk_machine *uk_machine(void)
-{
-	return &uk_mach;
-}
+const struct uk_machine *uk_machine(void) { return &uk_mach; }
 
 /* Bytes of the tree that mean something: QEMU pads its own to 1 MiB. */
 static size_t fdt_used(const void *fdt)
@@ -34,9 +31,8 @@ const void *fdt_relocate(const void *fdt, uint64_t to, uint64_t limit, uint64_t 
 {
 	size_t used = fdt_used(fdt);
 
-	if (to > limit || used > limit - to) {
+	if (to > limit || used > limit - to)
 		return NULL;
-	}
 	memmove((void *)to, fdt, used);
 	fdt_set_totalsize((void *)to, (uint32_t)used);
 	*end = to + used;
@@ -51,22 +47,17 @@ static bool node_reg(const void *fdt, int node, int idx, uint64_t *base, uint64_
 	const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &len);
 	uint64_t val[2] = {0, 0};
 
-	if (!reg || cells[0] < 1 || cells[1] < 0) {
+	if (!reg || cells[0] < 1 || cells[1] < 0)
 		return false;
-	}
-	if (len < (idx + 1) * (cells[0] + cells[1]) * 4) {
+	if (len < (idx + 1) * (cells[0] + cells[1]) * 4)
 		return false;
-	}
 	reg += idx * (cells[0] + cells[1]);
-	for (int i = 0; i < 2; i++) {
-		for (int n = 0; n < cells[i]; n++) {
+	for (int i = 0; i < 2; i++)
+		for (int n = 0; n < cells[i]; n++)
 			val[i] = val[i] << 32 | fdt32_to_cpu(*reg++);
-		}
-	}
 	*base = val[0];
-	if (size) {
+	if (size)
 		*size = val[1];
-	}
 	return true;
 }
 
@@ -76,9 +67,8 @@ static unsigned node_irq(const void *fdt, int node, int idx)
 	int len;
 	const fdt32_t *irq = fdt_getprop(fdt, node, "interrupts", &len);
 
-	if (!irq || len < (idx + 1) * 12) {
+	if (!irq || len < (idx + 1) * 12)
 		return 0;
-	}
 	irq += idx * 3;
 	return fdt32_to_cpu(irq[1]) + (fdt32_to_cpu(irq[0]) == 1 ? 16 : 32);
 }
@@ -88,9 +78,8 @@ static uint64_t prop_cells(const void *fdt, int node, const char *name)
 	int len;
 	const fdt32_t *p = fdt_getprop(fdt, node, name, &len);
 
-	if (!p || len < 4) {
+	if (!p || len < 4)
 		return 0;
-	}
 	return len < 8 ? fdt32_to_cpu(p[0])
 	               : (uint64_t)fdt32_to_cpu(p[0]) << 32 | fdt32_to_cpu(p[1]);
 }
@@ -102,14 +91,11 @@ static bool read_memory(const void *fdt)
 
 	for (;;) {
 		node = fdt_node_offset_by_prop_value(fdt, node, "device_type", "memory", 7);
-		if (node < 0) {
+		if (node < 0)
 			return false;
-		}
-		for (int i = 0; node_reg(fdt, node, i, &uk_mach.ram_base, &uk_mach.ram_size); i++) {
-			if ((uint64_t)uk_image_start - uk_mach.ram_base < uk_mach.ram_size) {
+		for (int i = 0; node_reg(fdt, node, i, &uk_mach.ram_base, &uk_mach.ram_size); i++)
+			if ((uint64_t)uk_image_start - uk_mach.ram_base < uk_mach.ram_size)
 				return true;
-			}
-		}
 	}
 }
 
@@ -124,9 +110,8 @@ static void read_cpus(const void *fdt)
 		uint64_t mpidr;
 
 		if (!node_reg(fdt, node, 0, &mpidr, NULL) || (mpidr & MPIDR_AFFINITY) == self ||
-		    uk_mach.nr_cpus == UK_MAX_CPUS) {
+		    uk_mach.nr_cpus == UK_MAX_CPUS)
 			continue;
-		}
 		uk_mach.mpidr[uk_mach.nr_cpus++] = mpidr & MPIDR_AFFINITY;
 	}
 }
@@ -163,9 +148,8 @@ static int find_uart(const void *fdt, int chosen)
 
 		node = fdt_path_offset_namelen(fdt, path, len);
 	}
-	if (node < 0 || fdt_node_check_compatible(fdt, node, "arm,pl011") != 0) {
+	if (node < 0 || fdt_node_check_compatible(fdt, node, "arm,pl011") != 0)
 		node = fdt_node_offset_by_compatible(fdt, -1, "arm,pl011");
-	}
 	return node;
 }
 
@@ -174,9 +158,8 @@ static void read_psci(const void *fdt)
 	static const char *const names[] = {"arm,psci-1.0", "arm,psci-0.2"};
 	int node = -1;
 
-	for (unsigned i = 0; node < 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+	for (unsigned i = 0; node < 0 && i < sizeof(names) / sizeof(names[0]); i++)
 		node = fdt_node_offset_by_compatible(fdt, -1, names[i]);
-	}
 	if (node >= 0) {
 		const char *method = fdt_getprop(fdt, node, "method", NULL);
 
@@ -199,12 +182,10 @@ static void read_devices(const void *fdt)
 		uk_mach.initrd_size = end - uk_mach.initrd_base;
 		uk_mach.bootargs = fdt_getprop(fdt, chosen, "bootargs", NULL);
 	}
-	if (uart >= 0 && node_reg(fdt, uart, 0, &uk_mach.uart_base, NULL)) {
+	if (uart >= 0 && node_reg(fdt, uart, 0, &uk_mach.uart_base, NULL))
 		uk_mach.uart_irq = node_irq(fdt, uart, 0);
-	}
-	if (rtc >= 0) {
+	if (rtc >= 0)
 		(void)node_reg(fdt, rtc, 0, &uk_mach.rtc_base, NULL);
-	}
 	if (timer >= 0) { /* order: secure, physical, virtual, hypervisor */
 		uk_mach.timer_irq[UK_TIMER_PHYS] = node_irq(fdt, timer, 1);
 		uk_mach.timer_irq[UK_TIMER_VIRT] = node_irq(fdt, timer, 2);

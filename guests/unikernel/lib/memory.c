@@ -42,10 +42,7 @@ void *uk_pages_alloc(size_t pages)
 	return p ? memset(p, 0, size) : NULL;
 }
 
-size_t uk_heap_free(void)
-{
-	return pages_bottom - brk_now;
-}
+size_t uk_heap_free(void) { return pages_bottom - brk_now; }
 
 void *_sbrk(ptrdiff_t incr)
 {

@@ -39,19 +39,14 @@ static bool early_done;
 
 static uint64_t *table_alloc(void)
 {
-	if (early_done) {
+	if (early_done)
 		return uk_pages_alloc(1);
-	}
-	if (nr_early_used == NR_EARLY_TABLES) {
+	if (nr_early_used == NR_EARLY_TABLES)
 		return NULL;
-	}
 	return early_tables[nr_early_used++];
 }
 
-static inline unsigned level_shift(unsigned level)
-{
-	return 39 - 9 * level;
-}
+static inline unsigned level_shift(unsigned level) { return 39 - 9 * level; }
 
 /* Map [va, end) in blocks as large as fit; no descriptor is ever changed from valid to other. */
 static bool map(uint64_t *root, uint64_t va, uint64_t end, uint64_t attr)
@@ -73,9 +68,8 @@ static bool map(uint64_t *root, uint64_t va, uint64_t end, uint64_t attr)
 			if (*pte == 0) {
 				uint64_t *next = table_alloc();
 
-				if (!next) {
+				if (!next)
 					return false;
-				}
 				*pte = (uint64_t)next | PTE_TABLE | PTE_VALID;
 			}
 			table = (uint64_t *)(*pte & PTE_ADDR);
@@ -98,15 +92,12 @@ uint64_t uk_mmu_early(void)
 	uint64_t line = 4ul << ((sysreg_read(ctr_el0) >> 16) & 15); /* CTR_EL0.DminLine */
 
 	if (!map_image(root) || !map(root, RAM_GUESS, (uint64_t)uk_image_start, MAP_RW) ||
-	    !map(root, (uint64_t)uk_rodata_end, RAM_MAX, MAP_RW)) {
-		for (;;) {
+	    !map(root, (uint64_t)uk_rodata_end, RAM_MAX, MAP_RW))
+		for (;;)
 			__asm__ volatile("wfi");
-		}
-	}
 	/* What was written with caches off must not be hidden by clean lines from before. */
-	for (uint64_t p = (uint64_t)uk_rodata_end; p < (uint64_t)uk_image_end; p += line) {
+	for (uint64_t p = (uint64_t)uk_rodata_end; p < (uint64_t)uk_image_end; p += line)
 		__asm__ volatile("dc civac, %0" : : "r"(p) : "memory");
-	}
 	return (uint64_t)root;
 }
 
@@ -139,8 +130,7 @@ void uk_mmu_final(void)
 		cpu_stacks_init(cpu, main + main_size, exc + exc_size);
 		cpu->ttbr = (uint64_t)root | 1ul << 48; /* ASID 1 */
 	}
-	if (!ok || !map(root, at, ram_end, MAP_RW)) {
+	if (!ok || !map(root, at, ram_end, MAP_RW))
 		uk_crash("out of memory for stacks and translation tables");
-	}
 	uk_mmu_switch(uk_cpus[0].ttbr);
 }

@@ -16,9 +16,8 @@ struct _reent *__getreent(void)
 {
 	struct cpu *cpu = this_cpu();
 
-	if (sysreg_read(spsel)) {
+	if (sysreg_read(spsel))
 		return cpu->sp_exc ? (struct _reent *)cpu->sp_exc : _impure_ptr;
-	}
 	return cpu->id ? (struct _reent *)cpu->sp_main : _impure_ptr;
 }
 
@@ -47,13 +46,7 @@ void reent_finish(void)
 	_REENT_INIT_PTR(reent);
 }
 
-static void flush_here(void)
-{
-	fflush(NULL);
-}
+static void flush_here(void) { fflush(NULL); }
 
 /* exit() flushes CPU 0's stdio whoever calls it, and this the caller's own. */
-void reent_start(void)
-{
-	(void)atexit(flush_here);
-}
+void reent_start(void) { (void)atexit(flush_here); }

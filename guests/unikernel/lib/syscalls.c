@@ -35,16 +35,12 @@ static int fail(int err)
 	return -1;
 }
 
-static bool is_tty(int fd)
-{
-	return fd >= 0 && fd <= 2;
-}
+static bool is_tty(int fd) { return fd >= 0 && fd <= 2; }
 
 int _write(int fd, const char *buf, size_t len)
 {
-	if (fd != 1 && fd != 2) {
+	if (fd != 1 && fd != 2)
 		return fail(EBADF);
-	}
 	console_write(buf, len);
 	return (int)len;
 }
@@ -53,32 +49,26 @@ int _read(int fd, char *buf, size_t len)
 {
 	int n;
 
-	if (fd != 0) {
+	if (fd != 0)
 		return fail(EBADF);
-	}
 	n = len ? console_read(buf, len) : 0;
 	return n < 0 ? fail(EIO) : n;
 }
 
-int _close(int fd)
-{
-	return is_tty(fd) ? 0 : fail(EBADF);
-}
+int _close(int fd) { return is_tty(fd) ? 0 : fail(EBADF); }
 
 int _fstat(int fd, struct stat *st)
 {
-	if (!is_tty(fd)) {
+	if (!is_tty(fd))
 		return fail(EBADF);
-	}
 	*st = (struct stat){.st_mode = S_IFCHR, .st_blksize = 256};
 	return 0;
 }
 
 int _isatty(int fd)
 {
-	if (!is_tty(fd)) {
+	if (!is_tty(fd))
 		errno = EBADF;
-	}
 	return is_tty(fd);
 }
 
@@ -117,30 +107,21 @@ int _link(const char *from, const char *to)
 	return fail(EMLINK);
 }
 
-int _getpid(void)
-{
-	return 1;
-}
+int _getpid(void) { return 1; }
 
 /* raise() without a handler ends here, and so does abort(). */
 int _kill(int pid, int sig)
 {
-	if (pid != 1) {
+	if (pid != 1)
 		return fail(ESRCH);
-	}
-	if (sig == 0) {
+	if (sig == 0)
 		return 0;
-	}
-	if (sig == SIGABRT) {
+	if (sig == SIGABRT)
 		uk_crash("abort");
-	}
 	_exit(128 + sig);
 }
 
-void _exit(int status)
-{
-	power_exit(status);
-}
+void _exit(int status) { power_exit(status); }
 
 /* The RTC counts seconds: read once, then the counter goes on from there. */
 int _gettimeofday(struct timeval *tv, void *tz)

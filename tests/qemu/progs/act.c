@@ -20,9 +20,8 @@ static void print_lines(unsigned n)
 	/* Every byte follows from the number: a lost, doubled or foreign one shows. */
 	for (unsigned i = 1; i <= n; i++) {
 		printf("line %05u of %05u ", i, n);
-		for (unsigned k = 0; k < pad; k++) {
+		for (unsigned k = 0; k < pad; k++)
 			putchar('a' + (int)((i + k) % 26));
-		}
 		printf(" end\n");
 	}
 }
@@ -44,9 +43,8 @@ static void show_keys(unsigned n)
 	uk_console_raw(true);
 	printf("keys");
 	fflush(stdout);
-	while (n-- > 0) {
+	while (n-- > 0)
 		printf(" %02x", (unsigned)uk_console_getc(true) & 0xff);
-	}
 	printf(" end\n");
 	uk_console_raw(false);
 }
@@ -63,19 +61,17 @@ static const char *value_of(const char *word, const char *name)
 static void end(const char *word)
 {
 	fflush(NULL);
-	if (strcmp(word, "off") == 0) {
+	if (strcmp(word, "off") == 0)
 		(void)uk_psci(0x84000008u, 0, 0, 0); /* SYSTEM_OFF (Arm DEN0022, 5.9) */
-	} else if (strcmp(word, "reset") == 0) {
+	else if (strcmp(word, "reset") == 0)
 		uk_reset();
-	} else if (strcmp(word, "abort") == 0) {
+	else if (strcmp(word, "abort") == 0)
 		abort();
-	} else if (strcmp(word, "fault") == 0) {
+	else if (strcmp(word, "fault") == 0)
 		__asm__ volatile("str xzr, [%0]" : : "r"(NOWHERE) : "memory");
-	} else if (strcmp(word, "hang") == 0) {
-		for (;;) {
+	else if (strcmp(word, "hang") == 0)
+		for (;;)
 			uk_sleep_us(1000000);
-		}
-	}
 	printf("%s: what is that?\n", word);
 	exit(99);
 }
@@ -108,8 +104,7 @@ static void act(const char *word)
 
 int main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++) {
+	for (int i = 1; i < argc; i++)
 		act(argv[i]);
-	}
 	return 0;
 }

@@ -22,8 +22,8 @@ static inline uint64_t spec_barrier_index(uint64_t i, uint64_t n)
 	uint64_t mask;
 
 	__asm__ volatile("cmp %1, %2\n\tsbc %0, xzr, xzr\n\thint #20 // csdb"
-			 : "=r"(mask)
-			 : "r"(i), "r"(n)
-			 : "cc");
+	                 : "=r"(mask)
+	                 : "r"(i), "r"(n)
+	                 : "cc");
 	return i & mask;
 }

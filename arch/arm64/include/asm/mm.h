@@ -4,12 +4,6 @@
 
 #include <hyp/types.h>
 
-static inline void *pa_to_ptr(pa_t p)
-{
-	return (void *)(uintptr_t)p.raw;
-}
+static inline void *pa_to_ptr(pa_t p) { return (void *)(uintptr_t)p.raw; }
 
-static inline pa_t ptr_to_pa(const void *p)
-{
-	return pa((uint64_t)(uintptr_t)p);
-}
+static inline pa_t ptr_to_pa(const void *p) { return pa((uint64_t)(uintptr_t)p); }

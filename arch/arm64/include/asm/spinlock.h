@@ -12,12 +12,12 @@ static inline void spin_lock(spinlock_t *l) ACQUIRES(*l) NO_TSA
 	 * that ends WFE (Arm ARM D1.6.1).
 	 */
 	__asm__ volatile("1: ldaxr %w0, [%3]\n\tadd %w1, %w0, #0x10000\n\tstxr %w2, %w1, [%3]\n\t"
-			 "cbnz %w2, 1b\n\tlsr %w1, %w0, #16\n\tand %w0, %w0, #0xffff\n\t"
-			 "cmp %w0, %w1\n\tb.eq 3f\n2: ldaxrh %w0, [%3]\n\tcmp %w0, %w1\n\t"
-			 "b.eq 3f\n\twfe\n\tb 2b\n3:"
-			 : "=&r"(val), "=&r"(next), "=&r"(tmp)
-			 : "r"(l)
-			 : "cc", "memory");
+	                 "cbnz %w2, 1b\n\tlsr %w1, %w0, #16\n\tand %w0, %w0, #0xffff\n\t"
+	                 "cmp %w0, %w1\n\tb.eq 3f\n2: ldaxrh %w0, [%3]\n\tcmp %w0, %w1\n\t"
+	                 "b.eq 3f\n\twfe\n\tb 2b\n3:"
+	                 : "=&r"(val), "=&r"(next), "=&r"(tmp)
+	                 : "r"(l)
+	                 : "cc", "memory");
 }
 
 static inline void spin_unlock(spinlock_t *l) RELEASES(*l) NO_TSA

@@ -18,7 +18,4 @@ void fake_log_token(const char *token);
 #define cpu_relax() fake_log_token("yield")
 #define cpu_sev() fake_log_token("sev")
 
-static inline uint64_t spec_barrier_index(uint64_t i, uint64_t n)
-{
-	return i < n ? i : 0;
-}
+static inline uint64_t spec_barrier_index(uint64_t i, uint64_t n) { return i < n ? i : 0; }

@@ -8,7 +8,4 @@ extern _Thread_local struct pcpu *fake_pcpu;
 extern struct pcpu *fake_pcpu;
 #endif
 
-static inline struct pcpu *this_pcpu(void)
-{
-	return fake_pcpu;
-}
+static inline struct pcpu *this_pcpu(void) { return fake_pcpu; }

@@ -6,10 +6,7 @@
 
 extern uint8_t *fake_ram_base;
 
-static inline void *pa_to_ptr(pa_t p)
-{
-	return fake_ram_base + p.raw;
-}
+static inline void *pa_to_ptr(pa_t p) { return fake_ram_base + p.raw; }
 
 static inline pa_t ptr_to_pa(const void *p)
 {
