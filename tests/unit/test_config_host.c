@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Host facts from device trees: QEMU's own, a Raspberry Pi's shape, each refusal, damaged trees.
- * links: hyp/config_host.c hyp/fit.c lib/sha256.c lib/crc32.c lib/str.c tests/fake_arch/crc32.c
- * tests/fake_arch/fake.c libs: fdt
+ * links: hyp/config_host.c hyp/fit.c lib/sha256.c lib/crc32.c lib/str.c tests/fake_arch/crc32.c tests/fake_arch/fake.c
+ * libs: fdt
  */
 #include <setjmp.h>
 #include <stdarg.h>

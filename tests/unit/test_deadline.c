@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Deadline queues: order, CNTHP, bounds, other CPUs.
- * links: hyp/deadline.c hyp/pcpu.c tests/fake_arch/fake.c tests/fake_arch/timer.c
- * tests/fake_arch/cpu.c
+ * links: hyp/deadline.c hyp/pcpu.c tests/fake_arch/fake.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

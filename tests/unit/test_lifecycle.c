@@ -834,7 +834,7 @@ static void test_may_map(void **state)
 		assert_true(life_s2_ops.may_map(5, shared, PAGE_SIZE, ro));
 		assert_false(life_s2_ops.may_map(5, other, PAGE_SIZE, ro));
 	}
-	assert_true(life_s2_ops.may_map(5, gic.gicv, KiB(8), S2_DEVICE));
+	assert_true(life_s2_ops.may_map(5, gic.gicv, KiB(4), S2_DEVICE));
 	assert_false(life_s2_ops.may_map(5, gic.gicv, KiB(12), S2_DEVICE));
 	assert_false(life_s2_ops.may_map(5, mine, PAGE_SIZE, S2_DEVICE));
 	gic.gicv = pa(0);
