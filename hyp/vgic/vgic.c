@@ -172,9 +172,16 @@ static void fold(struct vcpu *v)
 		fold_lr(v, (unsigned)__builtin_ctz(m));
 	list_for_each_safe (n, tmp, &c->ap_list) {
 		struct vgic_irq *irq = irq_of(n);
+		bool was = irq->line;
 
 		resample(v, irq);
 		queue(v->vm, irq);
+		/*
+		 * Its device will find the line high and say nothing: v, blocked and perhaps on its
+		 * way out of this CPU, hears of it here.
+		 */
+		if (irq->line && !was)
+			vcpu_kick(v, VCPU_WORK_VGIC);
 		if (irq->on_list && irq->on_list != v)
 			vcpu_kick(irq->on_list, VCPU_WORK_VGIC);
 	}
