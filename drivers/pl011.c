@@ -26,7 +26,6 @@
 
 static void pl011_init(uint64_t base, uint32_t clock_hz, uint32_t reg_shift)
 {
-	(void)reg_shift;
 	io_write32(base + IMSC, 0);
 	if (io_read32(base + IBRD) == 0 && clock_hz != 0) {
 		/* No loader set it up: 115200 baud; the divisor has 6 bits of fraction. */
@@ -48,8 +47,7 @@ static bool pl011_tx_idle(uint64_t base) { return (io_read32(base + FR) & FR_BUS
 
 static bool pl011_rx(uint64_t base, uint8_t *c)
 {
-	if ((io_read32(base + FR) & FR_RXFE) != 0)
-		return false;
+	if ((io_read32(base + FR) & FR_RXFE) != 0) return false;
 	*c = (uint8_t)io_read32(base + DR);
 	return true;
 }

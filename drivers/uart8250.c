@@ -36,7 +36,6 @@ static void reg_write(uint64_t base, unsigned reg, uint32_t val)
 /* The loader's divisor stays: what it divides is not known for every 8250. */
 static void u8250_init(uint64_t base, uint32_t clock_hz, uint32_t reg_shift)
 {
-	(void)clock_hz;
 	shift = reg_shift;
 	reg_write(base, IER, 0);
 	reg_write(base, FCR, FCR_ENABLE);
@@ -50,8 +49,7 @@ static bool u8250_tx_idle(uint64_t base) { return (reg_read(base, LSR) & LSR_TEM
 
 static bool u8250_rx(uint64_t base, uint8_t *c)
 {
-	if ((reg_read(base, LSR) & LSR_DR) == 0)
-		return false;
+	if ((reg_read(base, LSR) & LSR_DR) == 0) return false;
 	*c = (uint8_t)reg_read(base, RBR_THR);
 	return true;
 }

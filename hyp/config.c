@@ -63,8 +63,7 @@ struct node {
 static void plain_copy(char *dst, const char *src, size_t n)
 {
 	str_copy(dst, src, n);
-	for (; *dst; dst++)
-		*dst = *dst > ' ' && *dst <= '~' ? *dst : '?';
+	for (; *dst; dst++) *dst = *dst > ' ' && *dst <= '~' ? *dst : '?';
 }
 
 /* Strings one after the other, each printable and ended; empty ones only alone. */
@@ -73,8 +72,7 @@ static bool is_strings(const uint8_t *p, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		bool end = p[i] == 0 && (i == 0 ? n == 1 : p[i - 1] != 0);
 
-		if (!end && (p[i] < ' ' || p[i] > '~'))
-			return false;
+		if (!end && (p[i] < ' ' || p[i] > '~')) return false;
 	}
 	return n > 0 && p[n - 1] == 0;
 }
@@ -104,10 +102,8 @@ static void value_format(const uint8_t *p, size_t n, bool hex, char *buf, size_t
 			           cells ? cell(p, at / 4) : p[at]);
 		}
 	}
-	if (n > 0 && !string)
-		str_append(buf, size, &len, cells ? ">" : "]");
-	if (len > VALUE_MAX)
-		memcpy(buf + VALUE_MAX - 3, "...", 4);
+	if (n > 0 && !string) str_append(buf, size, &len, cells ? ">" : "]");
+	if (len > VALUE_MAX) memcpy(buf + VALUE_MAX - 3, "...", 4);
 }
 
 /*
@@ -123,8 +119,7 @@ check(bool ok, struct node *node, const struct prop *prop, const char *fmt, ...)
 	va_list ap;
 	int len;
 
-	if (ok)
-		return true;
+	if (ok) return true;
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
@@ -133,8 +128,7 @@ check(bool ok, struct node *node, const struct prop *prop, const char *fmt, ...)
 	if (prop) {
 		plain_copy(name, prop->name, sizeof(name));
 		p = fdt_getprop(node->blob, node->offset, prop->name, &len);
-		if (p)
-			value_format(p, (size_t)len, prop->type == T_ADDR, value, sizeof(value));
+		if (p) value_format(p, (size_t)len, prop->type == T_ADDR, value, sizeof(value));
 	}
 	log_err("%s%s%s%s%s: %s", where, prop ? ": " : "", name, value[0] ? " = " : "", value,
 	        what);
@@ -147,8 +141,7 @@ static size_t distance(const char *a, const char *b)
 {
 	size_t row[NEAR_MAX + 1], n = strlen(b), diagonal, above;
 
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
+	for (size_t j = 0; j <= n; j++) row[j] = j;
 	for (size_t i = 1; i <= 2 * NEAR_MAX && a[i - 1]; i++) {
 		diagonal = row[0];
 		row[0] = i;
@@ -167,8 +160,7 @@ static void unknown(struct node *node, const char *name, const struct prop *know
 	const char *best = "compatible";
 
 	for (unsigned i = 0; i < n; i++)
-		if (distance(name, known[i].name) < distance(name, best))
-			best = known[i].name;
+		if (distance(name, known[i].name) < distance(name, best)) best = known[i].name;
 	if (distance(name, best) * 3 <= strlen(best))
 		check(false, node, &prop, RULE_UNKNOWN_NEAR, best);
 	else
@@ -227,8 +219,7 @@ static bool read_prop(struct node *node, const struct prop *prop, const uint8_t 
 	if (!check(!is_strings(p, n) && (cpus ? n > 0 && n % 4 == 0 : fits), node, prop, RULE_TYPE,
 	           prop->give))
 		return false;
-	if (n > 0 && !cpus)
-		v = wide ? (uint64_t)cell(p, 0) << 32 | cell(p, 1) : cell(p, 0);
+	if (n > 0 && !cpus) v = wide ? (uint64_t)cell(p, 0) << 32 | cell(p, 1) : cell(p, 0);
 	if (!(cpus ? read_cpus(node, prop, p, n, &v)
 	           : check(n == 0 || (v >= prop->min && v <= prop->max), node, prop, RULE_RANGE,
 	                   prop->min, prop->max)) ||
@@ -257,8 +248,7 @@ static void read_props(struct node *node, const char *compatible, const struct p
 		unsigned i = 0;
 
 		p = fdt_getprop_by_offset(node->blob, at, &name, &len);
-		while (i < n && strcmp(name, known[i].name) != 0)
-			i++;
+		while (i < n && strcmp(name, known[i].name) != 0) i++;
 		if (i < n)
 			read_prop(node, &known[i], p, (size_t)len, out);
 		else if (strcmp(name, version.name) != 0)
@@ -326,8 +316,7 @@ static bool is_vm_name(const char *name)
 		char lower = (char)(name[n] | 0x20);
 		bool letter = lower >= 'a' && lower <= 'z';
 
-		if (!letter && (n == 0 || !strchr("0123456789-_", name[n])))
-			return false;
+		if (!letter && (n == 0 || !strchr("0123456789-_", name[n]))) return false;
 	}
 	return n > 0 && n < CONFIG_NAME_MAX;
 }
@@ -359,8 +348,7 @@ static void parse_vm(struct node *node, const struct manifest *m, struct vm_conf
 		if (absent && (p->type == T_U32 || p->type == T_BOOL))
 			memcpy((char *)cfg + p->offset, &p->dflt, p->size);
 	}
-	if (!node->faulty)
-		check_relations(node);
+	if (!node->faulty) check_relations(node);
 }
 
 /* Only one has the keyboard; without any, the first. */
@@ -380,8 +368,7 @@ static void check_console(struct manifest *m)
 			first = first ? first : cfg;
 		}
 	}
-	if (first && !keyboard)
-		first->console = true;
+	if (first && !keyboard) first->console = true;
 }
 
 /* It was promised time of no other CPUs than `cpus`. */
@@ -399,8 +386,7 @@ static void check_budgets(const struct manifest *m, struct vm_config *last)
 		uint64_t cpus = group->affinity, sum = 0; /* in millionths of a CPU */
 		unsigned long n = 0;
 
-		for (uint64_t left = cpus; left; left &= left - 1)
-			n++;
+		for (uint64_t left = cpus; left; left &= left - 1) n++;
 		for (const struct vm_config *c = m->vm; c <= last; c++) {
 			sum += promised(c, cpus)
 			           ? c->cpus * ((uint64_t)c->budget_us * PPM / c->period_us)
@@ -428,15 +414,12 @@ enum hyp_err config_parse(const void *blob, uint64_t size, unsigned host_gic_ver
 	memset(out, 0, sizeof(*out));
 	out->blob = blob;
 	top.offset = fdt_path_offset(blob, top.where);
-	if (!check(top.offset >= 0, &top, NULL, RULE_NO_NODE))
-		return HYP_EINVAL;
+	if (!check(top.offset >= 0, &top, NULL, RULE_NO_NODE)) return HYP_EINVAL;
 	read_props(&top, MANIFEST_COMPATIBLE, &when_idle, 1, &out->when_idle);
-	fdt_for_each_subnode (vm, blob, top.offset)
-		nr_vms++;
+	fdt_for_each_subnode (vm, blob, top.offset) nr_vms++;
 	check(nr_vms > 0, &top, NULL, RULE_NO_VMS);
 	check(nr_vms <= MAX_VMS, &top, NULL, RULE_MANY_VMS, nr_vms, (unsigned long)MAX_VMS);
-	if (top.faulty)
-		return HYP_EINVAL;
+	if (top.faulty) return HYP_EINVAL;
 	fdt_for_each_subnode (vm, blob, top.offset) {
 		struct vm_config *cfg = &out->vm[out->nr_vms++];
 		struct node node = {blob, vm, NULL, cfg, host_gic_version, host_cpus, false};
@@ -446,8 +429,7 @@ enum hyp_err config_parse(const void *blob, uint64_t size, unsigned host_gic_ver
 		cfg->valid = !node.faulty;
 	}
 	check_console(out);
-	for (unsigned i = 0; i < out->nr_vms; i++)
-		check_budgets(out, &out->vm[i]);
+	for (unsigned i = 0; i < out->nr_vms; i++) check_budgets(out, &out->vm[i]);
 	return HYP_OK;
 }
 
@@ -458,8 +440,7 @@ static const struct fit_image *find_file(struct node *node, enum prop_id id,
 	const char *name = (const char *)node->cfg + props[id].offset, *why;
 	enum hyp_err err;
 
-	if (!name[0])
-		return NULL;
+	if (!name[0]) return NULL;
 	err = fit_find(bundle, name, buf);
 	if (check(err != HYP_ENOENT, node, props + id, RULE_NO_FILE) &&
 	    check(err == HYP_OK, node, props + id, RULE_CUT_OFF) &&

@@ -46,8 +46,7 @@ static uint64_t take_cells(const fdt32_t **p, int n)
 {
 	uint64_t val = 0;
 
-	while (n-- > 0)
-		val = val << 32 | fdt32_to_cpu(*(*p)++);
+	while (n-- > 0) val = val << 32 | fdt32_to_cpu(*(*p)++);
 	return val;
 }
 
@@ -90,8 +89,7 @@ static int find_enabled(const void *fdt, const char *names)
 {
 	int node = -1;
 
-	for (; node < 0 && *names != '\0'; names += strlen(names) + 1)
-		do {
+	for (; node < 0 && *names != '\0'; names += strlen(names) + 1) do {
 			node = fdt_node_offset_by_compatible(fdt, node, names);
 		} while (node >= 0 && !node_enabled(fdt, node));
 	return node;
@@ -122,8 +120,7 @@ static bool translate(const void *fdt, int bus, uint64_t *addr)
 			found = *addr - from < take_cells(&p, sc); /* wraps if below */
 			*addr = found ? to + (*addr - from) : *addr;
 		}
-		if (!found)
-			return false;
+		if (!found) return false;
 		bus = parent;
 	}
 	return bus == 0;
@@ -162,8 +159,7 @@ static uint32_t irq_get(const struct tree *t, int node, int index)
 		return 0;
 	type = fdt32_to_cpu(p[index * cells]);
 	number = fdt32_to_cpu(p[index * cells + 1]);
-	if (type == 0 && number <= GIC_MAX_INTID - 32)
-		return number + 32;
+	if (type == 0 && number <= GIC_MAX_INTID - 32) return number + 32;
 	return type == 1 && number < 16 ? number + 16 : 0;
 }
 
@@ -184,8 +180,7 @@ static void add_bank(struct host *h, struct host_range r)
 			i = h->nr_ram; /* the larger one may touch others */
 		}
 	}
-	if (lo >= hi || h->nr_ram == HOST_MAX_BANKS)
-		return;
+	if (lo >= hi || h->nr_ram == HOST_MAX_BANKS) return;
 	for (i = h->nr_ram++; i > 0 && pa_raw(h->ram[i - 1].base) > lo; i--)
 		h->ram[i] = h->ram[i - 1];
 	h->ram[i] = (struct host_range){pa(lo), hi - lo};
@@ -243,8 +238,7 @@ static bool read_chosen(struct tree *t)
 	uint64_t end = prop_int(t->fdt, node, "linux,initrd-end", UINT64_MAX);
 
 	str_copy(t->h->bootargs, prop_str(t->fdt, node, "bootargs"), sizeof(t->h->bootargs));
-	if (start == UINT64_MAX || end == UINT64_MAX)
-		return true;
+	if (start == UINT64_MAX || end == UINT64_MAX) return true;
 	if (end < start || end > ADDRESS_LIMIT)
 		return refuse(t, "the device tree's linux,initrd-start and -end make no range");
 	t->h->initrd = (struct host_range){pa(start), end - start};
@@ -278,8 +272,7 @@ static void read_uart(const struct tree *t, struct host_uart *u)
 {
 	int node = find_uart(t->fdt), clock;
 
-	if (node < 0 || !reg_get(t->fdt, node, 0, &u->regs))
-		return;
+	if (node < 0 || !reg_get(t->fdt, node, 0, &u->regs)) return;
 	if (is_compatible(t->fdt, node, "arm,pl011\0arm,sbsa-uart\0")) {
 		u->type = HOST_UART_PL011;
 	} else if (is_compatible(t->fdt, node, "brcm,bcm2835-aux-uart\0")) {
@@ -291,8 +284,7 @@ static void read_uart(const struct tree *t, struct host_uart *u)
 	}
 	clock = fdt_node_offset_by_phandle(t->fdt, prop_u32(t->fdt, node, "clocks", 0));
 	u->clock_hz = prop_u32(t->fdt, node, "clock-frequency", 0);
-	if (u->clock_hz == 0)
-		u->clock_hz = prop_u32(t->fdt, clock, "clock-frequency", 0);
+	if (u->clock_hz == 0) u->clock_hz = prop_u32(t->fdt, clock, "clock-frequency", 0);
 	u->intid = irq_get(t, node, 0);
 }
 
@@ -314,8 +306,7 @@ static bool read_gicv3(struct tree *t, struct host_gic *g)
 
 	g->version = 3;
 	g->gicr_stride = prop_int(t->fdt, t->gic, "redistributor-stride", 0);
-	if (!reg_get(t->fdt, t->gic, 0, &g->gicd) || regions == 0)
-		return refuse(t, BAD_GIC_REGS);
+	if (!reg_get(t->fdt, t->gic, 0, &g->gicd) || regions == 0) return refuse(t, BAD_GIC_REGS);
 	if (regions > HOST_MAX_BANKS)
 		return refuse(t, "the GICv3 has more redistributor regions than Atoll can use");
 	for (; g->nr_gicr < regions; g->nr_gicr++) {
@@ -353,8 +344,7 @@ static bool read_timer(struct tree *t)
 	struct host_timer *timer = &t->h->timer;
 	int node = find_enabled(t->fdt, "arm,armv8-timer\0arm,armv7-timer\0");
 
-	if (node < 0)
-		return refuse(t, "the device tree has no generic timer");
+	if (node < 0) return refuse(t, "the device tree has no generic timer");
 	timer->phys_intid = irq_get(t, node, 1);
 	timer->virt_intid = irq_get(t, node, 2);
 	timer->hyp_intid = irq_get(t, node, 3);
@@ -394,8 +384,7 @@ static bool read_cpus(struct tree *t)
 {
 	int cpus = fdt_path_offset(t->fdt, "/cpus"), node;
 
-	if (cpus < 0)
-		return refuse(t, "the device tree has no /cpus");
+	if (cpus < 0) return refuse(t, "the device tree has no /cpus");
 	fdt_for_each_subnode (node, t->fdt, cpus)
 		if (strcmp(prop_str(t->fdt, node, "device_type"), "cpu") == 0)
 			read_cpu(t->fdt, node, fdt_address_cells(t->fdt, cpus), t->h);

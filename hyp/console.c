@@ -48,11 +48,9 @@ static struct {
 /* False: the UART takes nothing. Without one all is taken and forgotten: the log's ring has it. */
 static bool uart_put(char c, uint32_t patience)
 {
-	if (con.ops == NULL)
-		return true;
+	if (con.ops == NULL) return true;
 	while (!con.ops->tx_ready(con.base)) {
-		if (patience-- == 0)
-			return false;
+		if (patience-- == 0) return false;
 		cpu_relax();
 	}
 	con.ops->tx(con.base, (uint8_t)c);
@@ -71,8 +69,7 @@ static void send(uint32_t flags, uint32_t max, uint64_t now) REQUIRES(con.lock)
 	while ((more = mux_fill(&con.mux, now, flags)) && max-- != 0 &&
 	       uart_put(con.mux.stage[con.mux.pos], (flags & PUMP_WAIT) != 0 ? UART_PATIENCE : 0))
 		con.mux.pos++;
-	if ((flags & MUX_OWN) != 0)
-		more = mux_fill(&con.mux, now, flags & ~MUX_OWN);
+	if ((flags & MUX_OWN) != 0) more = mux_fill(&con.mux, now, flags & ~MUX_OWN);
 	if (con.async && more != con.tx_irq) {
 		con.tx_irq = more;
 		con.ops->irqs(con.base, more);
@@ -84,8 +81,7 @@ static struct console_port *take_room(void) REQUIRES(con.lock)
 {
 	struct console_port *p = con.mux.ports;
 
-	while (p != NULL && !(p->waiting && mux_used(p) <= p->tx_size / 2))
-		p = p->next;
+	while (p != NULL && !(p->waiting && mux_used(p) <= p->tx_size / 2)) p = p->next;
 	if (p != NULL) {
 		p->waiting = false;
 		p->busy++;
@@ -99,8 +95,7 @@ static uint64_t clock_again(uint64_t now) EXCLUDES(con.lock)
 	uint64_t clock = TIMER_NEVER;
 
 	spin_lock(&con.lock);
-	if (con.timed)
-		clock = mux_next_time(&con.mux, now);
+	if (con.timed) clock = mux_next_time(&con.mux, now);
 	spin_unlock(&con.lock);
 	return clock;
 }
@@ -114,8 +109,7 @@ static void pump(struct console_port *full) EXCLUDES(con.lock)
 
 	spin_lock(&con.lock);
 	now = arch_counter();
-	if (full != NULL)
-		full->waiting = true;
+	if (full != NULL) full->waiting = true;
 	send(0, PUMP_MAX, now);
 	was_timed = con.timed;
 	clock = mux_next_time(&con.mux, now);
@@ -128,8 +122,7 @@ static void pump(struct console_port *full) EXCLUDES(con.lock)
 		clock = clock_again(now);
 		was_timed = false;
 	}
-	if (!was_timed && clock != TIMER_NEVER)
-		deadline_set(&con.silence, clock);
+	if (!was_timed && clock != TIMER_NEVER) deadline_set(&con.silence, clock);
 	for (unsigned i = 0; p != NULL; i++) {
 		con.up->room(p);
 		spin_lock(&con.lock);
@@ -141,8 +134,6 @@ static void pump(struct console_port *full) EXCLUDES(con.lock)
 
 static void silence_fire(struct deadline *d, uint64_t now)
 {
-	(void)d;
-	(void)now;
 	store_relaxed(&con.timed, false);
 	/* "No clock" before the look at the rings; console_port_putc() has the other half. */
 	smp_mb();
@@ -165,8 +156,7 @@ void console_init(const struct host_uart *u)
 	                                      : NULL;
 	con.base = pa_raw(u->regs.base);
 	con.has_irq = con.ops != NULL && u->intid != 0;
-	if (con.ops != NULL)
-		con.ops->init(con.base, u->clock_hz, u->reg_shift);
+	if (con.ops != NULL) con.ops->init(con.base, u->clock_hz, u->reg_shift);
 	deadline_init(&con.silence, &silence_ops);
 	con.ready = true;
 }
@@ -175,8 +165,7 @@ void console_set_up(const struct console_up *up)
 {
 	con.up = up;
 	con.async = con.has_irq;
-	if (con.has_irq)
-		con.ops->irqs(con.base, false);
+	if (con.has_irq) con.ops->irqs(con.base, false);
 }
 
 void console_set_color(bool on) { con.mux.color = on; }
@@ -224,8 +213,7 @@ static void sync_put(const char *s, size_t n, uint32_t *patience)
 	for (size_t i = 0; i < n; i++) {
 		bool cr = s[i] == '\n' && (i == 0 || s[i - 1] != '\r');
 
-		if ((cr && !uart_put('\r', *patience)) || !uart_put(s[i], *patience))
-			*patience = 0;
+		if ((cr && !uart_put('\r', *patience)) || !uart_put(s[i], *patience)) *patience = 0;
 	}
 }
 
@@ -255,8 +243,7 @@ void console_flush(void)
 
 	spin_lock(&con.lock);
 	send(MUX_ALL | PUMP_WAIT, UINT32_MAX, arch_counter());
-	while (con.ops != NULL && !con.ops->tx_idle(con.base) && patience-- != 0)
-		cpu_relax();
+	while (con.ops != NULL && !con.ops->tx_idle(con.base) && patience-- != 0) cpu_relax();
 	spin_unlock(&con.lock);
 }
 
@@ -277,8 +264,7 @@ void console_port_remove(struct console_port *p)
 
 	spin_lock(&con.lock);
 	for (uint32_t i = 0; i < CONSOLE_TX_SIZE && (mux_used(p) != 0 || p->midline); i++) {
-		if (p->midline)
-			(void)mux_give(p, '\n', arch_counter());
+		if (p->midline) (void)mux_give(p, '\n', arch_counter());
 		send(MUX_NOW | PUMP_WAIT, PUMP_MAX, arch_counter());
 	}
 	mux_remove(&con.mux, p);
@@ -315,8 +301,7 @@ bool console_port_getc(struct console_port *p, uint8_t *c)
 	bool got;
 
 	/* What comes right after this look is announced by input(). */
-	if (load_relaxed(&p->rx_head) == load_relaxed(&p->rx_tail))
-		return false;
+	if (load_relaxed(&p->rx_head) == load_relaxed(&p->rx_tail)) return false;
 	spin_lock(&con.lock);
 	got = p->rx_head != p->rx_tail;
 	if (got) {

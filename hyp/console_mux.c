@@ -14,8 +14,7 @@ static struct console_port **link_to(struct mux *m, const struct console_port *p
 {
 	struct console_port **at = &m->ports;
 
-	while (*at != NULL && *at != p)
-		at = &(*at)->next;
+	while (*at != NULL && *at != p) at = &(*at)->next;
 	return at;
 }
 
@@ -33,14 +32,12 @@ void mux_remove(struct mux *m, struct console_port *p)
 
 bool mux_give(struct console_port *p, uint8_t c, uint64_t now)
 {
-	if (p->head - load_acquire(&p->tail) == p->tx_size)
-		return false;
+	if (p->head - load_acquire(&p->tail) == p->tx_size) return false;
 	p->tx[p->head & (p->tx_size - 1)] = c;
 	store_relaxed(&p->last_tx, now);
 	store_relaxed(&p->midline, c != '\n');
 	store_release(&p->head, p->head + 1);
-	if (c == '\n')
-		store_release(&p->lines_in, p->lines_in + 1);
+	if (c == '\n') store_release(&p->lines_in, p->lines_in + 1);
 	return true;
 }
 
@@ -67,10 +64,8 @@ static bool ready(const struct console_port *p, uint64_t now, uint32_t flags)
 	bool line = load_acquire(&p->lines_in) != p->lines_out;
 	uint32_t used = mux_used(p);
 
-	if (used == 0 || (p->vm != NULL && (flags & MUX_OWN) != 0))
-		return false;
-	if ((flags & MUX_ALL) != 0)
-		return true;
+	if (used == 0 || (p->vm != NULL && (flags & MUX_OWN) != 0)) return false;
+	if ((flags & MUX_ALL) != 0) return true;
 	return line || used == p->tx_size || silent(p, now, MUX_SILENCE_US);
 }
 
@@ -95,8 +90,7 @@ static struct console_port *choose(const struct mux *m, uint64_t now, uint32_t f
 	struct console_port *cur = m->cur, *other = find_ready(m, cur, now, flags);
 	bool expired;
 
-	if (cur == NULL)
-		return other;
+	if (cur == NULL) return other;
 	expired = (flags & MUX_NOW) != 0 || now - m->cur_since >= arch_us_to_ticks(MUX_LINE_MAX_US);
 	if (mux_used(cur) != 0 && (cur->vm == NULL || (flags & MUX_OWN) == 0) &&
 	    (other == NULL || !expired))
@@ -139,8 +133,7 @@ static void stage_line(struct mux *m, struct console_port *p)
 			m->cur = NULL;
 			return;
 		}
-		if (p->cr && c != '\r')
-			stage_prefix(m, p);
+		if (p->cr && c != '\r') stage_prefix(m, p);
 		m->stage[m->len++] = (char)c;
 		if (p->again != NULL && p->again_len < CONSOLE_AGAIN_SIZE)
 			p->again[p->again_len++] = (char)c;
@@ -152,11 +145,9 @@ bool mux_fill(struct mux *m, uint64_t now, uint32_t flags)
 {
 	struct console_port *p;
 
-	if (m->pos < m->len)
-		return true;
+	if (m->pos < m->len) return true;
 	p = choose(m, now, flags);
-	if (p == NULL)
-		return false;
+	if (p == NULL) return false;
 	m->pos = 0;
 	m->len = 0;
 	if (p != m->cur) {
@@ -180,8 +171,7 @@ uint64_t mux_next_time(const struct mux *m, uint64_t now)
 
 		/* What is silent already needs no clock: it is sent as soon as the UART takes it.
 		 */
-		if (p->vm != NULL && (unseen || p == m->cur) && at > now)
-			first = MIN(first, at);
+		if (p->vm != NULL && (unseen || p == m->cur) && at > now) first = MIN(first, at);
 	}
 	return first;
 }

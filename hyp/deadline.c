@@ -49,13 +49,11 @@ static void unqueue(struct deadline *d, bool rearm)
 		if (load_relaxed(&d->cpu) == cpu) {
 			struct deadline **at = &p->dl_head;
 
-			while (*at != d)
-				at = &(*at)->next;
+			while (*at != d) at = &(*at)->next;
 			*at = d->next;
 			store_release(&d->cpu, -1);
 		}
-		if (rearm && p == this_pcpu())
-			rearm_locked(p);
+		if (rearm && p == this_pcpu()) rearm_locked(p);
 		spin_unlock(&p->dl_lock);
 	}
 }
@@ -78,8 +76,7 @@ void deadline_set(struct deadline *d, uint64_t when)
 		if (atomic_cas_full(&d->cpu, &none, (int)p->id)) {
 			struct deadline **at = &p->dl_head;
 
-			while (*at && (*at)->when <= when)
-				at = &(*at)->next;
+			while (*at && (*at)->when <= when) at = &(*at)->next;
 			d->when = when;
 			d->next = *at;
 			*at = d;

@@ -29,14 +29,11 @@ static const char *walk(const void *blob)
 
 		if (tag == FDT_END)
 			return next >= 0 && roots == 1 && depth == 0 ? NULL : "is cut off";
-		if (next <= offset)
-			return "is cut off";
+		if (next <= offset) return "is cut off";
 		roots += tag == FDT_BEGIN_NODE && depth == 0;
 		depth += (tag == FDT_BEGIN_NODE) - (tag == FDT_END_NODE);
-		if (roots > 1 || depth > TREE_MAX_DEPTH)
-			return "has too many levels or roots";
-		if (depth < 0)
-			return "ends a node that it did not begin";
+		if (roots > 1 || depth > TREE_MAX_DEPTH) return "has too many levels or roots";
+		if (depth < 0) return "ends a node that it did not begin";
 		/* The name: inside the strings block, and ended there. */
 		if (tag == FDT_PROP &&
 		    (depth == 0 || !fdt_getprop_by_offset(blob, offset, &name, NULL)))
@@ -123,11 +120,9 @@ static enum hyp_err read_image(const struct fit *f, int node, struct fit_image *
 	const void *offset = fdt_getprop(f->base, node, "data-offset", &len1);
 	const void *size = fdt_getprop(f->base, node, "data-size", &len2);
 
-	if (!offset || len1 != 4 || !size || len2 != 4)
-		return HYP_ECORRUPT;
+	if (!offset || len1 != 4 || !size || len2 != 4) return HYP_ECORRUPT;
 	at += be32(offset);
-	if (at > f->size || be32(size) > f->size - at)
-		return HYP_ECORRUPT;
+	if (at > f->size || be32(size) > f->size - at) return HYP_ECORRUPT;
 	out->data = f->base + at;
 	out->size = be32(size);
 	fdt_for_each_subnode (hash, f->base, node) {
@@ -173,8 +168,7 @@ bool fit_verify_step(struct fit_verify *v)
 	uint64_t n = MIN(v->image->size - v->at, v->sha ? FIT_VERIFY_STEP / 4 : FIT_VERIFY_STEP);
 
 	v->crc32 = arch_crc32(v->crc32, p, n);
-	if (v->sha)
-		sha256_update(&v->sha256, p, n);
+	if (v->sha) sha256_update(&v->sha256, p, n);
 	v->at += n;
 	return v->at < v->image->size;
 }

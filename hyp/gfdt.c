@@ -60,8 +60,7 @@ static void cell_list(struct gfdt *g, const char *name, const uint32_t *values, 
 	fdt32_t be[12];
 
 	CHECK(n <= ARRAY_SIZE(be));
-	for (size_t i = 0; i < n; i++)
-		be[i] = cpu_to_fdt32(values[i]);
+	for (size_t i = 0; i < n; i++) be[i] = cpu_to_fdt32(values[i]);
 	prop(g, name, be, n * sizeof(be[0]));
 }
 
@@ -228,8 +227,7 @@ static enum hyp_err merge(const struct fit_image *overlay, void *buf, uint64_t n
 		*why = "the device tree overlay is broken; compile it again with dtc";
 		return HYP_EINVAL;
 	}
-	if (n < copy_size || fdt_totalsize(buf) > n - copy_size)
-		return HYP_ENOMEM;
+	if (n < copy_size || fdt_totalsize(buf) > n - copy_size) return HYP_ENOMEM;
 	copy = (uint8_t *)buf + (n - copy_size);
 	memcpy(copy, overlay->data, overlay->size);
 	err = fdt_open_into(buf, buf, (int)(n - copy_size));
@@ -255,10 +253,8 @@ enum hyp_err gfdt_build(const struct gfdt_input *in, void *buf, uint64_t n, uint
 	step(&g, fdt_finish_reservemap(buf));
 	tree(&g, in);
 	step(&g, fdt_finish(buf));
-	if (g.err)
-		return HYP_ENOMEM;
-	if (in->overlay)
-		TRY(merge(in->overlay, buf, n, why));
+	if (g.err) return HYP_ENOMEM;
+	if (in->overlay) TRY(merge(in->overlay, buf, n, why));
 	*size = fdt_totalsize(buf);
 	return HYP_OK;
 }

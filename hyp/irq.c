@@ -34,13 +34,11 @@ void irq_handle(void)
 		return;
 	}
 	intid = iar_intid(iar);
-	if (intid >= 1020 && intid <= 1023)
-		return; /* spurious: withdrawn before the acknowledge */
+	if (intid >= 1020 && intid <= 1023) return; /* spurious: withdrawn before the acknowledge */
 	if (intid == host.timer.hyp_intid) {
 		deadline_irq();
 	} else if (intid == host.gic.maint_intid) {
-		if (p->loaded)
-			vgic_sync(p->loaded);
+		if (p->loaded) vgic_sync(p->loaded);
 	} else if (host.uart.intid != 0 && intid == host.uart.intid) {
 		console_rx_irq();
 	} else if (intid == GIC_SGI_STOP) {
@@ -56,6 +54,5 @@ void irq_cpu_init(void)
 	arch_gic_enable(host.timer.hyp_intid);
 	arch_gic_enable(host.timer.virt_intid);
 	arch_gic_enable(host.gic.maint_intid);
-	if (this_pcpu()->id == 0 && host.uart.intid != 0)
-		arch_gic_enable(host.uart.intid);
+	if (this_pcpu()->id == 0 && host.uart.intid != 0) arch_gic_enable(host.uart.intid);
 }

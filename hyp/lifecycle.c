@@ -113,8 +113,7 @@ static enum hyp_err machine_create(struct vm *vm)
 	const struct machine *m = vm->machine;
 
 	TRY(vgic_vm_init(vm, vm->cfg->gic, m->virtio_intid + m->nr_virtio - GIC_FIRST_SPI));
-	if (vm->cfg->gic == 2)
-		TRY(map(vm, m->gicc, arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
+	if (vm->cfg->gic == 2) TRY(map(vm, m->gicc, arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
 	for (uint64_t off = 0; off < FLASH_ZERO_SIZE; off += PAGE_SIZE)
 		TRY(map(vm, m->flash_base + FLASH_ZERO_BASE + off, zero_page, PAGE_SIZE, S2_RO));
 	TRY(mmio_add(&vm->mmio, ipa(m->flash_base), m->flash_size, &vflash_ops, vm));
@@ -128,19 +127,15 @@ static enum hyp_err machine_create(struct vm *vm)
 static void vm_free(struct vm *vm)
 {
 	/* Devices first: their up-calls and deadlines wake vCPUs. */
-	if (vm->pl031)
-		vpl031_destroy(vm);
-	if (vm->pl011)
-		vpl011_destroy(vm);
-	for (unsigned i = 0; i < vm->nr_vcpus && vm->vcpus[i]; i++)
-		vcpu_free(vm->vcpus[i]);
+	if (vm->pl031) vpl031_destroy(vm);
+	if (vm->pl011) vpl011_destroy(vm);
+	for (unsigned i = 0; i < vm->nr_vcpus && vm->vcpus[i]; i++) vcpu_free(vm->vcpus[i]);
 	vgic_vm_fini(vm);
 	if (vm->s2.nr_tables != 0) {
 		ram_destroy(vm);
 		s2_destroy(&vm->s2);
 	}
-	if (vm->life)
-		life_free(vm->life);
+	if (vm->life) life_free(vm->life);
 	page_free_hyp(vm, sizeof(*vm));
 }
 
@@ -152,8 +147,7 @@ static enum hyp_err vm_build(struct vm *vm)
 	TRY(ram_create(vm));
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		vm->vcpus[i] = vcpu_alloc(vm, i);
-		if (!vm->vcpus[i])
-			return HYP_ENOMEM;
+		if (!vm->vcpus[i]) return HYP_ENOMEM;
 		sched_vcpu_init(vm->vcpus[i], vm->cfg);
 	}
 	setway_vm_init(vm);
@@ -166,13 +160,10 @@ enum hyp_err lifecycle_create(const struct vm_config *cfg, struct vm **out)
 	enum hyp_err err;
 	struct vm *vm;
 
-	while (slot < MAX_VMS && vms[slot])
-		slot++;
-	if (slot == MAX_VMS)
-		return HYP_EFULL;
+	while (slot < MAX_VMS && vms[slot]) slot++;
+	if (slot == MAX_VMS) return HYP_EFULL;
 	vm = page_alloc_hyp(sizeof(*vm));
-	if (!vm)
-		return HYP_ENOMEM;
+	if (!vm) return HYP_ENOMEM;
 	vm->lock = SPINLOCK_INIT(LOCK_VM);
 	vm->slot = slot;
 	vm->cfg = cfg;
@@ -193,8 +184,7 @@ enum hyp_err lifecycle_init(const struct fit *b, const struct manifest *m)
 {
 	bundle = b;
 	when_idle = m->when_idle;
-	for (unsigned i = 0; i < m->nr_vms; i++)
-		nr_crashed += m->vm[i].valid ? 0 : 1;
+	for (unsigned i = 0; i < m->nr_vms; i++) nr_crashed += m->vm[i].valid ? 0 : 1;
 	return page_alloc(0, OWNER_SHARED, &zero_page);
 }
 
@@ -207,11 +197,9 @@ static void load(struct vm *vm, enum vm_state from)
 
 	spin_lock(&vm->lock);
 	go = vm->state == from;
-	if (go)
-		vm->state = VM_LOADING;
+	if (go) vm->state = VM_LOADING;
 	spin_unlock(&vm->lock);
-	if (go)
-		job_start(&vm->life->job);
+	if (go) job_start(&vm->life->job);
 }
 
 bool life_going_down(void) { return load_acquire(&going_down); }
@@ -233,12 +221,10 @@ static void stop(struct vm *vm, enum stop_reason reason, uint32_t status,
 			vm->crash.valid = true;
 		}
 		vm->state = VM_STOPPING;
-		for (unsigned i = 0; i < vm->nr_vcpus; i++)
-			vcpu_stop(vm->vcpus[i]);
+		for (unsigned i = 0; i < vm->nr_vcpus; i++) vcpu_stop(vm->vcpus[i]);
 	}
 	spin_unlock(&vm->lock);
-	if (first)
-		job_start(&vm->life->job);
+	if (first) job_start(&vm->life->job);
 }
 
 void vm_stop(struct vm *vm, enum stop_reason reason, uint32_t status)
@@ -263,8 +249,7 @@ static void all_stopped(void)
 	int n = snprintf(line, sizeof(line), "atoll: %u VMs stopped, %u crashed\n",
 	                 load_relaxed(&nr_stopped), load_relaxed(&nr_crashed));
 
-	if (atomic_exchange_full(&told, true))
-		return;
+	if (atomic_exchange_full(&told, true)) return;
 	console_flush();
 	console_write(line, (size_t)n);
 	console_flush();
@@ -294,8 +279,7 @@ void life_stopped_for_good(struct vm *vm)
 	vm->state = VM_STOPPED;
 	spin_unlock(&vm->lock);
 	atomic_fetch_add_full(&nr_stopped, 1);
-	if (failed(vm))
-		atomic_fetch_add_full(&nr_crashed, 1);
+	if (failed(vm)) atomic_fetch_add_full(&nr_crashed, 1);
 	last_fg = !vm->cfg->background && atomic_fetch_add_full(&nr_foreground, (uint32_t)-1) == 1;
 	last = atomic_fetch_add_full(&nr_alive, (uint32_t)-1) == 1;
 	if (last || (last_fg && when_idle != IDLE_POWEROFF))
@@ -313,15 +297,13 @@ void lifecycle_start_all(void)
 			load(vms[i], VM_NEW); /* no job runs before this CPU's scheduler does */
 		}
 	}
-	if (nr_alive == 0)
-		all_stopped(); /* nothing was let in: the verdict is due at once */
+	if (nr_alive == 0) all_stopped(); /* nothing was let in: the verdict is due at once */
 }
 
 static void backoff_fire(struct deadline *d, uint64_t now)
 {
 	struct vm_life *l = container_of(d, struct vm_life, backoff);
 
-	(void)now;
 	load(l->vm, VM_BACKOFF);
 }
 
@@ -353,10 +335,8 @@ bool life_stopped(struct vm *vm)
 	    vm->reason == STOP_RESET || (failed(vm) && vm->cfg->on_crash == ON_CRASH_RESTART);
 
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		if (!vcpu_is_out(vm->vcpus[i]))
-			return false;
-	if (vm->reason == STOP_CRASH)
-		crash_explain(vm);
+		if (!vcpu_is_out(vm->vcpus[i])) return false;
+	if (vm->reason == STOP_CRASH) crash_explain(vm);
 	if (vm->reason == STOP_EXIT)
 		log_info("%s: exit(%d)", vm->name, (int)vm->exit_status);
 	else

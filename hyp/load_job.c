@@ -75,12 +75,10 @@ static bool verify_step(struct vm_life *l)
 		fit_verify_init(&l->verify, img, want == 3);
 		l->at = 1;
 	}
-	if (fit_verify_step(&l->verify))
-		return true;
+	if (fit_verify_step(&l->verify)) return true;
 	if (fit_verify_done(&l->verify, &why) != HYP_OK)
 		return fail(l, file_name(l->vm, l->file), why);
-	if (img->index < BUNDLE_MAX_IMAGES)
-		verified[img->index] |= want;
+	if (img->index < BUNDLE_MAX_IMAGES) verified[img->index] |= want;
 	return next_file(l);
 }
 
@@ -101,8 +99,7 @@ static bool plan_step(struct vm_life *l)
 	in.initrd_start = ipa_raw(l->plan.initrd_start);
 	in.initrd_end = ipa_raw(l->plan.initrd_end);
 	l->fdt = page_alloc_hyp(GFDT_MAX_SIZE);
-	if (!l->fdt)
-		return fail(l, vm->cfg->image, "no memory left for its device tree");
+	if (!l->fdt) return fail(l, vm->cfg->image, "no memory left for its device tree");
 	why = "its device tree does not fit";
 	if (gfdt_build(&in, l->fdt, room, &l->fdt_size, &why) != HYP_OK)
 		return fail(l, in.overlay ? vm->cfg->fdt_overlay : vm->cfg->image, why);
@@ -149,8 +146,7 @@ static bool copy_step(struct vm_life *l)
 
 	if (l->file == l->plan.n) {
 		fill(l->vm, ipa_raw(l->plan.fdt), l->fdt, l->fdt_size);
-		if (l->plan.fdt_at_base)
-			fill(l->vm, l->vm->machine->ram_base, l->fdt, l->fdt_size);
+		if (l->plan.fdt_at_base) fill(l->vm, l->vm->machine->ram_base, l->fdt, l->fdt_size);
 		page_free_hyp(l->fdt, GFDT_MAX_SIZE);
 		l->fdt = NULL;
 		return next_phase(l, LOAD_START);
@@ -212,9 +208,8 @@ static bool life_step(struct job *j)
 	uint32_t state = load_relaxed(&l->vm->state);
 
 	if (state == VM_STOPPING)
-		return !life_stopped(l->vm); /* each vCPU was kicked: a few turns at most */
-	if (state != VM_LOADING)
-		return false; /* started twice */
+		return !life_stopped(l->vm);   /* each vCPU was kicked: a few turns at most */
+	if (state != VM_LOADING) return false; /* started twice */
 	if (life_going_down()) {
 		l->vm->reason = STOP_ADMIN;
 		life_stopped_for_good(l->vm);
@@ -229,8 +224,7 @@ enum hyp_err life_create(struct vm *vm, const struct fit *bundle)
 {
 	struct vm_life *l = page_alloc_hyp(sizeof(*l));
 
-	if (!l)
-		return HYP_ENOMEM;
+	if (!l) return HYP_ENOMEM;
 	vm->life = l;
 	l->vm = vm;
 	l->bundle = bundle;

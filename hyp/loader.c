@@ -56,8 +56,7 @@ static bool has_magic(const struct fit_image *image, uint64_t size, unsigned at,
 
 enum vm_format loader_detect(const struct fit_image *image)
 {
-	if (has_magic(image, IMAGE_HEADER_SIZE, IMAGE_MAGIC_AT, IMAGE_MAGIC))
-		return FORMAT_LINUX;
+	if (has_magic(image, IMAGE_HEADER_SIZE, IMAGE_MAGIC_AT, IMAGE_MAGIC)) return FORMAT_LINUX;
 	return has_magic(image, 4, 0, ELF_MAGIC) ? FORMAT_ELF : FORMAT_RAW;
 }
 
@@ -87,19 +86,14 @@ static const char *place_linux(struct placing *p, const struct fit_image *image)
 {
 	uint64_t offset, size, base = p->ram;
 
-	if (loader_detect(image) != FORMAT_LINUX)
-		return LOAD_NOT_IMAGE;
+	if (loader_detect(image) != FORMAT_LINUX) return LOAD_NOT_IMAGE;
 	memcpy(&offset, image->data + IMAGE_TEXT_OFFSET, 8);
 	memcpy(&size, image->data + IMAGE_SIZE, 8);
-	if (size == 0)
-		offset = IMAGE_OLD_OFFSET;
-	if (!IS_ALIGNED(offset, 4))
-		return LOAD_IMAGE_OFFSET;
-	if (offset < PAGE_SIZE)
-		base = gap_base(p);
+	if (size == 0) offset = IMAGE_OLD_OFFSET;
+	if (!IS_ALIGNED(offset, 4)) return LOAD_IMAGE_OFFSET;
+	if (offset < PAGE_SIZE) base = gap_base(p);
 	size = MAX(size, image->size);
-	if (offset > p->end - base || size > p->end - base - offset)
-		return LOAD_IMAGE_RAM;
+	if (offset > p->end - base || size > p->end - base - offset) return LOAD_IMAGE_RAM;
 	return place_whole(p, image, base + offset, size, base + offset);
 }
 
@@ -109,24 +103,20 @@ static const char *elf_segments(const struct fit_image *image, struct elf_header
 {
 	struct elf_phdr h;
 
-	if (loader_detect(image) != FORMAT_ELF)
-		return LOAD_NOT_ELF;
+	if (loader_detect(image) != FORMAT_ELF) return LOAD_NOT_ELF;
 	memcpy(eh, image->data, MIN(image->size, sizeof(*eh)));
 	if (image->size < sizeof(*eh) || memcmp(eh->ident + 4, ELF_IDENT, 3) != 0 ||
 	    eh->machine != EM_AARCH64)
 		return LOAD_ELF_KIND;
-	if (eh->type != ET_EXEC && eh->type != ET_DYN)
-		return LOAD_ELF_TYPE;
+	if (eh->type != ET_EXEC && eh->type != ET_DYN) return LOAD_ELF_TYPE;
 	if (eh->phentsize != sizeof(h) || eh->phoff > image->size ||
 	    eh->phnum * sizeof(h) > image->size - eh->phoff)
 		return LOAD_ELF_TABLE;
 	*n = 0;
 	for (unsigned i = 0; i < eh->phnum; i++) {
 		memcpy(&h, image->data + eh->phoff + i * sizeof(h), sizeof(h));
-		if (h.type != PT_LOAD || h.memsz == 0)
-			continue;
-		if (*n == ELF_MAX_SEGMENTS)
-			return LOAD_ELF_MANY;
+		if (h.type != PT_LOAD || h.memsz == 0) continue;
+		if (*n == ELF_MAX_SEGMENTS) return LOAD_ELF_MANY;
 		ph[(*n)++] = h;
 	}
 	return *n == 0 ? LOAD_ELF_NONE : NULL;
@@ -138,10 +128,8 @@ static const char *elf_check(const struct placing *p, const struct fit_image *im
 {
 	const struct elf_phdr *h = &ph[i];
 
-	if (h->offset > image->size || h->filesz > image->size - h->offset)
-		return LOAD_ELF_FILE;
-	if (h->filesz > h->memsz)
-		return LOAD_ELF_SIZES;
+	if (h->offset > image->size || h->filesz > image->size - h->offset) return LOAD_ELF_FILE;
+	if (h->filesz > h->memsz) return LOAD_ELF_SIZES;
 	if (h->paddr < p->ram || h->paddr > p->end || h->memsz > p->end - h->paddr)
 		return LOAD_ELF_RAM;
 	while (i-- > 0)
@@ -158,10 +146,8 @@ static const char *place_elf(struct placing *p, const struct fit_image *image)
 	unsigned n;
 	const char *why = elf_segments(image, &eh, ph, &n);
 
-	if (why)
-		return why;
-	for (unsigned i = 0; i < n; i++)
-		lowest = MIN(lowest, ph[i].paddr);
+	if (why) return why;
+	for (unsigned i = 0; i < n; i++) lowest = MIN(lowest, ph[i].paddr);
 	/* Position-independent and linked below RAM, mostly to 0: moved into RAM. */
 	if (eh.type == ET_DYN && lowest < p->ram)
 		bias = gap_base(p) - ALIGN_DOWN(lowest, PAGE_SIZE);
@@ -169,8 +155,7 @@ static const char *place_elf(struct placing *p, const struct fit_image *image)
 	for (unsigned i = 0; i < n; i++) {
 		ph[i].paddr += bias;
 		why = elf_check(p, image, ph, i);
-		if (why)
-			return why;
+		if (why) return why;
 		entry = eh.entry - ph[i].vaddr + ph[i].paddr;
 		if (eh.entry >= ph[i].vaddr && eh.entry - ph[i].vaddr < ph[i].filesz &&
 		    IS_ALIGNED(entry, 4))
@@ -188,10 +173,8 @@ static const char *place_raw(struct placing *p, const struct vm_config *cfg,
 	uint64_t load = cfg->load ? cfg->load : p->ram + RAW_OFFSET;
 	uint64_t entry = cfg->entry ? cfg->entry : load;
 
-	if (load < p->ram || load > p->end || image->size > p->end - load)
-		return LOAD_RAW_RAM;
-	if (entry < load || entry - load >= image->size)
-		return LOAD_RAW_ENTRY;
+	if (load < p->ram || load > p->end || image->size > p->end - load) return LOAD_RAW_RAM;
+	if (entry < load || entry - load >= image->size) return LOAD_RAW_ENTRY;
 	return place_whole(p, image, load, image->size, entry);
 }
 

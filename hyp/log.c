@@ -40,8 +40,7 @@ enum log_level log_guest_level(void) { return guest_level; }
 static void ring_put(const char *s, size_t n)
 {
 	spin_lock(&log_lock);
-	for (size_t i = 0; i < n; i++)
-		ring[ring_head++ % LOG_RING] = s[i];
+	for (size_t i = 0; i < n; i++) ring[ring_head++ % LOG_RING] = s[i];
 	spin_unlock(&log_lock);
 }
 
@@ -65,8 +64,7 @@ void log_vwrite(enum log_level level, const char *who, const char *fmt, va_list 
 		memcpy(buf + len - 3, "...", 3);
 	}
 	buf[len] = '\n';
-	if (console_ready())
-		ring_put(buf + start, len - start + 1);
+	if (console_ready()) ring_put(buf + start, len - start + 1);
 	len += (size_t)snprintf(buf + len, sizeof(buf) - len, "%s\n", start != 0 ? "\033[0m" : "");
 	console_write(buf, len);
 }
@@ -75,8 +73,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (level > host_level)
-		return;
+	if (level > host_level) return;
 	va_start(ap, fmt);
 	log_vwrite(level, NULL, fmt, ap);
 	va_end(ap);
@@ -93,8 +90,7 @@ size_t log_read(uint64_t *pos, char *buf, size_t n)
 		while (*pos != 0 && *pos != ring_head && ring[(*pos)++ % LOG_RING] != '\n') {
 		}
 	}
-	while (len < n && *pos != ring_head)
-		buf[len++] = ring[(*pos)++ % LOG_RING];
+	while (len < n && *pos != ring_head) buf[len++] = ring[(*pos)++ % LOG_RING];
 	spin_unlock(&log_lock);
 	return len;
 }

@@ -55,8 +55,7 @@ noreturn void boot_end(void)
 
 void boot_need(enum hyp_err err, const char *what)
 {
-	if (err != HYP_OK)
-		boot_stop("%s: %s", what, hyp_err_str(err));
+	if (err != HYP_OK) boot_stop("%s: %s", what, hyp_err_str(err));
 }
 
 static const struct board *early_console(void)
@@ -92,8 +91,7 @@ static enum log_level level_arg(const char *word)
 {
 	char val[8];
 
-	if (!str_arg(host.bootargs, word, val, sizeof(val)) || val[0] == 'i')
-		return LOG_INFO;
+	if (!str_arg(host.bootargs, word, val, sizeof(val)) || val[0] == 'i') return LOG_INFO;
 	return val[0] == 'e' ? LOG_ERR : val[0] == 'w' ? LOG_WARN : LOG_DBG;
 }
 
@@ -137,8 +135,7 @@ uint64_t ram_size(void)
 {
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < host.nr_ram; i++)
-		sum += host.ram[i].size;
+	for (unsigned i = 0; i < host.nr_ram; i++) sum += host.ram[i].size;
 	return sum;
 }
 
@@ -165,10 +162,8 @@ noreturn void boot_main(const void *fdt)
 	const char *why;
 
 	arch_cpu_init();
-	if (fdt == NULL)
-		boot_stop("the loader passed no device tree (x0), or a broken one");
-	if (config_host_init(fdt, &host, &why) != HYP_OK)
-		boot_stop("%s", why);
+	if (fdt == NULL) boot_stop("the loader passed no device tree (x0), or a broken one");
+	if (config_host_init(fdt, &host, &why) != HYP_OK) boot_stop("%s", why);
 	boot_need(arch_timer_init(host.timer.clock_hz),
 	          "the timer's frequency is unknown (CNTFRQ_EL0 is 0, no clock-frequency)");
 	arch_smp_init(&host);

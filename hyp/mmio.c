@@ -13,19 +13,13 @@ enum hyp_err mmio_add(struct mmio_map *m, ipa_t base, uint64_t size, const struc
 	uint64_t start = ipa_raw(base);
 	unsigned at = 0;
 
-	if (size == 0 || start + size - 1 < start)
-		return HYP_EINVAL;
-	if (m->n == MMIO_MAX_REGIONS)
-		return HYP_EFULL;
+	if (size == 0 || start + size - 1 < start) return HYP_EINVAL;
+	if (m->n == MMIO_MAX_REGIONS) return HYP_EFULL;
 	/* Last bytes are compared: the end of the last possible region would not fit. */
-	while (at < m->n && m->r[at].base + m->r[at].size - 1 < start)
-		at++;
-	if (at < m->n && m->r[at].base <= start + size - 1)
-		return HYP_EEXIST;
-	if (!IS_ALIGNED(size, 8))
-		return HYP_EINVAL;
-	for (unsigned i = m->n; i > at; i--)
-		m->r[i] = m->r[i - 1];
+	while (at < m->n && m->r[at].base + m->r[at].size - 1 < start) at++;
+	if (at < m->n && m->r[at].base <= start + size - 1) return HYP_EEXIST;
+	if (!IS_ALIGNED(size, 8)) return HYP_EINVAL;
+	for (unsigned i = m->n; i > at; i--) m->r[i] = m->r[i - 1];
 	m->r[at] = (struct mmio_region){.base = start, .size = size, .ops = ops, .dev = dev};
 	m->n++;
 	return HYP_OK;
@@ -53,8 +47,7 @@ const struct mmio_region *mmio_region(struct vcpu *v, uint64_t addr, unsigned si
 {
 	const struct mmio_region *r = mmio_find(&v->vm->mmio, addr, size);
 
-	if (r == NULL || !mmio_takes(r, addr, size))
-		return NULL;
+	if (r == NULL || !mmio_takes(r, addr, size)) return NULL;
 	v->mmio_last = r;
 	return r;
 }
@@ -66,12 +59,9 @@ enum mmio_result mmio_access(struct vcpu *v, uint64_t addr, bool write, unsigned
 	uint64_t mask = UINT64_MAX >> (64 - 8 * size), got = 0;
 	enum mmio_result res;
 
-	if (r == NULL)
-		return MMIO_ABORT;
-	if (write)
-		return r->ops->write(v, r->dev, (uint32_t)(addr - r->base), size, *val & mask);
+	if (r == NULL) return MMIO_ABORT;
+	if (write) return r->ops->write(v, r->dev, (uint32_t)(addr - r->base), size, *val & mask);
 	res = r->ops->read(v, r->dev, (uint32_t)(addr - r->base), size, &got);
-	if (res == MMIO_OK)
-		*val = got & mask;
+	if (res == MMIO_OK) *val = got & mask;
 	return res;
 }

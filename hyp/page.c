@@ -59,8 +59,7 @@ static struct span span_of(pa_t base, uint64_t size)
 static struct bank *bank_of(uint64_t f)
 {
 	for (struct bank *b = banks; b < &banks[nr_banks]; b++)
-		if (f >= b->in.first && f < b->in.end)
-			return b;
+		if (f >= b->in.first && f < b->in.end) return b;
 	return NULL;
 }
 
@@ -115,8 +114,7 @@ static void set_leaf(uint64_t f, unsigned order, uint16_t owner, uint16_t ref, b
 	if (k <= DIRTY) {
 		e->next = lists[k][order];
 		lists[k][order] = (uint32_t)f;
-		if (e->next != 0)
-			frame_at(e->next)->prev = (uint32_t)f;
+		if (e->next != 0) frame_at(e->next)->prev = (uint32_t)f;
 	}
 }
 
@@ -126,11 +124,9 @@ static void clear_leaf(struct frame *e) REQUIRES(page_lock)
 	enum kind k = kind_of(e->owner);
 
 	count[k] -= BIT(e->order);
-	if (k > DIRTY)
-		return;
+	if (k > DIRTY) return;
 	*(e->prev != 0 ? &frame_at(e->prev)->next : &lists[k][e->order]) = e->next;
-	if (e->next != 0)
-		frame_at(e->next)->prev = e->prev;
+	if (e->next != 0) frame_at(e->next)->prev = e->prev;
 }
 
 /* Splits the block that f is in until one of that order, or less, begins at f. */
@@ -195,8 +191,7 @@ static void mix(unsigned order) REQUIRES(page_lock)
 /* The smallest block on a list, of at least that order; 0: none. */
 static uint32_t smallest(enum kind list, unsigned order) REQUIRES(page_lock)
 {
-	while (order < PAGE_MAX_ORDER && lists[list][order] == 0)
-		order++;
+	while (order < PAGE_MAX_ORDER && lists[list][order] == 0) order++;
 	return lists[list][order];
 }
 
@@ -225,8 +220,7 @@ bool page_scrub_block(pa_t base)
 	n = e->dirty ? MIN(BIT(e->order) - e->next, BIT(SCRUB_ORDER)) : 0;
 	p = pa_to_ptr(pa((f + e->next) * PAGE_SIZE));
 	spin_unlock(&page_lock);
-	if (n == 0)
-		return false;
+	if (n == 0) return false;
 	/* Without the lock: the block is the caller's. */
 	arch_scrub(p, n * PAGE_SIZE);
 	spin_lock(&page_lock);
@@ -243,19 +237,16 @@ static enum hyp_err grab(unsigned max, unsigned min, uint16_t owner, pa_t *out, 
 	unsigned o = max;
 	uint64_t f;
 
-	if (max > PAGE_MAX_ORDER || kind_of(owner) <= DIRTY)
-		return HYP_EINVAL;
+	if (max > PAGE_MAX_ORDER || kind_of(owner) <= DIRTY) return HYP_EINVAL;
 	spin_lock(&page_lock);
 	f = take(o, owner);
-	while (f == 0 && o > min)
-		f = take(--o, owner);
+	while (f == 0 && o > min) f = take(--o, owner);
 	if (f == 0) {
 		mix(o);
 		f = take(o, owner);
 	}
 	spin_unlock(&page_lock);
-	if (f == 0)
-		return HYP_ENOMEM;
+	if (f == 0) return HYP_ENOMEM;
 	*out = pa(f * PAGE_SIZE);
 	*order = o;
 	return HYP_OK;
@@ -277,8 +268,7 @@ static unsigned order_within(uint64_t n)
 
 enum hyp_err page_alloc_best(uint64_t pages_wanted, uint16_t owner, pa_t *out, unsigned *order)
 {
-	if (pages_wanted == 0)
-		return HYP_EINVAL;
+	if (pages_wanted == 0) return HYP_EINVAL;
 	return grab(order_within(pages_wanted), 0, owner, out, order);
 }
 
@@ -311,8 +301,7 @@ void *page_alloc_hyp(uint64_t size)
 {
 	pa_t p;
 
-	if (size == 0 || page_alloc(order_of(size), OWNER_HYP, &p) != HYP_OK)
-		return NULL;
+	if (size == 0 || page_alloc(order_of(size), OWNER_HYP, &p) != HYP_OK) return NULL;
 	return pa_to_ptr(p);
 }
 
@@ -366,8 +355,7 @@ bool page_scrub_step(void)
 		set_leaf(f, o, OWNER_HYP, 1, true);
 	}
 	spin_unlock(&page_lock);
-	if (f == 0)
-		return false;
+	if (f == 0) return false;
 	(void)page_scrub_block(pa(f * PAGE_SIZE));
 	spin_lock(&page_lock);
 	clear_leaf(frame_at(f));
@@ -478,14 +466,12 @@ enum hyp_err page_init(const struct host *h, pa_t image_start, pa_t image_end)
 	total = 0;
 	memset(count, 0, sizeof(count));
 	memset(lists, 0, sizeof(lists));
-	for (unsigned i = 0; i < h->nr_ram; i++)
-		bank_add(&h->ram[i]);
+	for (unsigned i = 0; i < h->nr_ram; i++) bank_add(&h->ram[i]);
 	n = (total * sizeof(struct frame) + PAGE_MASK) / PAGE_SIZE;
 	at = place_table(n, busy, nr_busy);
 	if (at != 0) {
 		banks_start(pa_to_ptr(pa(at * PAGE_SIZE)));
-		for (unsigned i = 0; i < nr_busy; i++)
-			punch(busy[i], OWNER_RESERVED, 0);
+		for (unsigned i = 0; i < nr_busy; i++) punch(busy[i], OWNER_RESERVED, 0);
 		punch((struct span){at, at + n}, OWNER_HYP, 1);
 	}
 	spin_unlock(&page_lock);

@@ -43,8 +43,7 @@ void panic_say(const char *fmt, ...)
 noreturn void panic_park(void)
 {
 	atomic_fetch_add_full(&nr_parked, 1u);
-	for (;;)
-		arch_cpu_idle();
+	for (;;) arch_cpu_idle();
 }
 
 /* Stops the others. False: this is a fault within the dump; only the policy is left. */
@@ -54,16 +53,14 @@ static bool panic_begin(void)
 	uint32_t self = this_pcpu()->id + 1, owner = 0;
 
 	if (!atomic_cas_full(&panic_owner, &owner, self)) {
-		if (owner != self || dump_faulted)
-			panic_park();
+		if (owner != self || dump_faulted) panic_park();
 		dump_faulted = true;
 		return false;
 	}
 	if (arch_gic_info()->version != 0) {
 		arch_gic_send_sgi_others(GIC_SGI_STOP);
 		/* One that spins with interrupts masked does not come: go on. */
-		while (load_acquire(&nr_parked) + 1 < nr_pcpus && arch_counter() < end)
-			cpu_relax();
+		while (load_acquire(&nr_parked) + 1 < nr_pcpus && arch_counter() < end) cpu_relax();
 	}
 	return true;
 }

@@ -21,7 +21,6 @@ void pcpu_kick(struct pcpu *p, uint32_t work)
 struct pcpu *pcpu_find_idle(uint64_t mask)
 {
 	for (unsigned i = 0; i < nr_pcpus; i++)
-		if ((mask & BIT(i)) != 0 && load_relaxed(&pcpus[i].idle))
-			return &pcpus[i];
+		if ((mask & BIT(i)) != 0 && load_relaxed(&pcpus[i].idle)) return &pcpus[i];
 	return NULL;
 }

@@ -68,11 +68,9 @@ void setway_vm_reset(struct vm *vm)
 {
 	/* A flush on its way was asked for by those who are gone: whoever asks now, gets another.
 	 */
-	if (vm->flush_waiters != 0)
-		vm->flush_waiters = FLUSH_FOR_NOBODY;
+	if (vm->flush_waiters != 0) vm->flush_waiters = FLUSH_FOR_NOBODY;
 	vm->flush_again = 0;
-	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		vm->vcpus[i]->flushed = false;
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) vm->vcpus[i]->flushed = false;
 }
 
 bool setway_flushed(struct vcpu *v)
@@ -91,7 +89,6 @@ bool setway_flushed(struct vcpu *v)
 		vm->flush_again |= BIT32(v->id);
 	}
 	spin_unlock(&vm->lock);
-	if (start)
-		job_start(&vm->flush_job);
+	if (start) job_start(&vm->flush_job);
 	return done;
 }

@@ -94,8 +94,7 @@ static void verb_info(void)
 	const struct vm *vm = vm_arg();
 	const struct vm_config *c;
 
-	if (vm == NULL)
-		return;
+	if (vm == NULL) return;
 	c = vm->cfg;
 	out("%s: %s, last stop: %s, exit status %d, %u restarts of %u\n", vm->name,
 	    vm_state_name(vm), stop_reason_name(vm->reason), (int)vm->exit_status, vm->restarts,
@@ -128,16 +127,14 @@ static void verb_console(void)
 {
 	struct vm *vm = vm_arg();
 
-	if (vm != NULL)
-		console_focus(&vm->port);
+	if (vm != NULL) console_focus(&vm->port);
 }
 
 static void verb_stats(void)
 {
 	const struct vm *one = NULL;
 
-	if (*sh.args != '\0' && (one = vm_arg()) == NULL)
-		return;
+	if (*sh.args != '\0' && (one = vm_arg()) == NULL) return;
 	out(" VM           vCPU    run ms steal ms    exits     MMIO  sysreg     hvc     wfi     "
 	    "irq wake us\n");
 	for (unsigned i = 0; i < MAX_VMS; i++) {
@@ -187,8 +184,7 @@ static void verb_irq(void)
 	size_t n = vm != NULL ? vgic_describe(vm, sh.text, sizeof(sh.text)) : 0;
 
 	console_shell_write(sh.text, n);
-	if (vm != NULL && (n == 0 || sh.text[n - 1] != '\n'))
-		out("%s\n", n == 0 ? "all idle" : "");
+	if (vm != NULL && (n == 0 || sh.text[n - 1] != '\n')) out("%s\n", n == 0 ? "all idle" : "");
 }
 
 static void verb_mem(void)
@@ -207,8 +203,7 @@ static void verb_log(void)
 	uint64_t pos = 0;
 	size_t n;
 
-	while ((n = log_read(&pos, sh.text, sizeof(sh.text))) != 0)
-		console_shell_write(sh.text, n);
+	while ((n = log_read(&pos, sh.text, sizeof(sh.text))) != 0) console_shell_write(sh.text, n);
 }
 
 static void verb_version(void)
@@ -263,10 +258,8 @@ static void run(char *line)
 	const char *word = str_word(&line);
 	const struct verb *v = shell_verbs;
 
-	if (word == NULL)
-		return;
-	while (v->name != NULL && strcmp(v->name, word) != 0)
-		v++;
+	if (word == NULL) return;
+	while (v->name != NULL && strcmp(v->name, word) != 0) v++;
 	sh.args = line;
 	if (v->name == NULL) {
 		out("no such command: '%s'; `help` lists them\n", word);
@@ -278,8 +271,7 @@ static void run(char *line)
 /* Shows an empty line again, with text (may be sh.line itself) in it. */
 static void set_line(const char *text)
 {
-	for (; sh.len > 0; sh.len--)
-		out("\b \b");
+	for (; sh.len > 0; sh.len--) out("\b \b");
 	(void)str_copy(sh.line, text, sizeof(sh.line));
 	sh.len = (unsigned)strlen(sh.line);
 	out("%s", sh.line);
@@ -289,8 +281,7 @@ static void enter(void)
 {
 	sh.line[sh.len] = '\0';
 	out("\n");
-	if (sh.len != 0)
-		(void)str_copy(sh.last, sh.line, sizeof(sh.last));
+	if (sh.len != 0) (void)str_copy(sh.last, sh.line, sizeof(sh.last));
 	sh.len = 0;
 	run(sh.line);
 	out(PROMPT);
@@ -301,10 +292,8 @@ static bool ansi(uint8_t c)
 {
 	bool last = sh.esc == 2 && c >= '@';
 
-	if (sh.esc == 0 && c != 0x1b)
-		return false;
-	if (last && c == 'A')
-		set_line(sh.last);
+	if (sh.esc == 0 && c != 0x1b) return false;
+	if (last && c == 'A') set_line(sh.last);
 	sh.esc = last || (sh.esc == 1 && c != '[' && c != 'O') ? 0 : sh.esc == 0 ? 1 : 2;
 	return true;
 }
@@ -314,8 +303,7 @@ void shell_input(uint8_t c)
 	bool lf = c == '\n' && sh.prev == '\r';
 
 	sh.prev = c;
-	if (lf || ansi(c))
-		return;
+	if (lf || ansi(c)) return;
 	if (c == 0) {
 		sh.len = 0;
 		out(PROMPT);

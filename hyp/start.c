@@ -44,8 +44,7 @@ static void read_manifest(void)
 		boot_stop("%s", why);
 	boot_need(fit_find(&bundle, "manifest", &image),
 	          "the bundle has no manifest: make it with scripts/mkbundle");
-	if (fit_verify(&image, false, &why) != HYP_OK)
-		boot_stop("the bundle's manifest: %s", why);
+	if (fit_verify(&image, false, &why) != HYP_OK) boot_stop("the bundle's manifest: %s", why);
 	boot_need(
 	    config_parse(image.data, image.size, arch_gic_info()->version, nr_pcpus, &manifest),
 	    "the manifest was refused (see above)");
@@ -71,8 +70,7 @@ static void create_vms(void)
 		enum hyp_err err;
 		struct vm *vm;
 
-		if (!cfg->valid)
-			continue;
+		if (!cfg->valid) continue;
 		err = lifecycle_create(cfg, &vm);
 		if (err != HYP_OK) {
 			log_err("%s: refused: %s", cfg->name, create_failure(err));
@@ -81,8 +79,7 @@ static void create_vms(void)
 			focus = vm;
 		}
 	}
-	if (focus)
-		console_focus(&focus->port);
+	if (focus) console_focus(&focus->port);
 }
 
 static void table(void)

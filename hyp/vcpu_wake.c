@@ -22,11 +22,9 @@ static struct pcpu *wake_cpu(struct vcpu *v)
 	struct pcpu *home = &pcpus[v->cpu], *p;
 
 	/* Acquire: whoever loads v there sees what was saved here (rule 23). */
-	if (load_acquire(&v->loaded_on) != -1 || load_relaxed(&home->idle))
-		return home;
+	if (load_acquire(&v->loaded_on) != -1 || load_relaxed(&home->idle)) return home;
 	p = pcpu_find_idle(v->affinity);
-	if (!p)
-		return home;
+	if (!p) return home;
 	vcpu_set_home(v, p->id);
 	return p;
 }
@@ -37,8 +35,7 @@ static bool wake_blocked(struct vcpu *v)
 	uint32_t state = VCPU_BLOCKED;
 	struct pcpu *p = this_pcpu();
 
-	if (!atomic_cas_full(&v->state, &state, (uint32_t)VCPU_READY))
-		return false;
+	if (!atomic_cas_full(&v->state, &state, (uint32_t)VCPU_READY)) return false;
 	v->se.ready_at = arch_counter();
 	if (p->loaded == v && load_relaxed(&p->idle)) {
 		/* Within irq_handle() of this CPU's idle loop, which looks at it next. */
@@ -75,8 +72,7 @@ void vcpu_kick(struct vcpu *v, uint32_t work)
 	if (state == VCPU_RUNNING) {
 		struct pcpu *p = &pcpus[load_relaxed(&v->cpu)];
 
-		if (p != this_pcpu())
-			pcpu_kick(p, 0);
+		if (p != this_pcpu()) pcpu_kick(p, 0);
 	} else if (state == VCPU_BLOCKED && (work & VCPU_WORK_WAKES) != 0) {
 		wake_blocked(v);
 	}
@@ -84,8 +80,7 @@ void vcpu_kick(struct vcpu *v, uint32_t work)
 
 void vcpu_stop(struct vcpu *v)
 {
-	if (atomic_fetch_or_full(&v->work, VCPU_WORK_STOP) & VCPU_WORK_OUT)
-		return;
+	if (atomic_fetch_or_full(&v->work, VCPU_WORK_STOP) & VCPU_WORK_OUT) return;
 	/* STOP before state and cpu. Whoever moves v writes cpu before it looks at work: either
 	 * that CPU sees STOP, or the kick below goes to it. */
 	smp_mb();

@@ -36,8 +36,7 @@ struct vm *vm_find(const char *name_or_number)
 	if (str_to_u64(name_or_number, &n))
 		return n < MAX_VMS ? vms[array_index_nospec(n, MAX_VMS)] : NULL;
 	for (unsigned i = 0; i < MAX_VMS; i++)
-		if (vms[i] && strcmp(vms[i]->name, name_or_number) == 0)
-			return vms[i];
+		if (vms[i] && strcmp(vms[i]->name, name_or_number) == 0) return vms[i];
 	return NULL;
 }
 

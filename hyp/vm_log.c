@@ -38,10 +38,8 @@ void log_guest(struct vm *vm, enum log_level level, const char *fmt, ...)
 	uint32_t dropped;
 	va_list ap;
 
-	if (level > log_guest_level() || !take_token(vm, &dropped))
-		return;
-	if (dropped != 0)
-		log_write(level, "%s: %u messages dropped", vm->name, dropped);
+	if (level > log_guest_level() || !take_token(vm, &dropped)) return;
+	if (dropped != 0) log_write(level, "%s: %u messages dropped", vm->name, dropped);
 	va_start(ap, fmt);
 	log_vwrite(level, vm->name, fmt, ap);
 	va_end(ap);

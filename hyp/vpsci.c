@@ -53,10 +53,8 @@ static uint64_t cpu_on(struct vcpu *caller, uint64_t mpidr, uint64_t entry, uint
 	struct vcpu *v = vm_vcpu_by_mpidr(vm, mpidr);
 	uint64_t ret = SMCCC_RET_SUCCESS;
 
-	if (!v)
-		return PSCI_INVALID_PARAMETERS;
-	if (entry & 3)
-		return PSCI_INVALID_ADDRESS; /* AArch32 entry, or not an instruction's */
+	if (!v) return PSCI_INVALID_PARAMETERS;
+	if (entry & 3) return PSCI_INVALID_ADDRESS; /* AArch32 entry, or not an instruction's */
 	spin_lock(&vm->lock);
 	if (v->power != POWER_OFF) {
 		ret = PSCI_ALREADY_ON;
@@ -65,8 +63,7 @@ static uint64_t cpu_on(struct vcpu *caller, uint64_t mpidr, uint64_t entry, uint
 	} else {
 		/* vcpu_left() came before the last store of its CPU's switch: a few instructions.
 		 */
-		while (load_acquire(&v->loaded_on) >= 0)
-			cpu_relax();
+		while (load_acquire(&v->loaded_on) >= 0) cpu_relax();
 		vcpu_reset(v, entry, context);
 		v->power = POWER_ON;
 		vm->nr_online++;
@@ -105,23 +102,20 @@ static uint64_t affinity_info(struct vcpu *caller, uint64_t mpidr, uint32_t leve
 {
 	struct vcpu *v = vm_vcpu_by_mpidr(caller->vm, mpidr);
 
-	if (level != 0 || !v)
-		return PSCI_INVALID_PARAMETERS;
+	if (level != 0 || !v) return PSCI_INVALID_PARAMETERS;
 	return load_acquire(&v->power) == POWER_ON ? 0 : 1;
 }
 
 /* Every state is a standby state here: the call returns when an interrupt is pending. */
 static uint64_t cpu_suspend(struct vcpu *v)
 {
-	if (!vgic_pending(v))
-		sched_block(v);
+	if (!vgic_pending(v)) sched_block(v);
 	return SMCCC_RET_SUCCESS;
 }
 
 uint64_t vpsci_call(struct vcpu *v, uint32_t fn, uint64_t a1, uint64_t a2, uint64_t a3)
 {
-	if (!vpsci_supported(fn))
-		return SMCCC_RET_NOT_SUPPORTED;
+	if (!vpsci_supported(fn)) return SMCCC_RET_NOT_SUPPORTED;
 	if (!(fn & FN_64BIT)) {
 		a1 = (uint32_t)a1;
 		a2 = (uint32_t)a2;

@@ -15,9 +15,7 @@ static bool virt_level(struct vcpu *v, uint32_t intid)
 {
 	const struct arch_vtimer *t = &v->vtimer.virt;
 
-	(void)intid;
-	if (this_pcpu()->loaded == v)
-		return arch_vtimer_output();
+	if (this_pcpu()->loaded == v) return arch_vtimer_output();
 	return (t->ctl & (TIMER_CTL_ENABLE | TIMER_CTL_IMASK)) == TIMER_CTL_ENABLE &&
 	       arch_counter() - v->vm->cntvoff >= t->cval;
 }
@@ -29,7 +27,6 @@ static bool phys_level(struct vcpu *v, uint32_t intid)
 {
 	const struct vtimer *t = &v->vtimer;
 
-	(void)intid;
 	return (t->phys_ctl & (TIMER_CTL_ENABLE | TIMER_CTL_IMASK)) == TIMER_CTL_ENABLE &&
 	       guest_cntpct(v) >= t->phys_cval;
 }
@@ -42,18 +39,14 @@ static void virt_fire(struct deadline *d, uint64_t now)
 {
 	struct vcpu *v = container_of(d, struct vcpu, vtimer.virt_dl);
 
-	(void)now;
-	if (load_acquire(&v->loaded_on) < 0)
-		vgic_set_line(v->vm, v, GUEST_VTIMER_INTID, true);
+	if (load_acquire(&v->loaded_on) < 0) vgic_set_line(v->vm, v, GUEST_VTIMER_INTID, true);
 }
 
 static void phys_fire(struct deadline *d, uint64_t now)
 {
 	struct vcpu *v = container_of(d, struct vcpu, vtimer.phys_dl);
 
-	(void)now;
-	if (phys_level(v, GUEST_PTIMER_INTID))
-		vgic_set_line(v->vm, v, GUEST_PTIMER_INTID, true);
+	if (phys_level(v, GUEST_PTIMER_INTID)) vgic_set_line(v->vm, v, GUEST_PTIMER_INTID, true);
 }
 
 static const struct deadline_ops virt_dl_ops = {virt_fire};
@@ -91,8 +84,7 @@ void vtimer_load(struct vcpu *v)
 	 * handling would fire into EL2 again; left behind, it would silence the next guest's.
 	 */
 	t->phys_active_set = vgic_hw_active(v, GUEST_VTIMER_INTID);
-	if (t->phys_active_set)
-		arch_gic_set_active(host.timer.virt_intid);
+	if (t->phys_active_set) arch_gic_set_active(host.timer.virt_intid);
 	arch_vtimer_load(&t->virt, v->vm->cntvoff);
 }
 
@@ -110,8 +102,7 @@ void vtimer_put(struct vcpu *v)
 		uint64_t when = t->virt.cval + v->vm->cntvoff;
 
 		/* A CVAL so far away that the sum wraps never comes. */
-		if (when >= v->vm->cntvoff)
-			deadline_set(&t->virt_dl, when);
+		if (when >= v->vm->cntvoff) deadline_set(&t->virt_dl, when);
 	}
 }
 
@@ -124,8 +115,7 @@ void vtimer_irq(struct vcpu *v)
 	}
 	v->vtimer.phys_active_set = true;
 	vgic_inject_hw(v, GUEST_VTIMER_INTID);
-	if (load_relaxed(&v->state) == VCPU_BLOCKED)
-		vcpu_wake(v);
+	if (load_relaxed(&v->state) == VCPU_BLOCKED) vcpu_wake(v);
 }
 
 static void phys_update(struct vcpu *v)

@@ -22,15 +22,13 @@ struct spec {
 
 static void put(struct out *o, char c)
 {
-	if (o->len + 1 < o->size)
-		o->buf[o->len] = c;
+	if (o->len + 1 < o->size) o->buf[o->len] = c;
 	o->len++;
 }
 
 static void pad(struct out *o, char c, int n)
 {
-	for (; n > 0; n--)
-		put(o, c);
+	for (; n > 0; n--) put(o, c);
 }
 
 /* Blanks up to the width, sign, zeros and n characters of s. */
@@ -40,11 +38,9 @@ static void put_field(struct out *o, const struct spec *f, const char *sign, int
 	int fill = f->width - (int)strlen(sign) - zeros - n;
 
 	pad(o, ' ', f->left ? 0 : fill);
-	while (*sign != '\0')
-		put(o, *sign++);
+	while (*sign != '\0') put(o, *sign++);
 	pad(o, '0', zeros);
-	while (n-- > 0)
-		put(o, *s++);
+	while (n-- > 0) put(o, *s++);
 	pad(o, ' ', f->left ? fill : 0);
 }
 
@@ -56,8 +52,7 @@ static void put_number(struct out *o, const struct spec *f, uint64_t v, unsigned
 
 	if (f->zero && !f->left && f->prec < 0 && f->width > (int)strlen(sign))
 		digits = f->width - (int)strlen(sign);
-	for (; v != 0; v /= base)
-		tmp[--at] = "0123456789abcdef"[v % base];
+	for (; v != 0; v /= base) tmp[--at] = "0123456789abcdef"[v % base];
 	digits -= (int)sizeof(tmp) - at;
 	put_field(o, f, sign, digits > 0 ? digits : 0, tmp + at, (int)sizeof(tmp) - at);
 }
@@ -84,8 +79,7 @@ static const char *parse_spec(const char *p, struct out *o, struct spec *f)
 	} else if (*p == '.') {
 		p = parse_number(p + 1, &f->prec);
 	}
-	for (; *p == 'l' || *p == 'z'; p++)
-		f->wide = true;
+	for (; *p == 'l' || *p == 'z'; p++) f->wide = true;
 	return p;
 }
 
@@ -137,8 +131,7 @@ int vsnprintf(char *buf, size_t n, const char *fmt, va_list ap)
 			put(&o, *fmt++);
 	}
 	va_end(o.ap);
-	if (n != 0)
-		buf[o.len < n ? o.len : n - 1] = '\0';
+	if (n != 0) buf[o.len < n ? o.len : n - 1] = '\0';
 	return (int)o.len;
 }
 

@@ -24,8 +24,7 @@ static void sha_block(uint32_t h[8], const uint8_t *p)
 	uint32_t w[64], v[8], t1, t2;
 
 	memcpy(w, p, 64); /* big-endian, as all that follows */
-	for (unsigned i = 0; i < 16; i++)
-		w[i] = __builtin_bswap32(w[i]);
+	for (unsigned i = 0; i < 16; i++) w[i] = __builtin_bswap32(w[i]);
 	for (unsigned i = 16; i < 64; i++) {
 		t1 = w[i - 2];
 		t2 = w[i - 15];
@@ -42,8 +41,7 @@ static void sha_block(uint32_t h[8], const uint8_t *p)
 		v[4] += t1;
 		v[0] = t1 + t2;
 	}
-	for (unsigned i = 0; i < 8; i++)
-		h[i] += v[i];
+	for (unsigned i = 0; i < 8; i++) h[i] += v[i];
 }
 
 void sha256_init(struct sha256 *s)
@@ -64,8 +62,7 @@ void sha256_update(struct sha256 *s, const void *data, uint64_t size)
 		memcpy(s->block + used, p, n);
 		s->size += n;
 		p += n;
-		if (used + n == sizeof(s->block))
-			sha_block(s->h, s->block);
+		if (used + n == sizeof(s->block)) sha_block(s->h, s->block);
 	}
 }
 
@@ -76,7 +73,6 @@ void sha256_final(struct sha256 *s, uint8_t out[SHA256_SIZE])
 
 	sha256_update(s, pad, 1 + (119 - s->size % 64) % 64);
 	sha256_update(s, &bits, sizeof(bits));
-	for (unsigned i = 0; i < 8; i++)
-		s->h[i] = __builtin_bswap32(s->h[i]);
+	for (unsigned i = 0; i < 8; i++) s->h[i] = __builtin_bswap32(s->h[i]);
 	memcpy(out, s->h, SHA256_SIZE);
 }

@@ -22,8 +22,7 @@ static unsigned digit(char c)
 {
 	char lower = (char)(c | 0x20);
 
-	if (c >= '0' && c <= '9')
-		return (unsigned)(c - '0');
+	if (c >= '0' && c <= '9') return (unsigned)(c - '0');
 	return lower >= 'a' && lower <= 'f' ? (unsigned)(lower - 'a') + 10 : 16;
 }
 
@@ -63,12 +62,10 @@ char *str_word(char **s)
 {
 	char *word = *s, *p;
 
-	while (blank(*word))
-		word++;
+	while (blank(*word)) word++;
 	for (p = word; *p != '\0' && !blank(*p); p++) {
 	}
-	if (p == word)
-		return NULL;
+	if (p == word) return NULL;
 	*s = *p != '\0' ? p + 1 : p;
 	*p = '\0';
 	return word;

@@ -17,13 +17,11 @@
 static void copy_up(uint8_t *d, const uint8_t *s, size_t n)
 {
 	if (MISALIGNED(d) == MISALIGNED(s)) {
-		for (; n != 0 && MISALIGNED(d) != 0; n--)
-			*d++ = *s++;
+		for (; n != 0 && MISALIGNED(d) != 0; n--) *d++ = *s++;
 		for (; n >= WORD; n -= WORD, d += WORD, s += WORD)
 			*(uint64_t *)(void *)d = *(const uint64_t *)(const void *)s;
 	}
-	for (; n != 0; n--)
-		*d++ = *s++;
+	for (; n != 0; n--) *d++ = *s++;
 }
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)
@@ -42,8 +40,7 @@ void *memmove(void *dst, const void *src, size_t n)
 		copy_up(d, s, n);
 		return dst;
 	}
-	while (n-- != 0)
-		d[n] = s[n];
+	while (n-- != 0) d[n] = s[n];
 	return dst;
 }
 
@@ -68,8 +65,7 @@ int memcmp(const void *a, const void *b, size_t n)
 	const uint8_t *p = a, *q = b;
 
 	for (; n != 0; n--, p++, q++)
-		if (*p != *q)
-			return *p - *q;
+		if (*p != *q) return *p - *q;
 	return 0;
 }
 
@@ -78,8 +74,7 @@ void *memchr(const void *s, int c, size_t n)
 	const uint8_t *p = s;
 
 	for (; n != 0; n--, p++)
-		if (*p == (uint8_t)c)
-			return (void *)(uintptr_t)p;
+		if (*p == (uint8_t)c) return (void *)(uintptr_t)p;
 	return NULL;
 }
 
@@ -95,8 +90,7 @@ size_t strlen(const char *s) { return strnlen(s, SIZE_MAX); }
 int strncmp(const char *a, const char *b, size_t n)
 {
 	for (; n != 0; n--, a++, b++)
-		if (*a != *b || *a == '\0')
-			return (uint8_t)*a - (uint8_t)*b;
+		if (*a != *b || *a == '\0') return (uint8_t)*a - (uint8_t)*b;
 	return 0;
 }
 
@@ -107,8 +101,7 @@ char *strchr(const char *s, int c) { return memchr(s, c, strlen(s) + 1); }
 char *strrchr(const char *s, int c)
 {
 	for (size_t n = strlen(s) + 1; n-- != 0;)
-		if (s[n] == (char)c)
-			return (char *)(uintptr_t)(s + n);
+		if (s[n] == (char)c) return (char *)(uintptr_t)(s + n);
 	return NULL;
 }
 
@@ -118,7 +111,6 @@ unsigned long strtoul(const char *s, char **end, int base)
 	uint64_t v;
 	bool fits = str_number(s, (unsigned)base, &rest, &v);
 
-	if (end != NULL)
-		*end = (char *)(uintptr_t)rest;
+	if (end != NULL) *end = (char *)(uintptr_t)rest;
 	return fits ? v : ULONG_MAX;
 }

@@ -29,8 +29,7 @@ enum s2_attr pt_attr_of(uint64_t desc)
 {
 	enum s2_attr attr = S2_RWX;
 
-	while (attr < S2_DEVICE && pt_attr_bits[attr] != (desc & PT_ATTR_MASK))
-		attr++;
+	while (attr < S2_DEVICE && pt_attr_bits[attr] != (desc & PT_ATTR_MASK)) attr++;
 	return attr;
 }
 
@@ -39,8 +38,7 @@ static uint64_t *pt_table(uint64_t desc) { return pa_to_ptr(pa(desc & PTE_ADDR_M
 /* Entry i of the table that takes the place of `parent`: a part of that block, or nothing. */
 static uint64_t pt_child(uint64_t parent, unsigned level, uint64_t i)
 {
-	if ((parent & PTE_VALID) == 0)
-		return 0;
+	if ((parent & PTE_VALID) == 0) return 0;
 	return (parent + i * pt_size(level)) | (level == PT_LEAF ? PTE_TYPE_TABLE : 0);
 }
 
@@ -56,8 +54,7 @@ void pt_flush(struct s2 *s, uint64_t start, uint64_t end)
 	 */
 	dsb_ish();
 	id = load_relaxed(&s->vmid_gen) & 0xffff;
-	if (id == 0)
-		return; /* has never run: no TLB holds anything of it */
+	if (id == 0) return; /* has never run: no TLB holds anything of it */
 	vttbr = id << VTTBR_VMID_SHIFT | s2_vttbr_empty();
 	if (pages > PT_FLUSH_MAX)
 		arch_tlb_s2_vmid(vttbr);
@@ -67,8 +64,7 @@ void pt_flush(struct s2 *s, uint64_t start, uint64_t end)
 
 void pt_flush_pending(struct s2 *s)
 {
-	if (s->flush_start < s->flush_end)
-		pt_flush(s, s->flush_start, s->flush_end);
+	if (s->flush_start < s->flush_end) pt_flush(s, s->flush_start, s->flush_end);
 	s->flush_start = UINT64_MAX;
 	s->flush_end = 0;
 }
@@ -102,8 +98,7 @@ static void pt_replace(struct s2 *s, uint64_t *pte, unsigned level, uint64_t bas
 		smp_wmb(); /* a new table's content before the link to it: other CPUs walk at once
 		            */
 	}
-	if (desc != 0)
-		pte_store(pte, desc);
+	if (desc != 0) pte_store(pte, desc);
 }
 
 enum pt_action { PT_SKIP, PT_SET, PT_DESCEND, PT_NEW_TABLE, PT_REFUSE };
@@ -115,18 +110,14 @@ static enum pt_action pt_decide(const struct pt_op *op, uint64_t old, unsigned l
 	bool valid = (old & PTE_VALID) != 0, whole = b - a == pt_size(level);
 	uint64_t to = op->pa + (a - op->start);
 
-	if (pt_is_table(old, level))
-		return PT_DESCEND;
+	if (pt_is_table(old, level)) return PT_DESCEND;
 	*desc = 0;
-	if (op->kind == PT_UNMAP)
-		return !valid ? PT_SKIP : whole ? PT_SET : PT_NEW_TABLE;
-	if (valid == (op->kind == PT_MAP))
-		return PT_REFUSE;
+	if (op->kind == PT_UNMAP) return !valid ? PT_SKIP : whole ? PT_SET : PT_NEW_TABLE;
+	if (valid == (op->kind == PT_MAP)) return PT_REFUSE;
 	*desc = op->kind == PT_MAP ? to | PTE_VALID | (level == PT_LEAF ? PTE_TYPE_TABLE : 0)
 	                           : old & ~PT_ATTR_MASK;
 	*desc |= pt_attr_bits[op->attr];
-	if (*desc == old)
-		return PT_SKIP;
+	if (*desc == old) return PT_SKIP;
 	whole = whole && (valid || IS_ALIGNED(to, pt_size(level)));
 	return whole ? PT_SET : PT_NEW_TABLE;
 }
@@ -181,8 +172,7 @@ static enum hyp_err pt_check(struct pt_op *op, const uint64_t *table, uint64_t p
 		i = pt_index(a, level);
 		old = table != NULL ? load_relaxed(&table[i]) : pt_child(parent, level, i & 511);
 		act = pt_decide(op, old, level, a, next, &desc);
-		if (act == PT_REFUSE)
-			return op->kind == PT_MAP ? HYP_EEXIST : HYP_ENOENT;
+		if (act == PT_REFUSE) return op->kind == PT_MAP ? HYP_EEXIST : HYP_ENOENT;
 		if (act == PT_DESCEND) {
 			TRY(pt_check(op, pt_table(old), 0, level + 1, a, next));
 		} else if (act == PT_NEW_TABLE) {
@@ -201,8 +191,7 @@ static enum hyp_err pt_check(struct pt_op *op, const uint64_t *table, uint64_t p
 static bool pt_empty(const uint64_t *table)
 {
 	for (unsigned i = 0; i < 512; i++)
-		if (load_relaxed(&table[i]) != 0)
-			return false;
+		if (load_relaxed(&table[i]) != 0) return false;
 	return true;
 }
 
@@ -277,8 +266,7 @@ enum hyp_err pt_run(struct pt_op *op)
 	 * What an earlier step of this transaction took away may be cached still: a new valid entry
 	 * or table in its place would be a change without a break.
 	 */
-	if (op->kind == PT_MAP)
-		pt_flush_pending(op->s);
+	if (op->kind == PT_MAP) pt_flush_pending(op->s);
 	pt_change(op, pa_to_ptr(op->s->root), PT_START, op->start, op->end, true);
 	CHECK(pa_raw(op->spare) == 0);
 	return HYP_OK;
@@ -305,7 +293,6 @@ void pt_free_tree(struct s2 *s, pa_t table, unsigned level)
 	uint64_t n = level == PT_START ? UINT64_C(512) << s->root_order : 512;
 
 	for (uint64_t i = 0; level < PT_LEAF && i < n; i++)
-		if (pt_is_table(t[i], level))
-			pt_free_tree(s, pa(t[i] & PTE_ADDR_MASK), level + 1);
+		if (pt_is_table(t[i], level)) pt_free_tree(s, pa(t[i] & PTE_ADDR_MASK), level + 1);
 	s->ops->table_free(table, level == PT_START ? s->root_order : 0);
 }

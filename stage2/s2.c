@@ -34,10 +34,8 @@ enum hyp_err s2_init(unsigned pa_bits, unsigned vmid_bits, const struct s2_mem_o
 	static const uint8_t pa_range[] = {32, 36, 40, 42, 44, 48};
 	uint64_t ps = 0;
 
-	if (pa_bits < pa_range[0] || vmid_bits < 2)
-		return HYP_EINVAL;
-	while (ps + 1 < ARRAY_SIZE(pa_range) && pa_range[ps + 1] <= pa_bits)
-		ps++;
+	if (pa_bits < pa_range[0] || vmid_bits < 2) return HYP_EINVAL;
+	while (ps + 1 < ARRAY_SIZE(pa_range) && pa_range[ps + 1] <= pa_bits) ps++;
 	s2_host.ps = ps;
 	s2_host.pa_bits = pa_range[ps];
 	s2_host.ipa_bits = MIN(S2_IPA_BITS, s2_host.pa_bits);
@@ -111,8 +109,7 @@ static bool s2_range_ok(uint64_t start, uint64_t size, unsigned bits)
 static enum hyp_err s2_run(struct pt_op *op, uint64_t size)
 {
 	CHECK(op->s->in_txn);
-	if (!s2_range_ok(op->start, size, op->s->ipa_bits))
-		return HYP_EINVAL;
+	if (!s2_range_ok(op->start, size, op->s->ipa_bits)) return HYP_EINVAL;
 	op->end = op->start + size;
 	return pt_run(op);
 }
@@ -122,10 +119,8 @@ enum hyp_err s2_map(struct s2 *s, ipa_t ipa, pa_t p, uint64_t size, enum s2_attr
 	struct pt_op op = {
 	    .s = s, .kind = PT_MAP, .start = ipa_raw(ipa), .pa = pa_raw(p), .attr = attr};
 
-	if (!s2_range_ok(pa_raw(p), size, s2_host.pa_bits))
-		return HYP_EINVAL;
-	if (!s->ops->may_map(s->owner, p, size, attr))
-		return HYP_EPERM;
+	if (!s2_range_ok(pa_raw(p), size, s2_host.pa_bits)) return HYP_EINVAL;
+	if (!s->ops->may_map(s->owner, p, size, attr)) return HYP_EPERM;
 	return s2_run(&op, size);
 }
 
@@ -147,11 +142,9 @@ enum hyp_err s2_lookup(struct s2 *s, ipa_t ipa, struct s2_walk *out)
 	unsigned level = PT_START;
 
 	spin_lock(&s->lock);
-	if (a < BIT(s->ipa_bits))
-		desc = pt_find(s, a, &level);
+	if (a < BIT(s->ipa_bits)) desc = pt_find(s, a, &level);
 	spin_unlock(&s->lock);
-	if (desc == 0)
-		return HYP_ENOENT;
+	if (desc == 0) return HYP_ENOENT;
 	off = a & (pt_size(level) - 1);
 	*out = (struct s2_walk){
 	    .pa = pa((desc & PTE_ADDR_MASK) + off),

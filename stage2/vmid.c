@@ -45,8 +45,7 @@ static uint64_t vmid_find_free(void)
 {
 	uint64_t n = 1;
 
-	while (n < vmids.count && !vmid_take(n))
-		n++;
+	while (n < vmids.count && !vmid_take(n)) n++;
 	return n < vmids.count ? n : 0;
 }
 
@@ -63,8 +62,7 @@ static void vmid_roll_over(void)
 		uint64_t was = atomic_exchange_full(&vmids.active[i], 0);
 
 		/* 0: it has chosen nothing since the roll-over before, so still runs that. */
-		if (was != 0)
-			vmids.reserved[i] = was;
+		if (was != 0) vmids.reserved[i] = was;
 		(void)vmid_take(vmids.reserved[i] & VMID_MASK);
 	}
 	arch_tlb_all_vmids();
@@ -81,8 +79,7 @@ static uint64_t vmid_new(uint64_t old)
 			kept = true;
 		}
 	}
-	if (kept || (n != 0 && vmid_take(n)))
-		return vmids.generation | n;
+	if (kept || (n != 0 && vmid_take(n))) return vmids.generation | n;
 	n = vmid_find_free();
 	if (n == 0) {
 		vmid_roll_over();

@@ -9,8 +9,7 @@ static const struct board *const boards[] = {&board_qemu_virt, &board_rpi4};
 const struct board *board_guess(uint64_t image)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(boards); i++)
-		if (boards[i]->guess_lo <= image && image < boards[i]->guess_hi)
-			return boards[i];
+		if (boards[i]->guess_lo <= image && image < boards[i]->guess_hi) return boards[i];
 	return boards[0];
 }
 

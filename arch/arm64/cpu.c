@@ -115,8 +115,7 @@ static void system_down(uint64_t fn)
 
 		__asm__ volatile("hvc #0" : "+r"(x0) : : "x1", "x2", "x3", "memory");
 	}
-	if (b != NULL && b->system_down != NULL)
-		b->system_down(fn == PSCI_SYSTEM_OFF);
+	if (b != NULL && b->system_down != NULL) b->system_down(fn == PSCI_SYSTEM_OFF);
 }
 
 void arch_system_off(void) { system_down(PSCI_SYSTEM_OFF); }

@@ -32,14 +32,12 @@ uint32_t arch_crc32(uint32_t crc, const void *data, uint64_t size)
 	if (FIELD_GET(ISAR0_CRC32, sysreg_read(ID_AA64ISAR0_EL1)) == 0)
 		return crc32(crc, data, size);
 	crc = ~crc;
-	for (; size > 0 && !IS_ALIGNED((uintptr_t)p, 8); size--)
-		crc = crc_byte(crc, *p++);
+	for (; size > 0 && !IS_ALIGNED((uintptr_t)p, 8); size--) crc = crc_byte(crc, *p++);
 	for (; size >= 8; size -= 8) {
 		memcpy(&word, __builtin_assume_aligned(p, 8), 8);
 		crc = crc_word(crc, word);
 		p += 8;
 	}
-	for (; size > 0; size--)
-		crc = crc_byte(crc, *p++);
+	for (; size > 0; size--) crc = crc_byte(crc, *p++);
 	return ~crc;
 }

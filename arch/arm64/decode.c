@@ -22,8 +22,7 @@ static bool decode_pair(uint32_t insn, struct ldst *d)
 	uint32_t opc = bits(insn, 31, 30), mode = bits(insn, 24, 23);
 
 	d->load = bits(insn, 22, 22) != 0;
-	if (opc == 3 || (opc == 1 && (!d->load || mode == 0)))
-		return false; /* unallocated, STGP */
+	if (opc == 3 || (opc == 1 && (!d->load || mode == 0))) return false; /* unallocated, STGP */
 	d->pair = true;
 	d->sign = opc == 1;
 	d->wide = opc != 0;
@@ -40,8 +39,7 @@ static bool decode_writeback(uint32_t insn, struct ldst *d)
 	uint32_t size = bits(insn, 31, 30), opc = bits(insn, 23, 22);
 
 	/* opc: 0 store, 1 load, 2 load signed to 64, 3 load signed to 32 bits. */
-	if ((opc == 2 && size == 3) || (opc == 3 && size >= 2))
-		return false;
+	if ((opc == 2 && size == 3) || (opc == 3 && size >= 2)) return false;
 	d->load = opc != 0;
 	d->sign = opc >= 2;
 	d->wide = opc == 2 || size == 3;
@@ -64,9 +62,7 @@ bool decode_ldst(uint32_t insn, struct ldst *out)
 	/* Write-back into a transferred register is CONSTRAINED UNPREDICTABLE: not emulated. */
 	if (ok && d.writeback && d.rn != 31 && (d.rn == d.rt || (d.pair && d.rn == d.rt2)))
 		ok = false;
-	if (ok && d.pair && d.load && d.rt == d.rt2)
-		ok = false;
-	if (ok)
-		*out = d;
+	if (ok && d.pair && d.load && d.rt == d.rt2) ok = false;
+	if (ok) *out = d;
 	return ok;
 }

@@ -36,8 +36,7 @@ const char *esr_class_name(uint64_t esr)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (names[i].ec == FIELD_GET(ESR_EC, esr))
-			return names[i].name;
+		if (names[i].ec == FIELD_GET(ESR_EC, esr)) return names[i].name;
 	return "exception of another class";
 }
 
@@ -47,8 +46,7 @@ const char *esr_fault_name(uint64_t esr)
 	                                    "access flag fault", "permission fault"};
 	uint64_t fsc = FIELD_GET(ESR_FSC, esr);
 
-	if (fsc / 4 < ARRAY_SIZE(types))
-		return types[fsc / 4]; /* the low bits are the level */
+	if (fsc / 4 < ARRAY_SIZE(types)) return types[fsc / 4]; /* the low bits are the level */
 	return (fsc & FSC_TYPE) == FSC_EXTERNAL_WALK ? "external abort on a table walk"
 	       : fsc == FSC_EXTERNAL                 ? "external abort"
 	       : fsc == FSC_ALIGNMENT                ? "alignment fault"

@@ -11,8 +11,7 @@
 /* Vector offsets: same EL with SP_EL0, same EL with SP_ELx, lower EL AArch64, lower AArch32. */
 static uint64_t vector_offset(uint64_t pstate)
 {
-	if (pstate & PSR_AARCH32)
-		return 0x600;
+	if (pstate & PSR_AARCH32) return 0x600;
 	switch (pstate & PSR_M) {
 	case PSR_M_EL1T: return 0x000;
 	case PSR_M_EL1H: return 0x200;

@@ -73,8 +73,7 @@ static uint64_t *entry_of(uint64_t at, unsigned *shift)
 		uint64_t *e = &t[(at >> s) & 511];
 
 		if (*e == 0 && s > *shift) {
-			if (tables_used == POOL_TABLES)
-				return NULL;
+			if (tables_used == POOL_TABLES) return NULL;
 			*e = (uint64_t)(uintptr_t)tables[tables_used++] | S1_TABLE | S1_VALID;
 		}
 		if (s == PAGE_SHIFT || (*e & (S1_TABLE | S1_VALID)) != (S1_TABLE | S1_VALID)) {
@@ -92,12 +91,10 @@ static enum hyp_err map_range(uint64_t at, uint64_t end, enum mm_attr attr, enum
 		unsigned fit = 30, shift;
 		uint64_t *e, want;
 
-		while (!IS_ALIGNED(at, BIT(fit)) || end - at < BIT(fit))
-			fit -= 9;
+		while (!IS_ALIGNED(at, BIT(fit)) || end - at < BIT(fit)) fit -= 9;
 		shift = fit;
 		e = entry_of(at, &shift);
-		if (e == NULL)
-			return HYP_ENOMEM;
+		if (e == NULL) return HYP_ENOMEM;
 		want = leaf(at, attr, shift == PAGE_SHIFT);
 		if (*e == 0)
 			*e = want;
@@ -113,8 +110,7 @@ static enum hyp_err make_hole(const void *page)
 	unsigned shift = PAGE_SHIFT;
 	uint64_t *e = entry_of((uint64_t)(uintptr_t)page, &shift);
 
-	if (e == NULL || *e != 0)
-		return HYP_EEXIST;
+	if (e == NULL || *e != 0) return HYP_EEXIST;
 	*e = S1_HOLE;
 	return HYP_OK;
 }
@@ -155,8 +151,7 @@ enum hyp_err arch_mm_map(pa_t at, uint64_t size, enum mm_attr attr)
 	uint64_t start = ALIGN_DOWN(pa_raw(at), PAGE_SIZE), limit = BIT(arch_pa_bits());
 	enum hyp_err err;
 
-	if (size == 0 || pa_raw(at) >= limit || size > limit - pa_raw(at))
-		return HYP_ERANGE;
+	if (size == 0 || pa_raw(at) >= limit || size > limit - pa_raw(at)) return HYP_ERANGE;
 	err = map_range(start, ALIGN_UP(pa_raw(at) + size, PAGE_SIZE), attr, MAP_NEW);
 	dsb_ishst(); /* entries are visible to walks ... */
 	isb();       /* ... of the next instructions (D8.2.6) */
@@ -192,8 +187,7 @@ enum hyp_err arch_mm_init(const struct host *h)
 {
 	uint64_t limit = BIT(arch_pa_bits());
 
-	if (h->initrd.size != 0)
-		TRY(arch_mm_map(h->initrd.base, h->initrd.size, MM_RO));
+	if (h->initrd.size != 0) TRY(arch_mm_map(h->initrd.base, h->initrd.size, MM_RO));
 	for (unsigned i = 0; i < h->nr_ram; i++) {
 		uint64_t base = pa_raw(h->ram[i].base);
 

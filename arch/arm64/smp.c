@@ -30,8 +30,7 @@ void arch_smp_init(struct host *h)
 	struct host_cpu boot = {.mpidr = self, .enable = HOST_ENABLE_NONE};
 	unsigned at = 0;
 
-	while (at < h->nr_cpus && h->cpus[at].mpidr != self)
-		at++;
+	while (at < h->nr_cpus && h->cpus[at].mpidr != self) at++;
 	if (at == h->nr_cpus && h->nr_cpus < MAX_PCPUS) {
 		h->nr_cpus++; /* the tree does not name the CPU we run on */
 	} else if (at == h->nr_cpus) {
@@ -40,8 +39,7 @@ void arch_smp_init(struct host *h)
 	} else {
 		boot = h->cpus[at];
 	}
-	for (; at > 0; at--)
-		h->cpus[at] = h->cpus[at - 1];
+	for (; at > 0; at--) h->cpus[at] = h->cpus[at - 1];
 	h->cpus[0] = boot;
 	boot_slots[0].mpidr = self;
 	pcpus[0].mpidr = self;
@@ -83,8 +81,7 @@ enum hyp_err arch_cpu_start(unsigned cpu)
 	uint64_t deadline;
 	enum hyp_err err;
 
-	if (slots_used == MAX_PCPUS)
-		return HYP_EFULL;
+	if (slots_used == MAX_PCPUS) return HYP_EFULL;
 	p->id = cpu;
 	p->mpidr = host.cpus[cpu].mpidr;
 	p->stack_top = cpu_stacks[slots_used++] + STACK_AREA;
@@ -114,8 +111,7 @@ void smp_secondary(struct boot_slot *slot)
 	uint64_t starting = BOOT_STARTING;
 
 	/* Acquire: the boot CPU's set-up of pcpu and tables comes with the slot. */
-	if (!atomic_cas_full(&slot->state, &starting, BOOT_ARRIVED))
-		boot_park();
+	if (!atomic_cas_full(&slot->state, &starting, BOOT_ARRIVED)) boot_park();
 	arch_cpu_init();
 	boot_secondary(); /* hyp/main.c */
 }

@@ -142,15 +142,13 @@ void vcpu_ctx_load(struct vcpu *v)
 	sysreg_write(MDCR_EL2, vcpu_mdcr(v));
 	sysreg_write(ELR_EL2, a->pc);
 	sysreg_write(SPSR_EL2, a->pstate);
-	if (a->debug.owned)
-		debug_load(&a->debug);
+	if (a->debug.owned) debug_load(&a->debug);
 	/*
 	 * Stage-1 entries are tagged by VMID, not by vCPU: another vCPU of this VM may have left
 	 * some under the same ASID, or never broadcast its TLBI.
 	 */
 	if (v->vm->last_ran[p->id] != v) {
-		if (v->vm->last_ran[p->id])
-			arch_tlb_local_stage1();
+		if (v->vm->last_ran[p->id]) arch_tlb_local_stage1();
 		v->vm->last_ran[p->id] = v;
 	}
 	fp_load(&a->fp);

@@ -29,34 +29,24 @@ typedef const struct sysreg_row *row_t;
 
 static enum trap_result raz(struct vcpu *v, row_t row, uint64_t *val)
 {
-	(void)v;
-	(void)row;
 	*val = 0;
 	return TRAP_ADVANCE;
 }
 
-static enum trap_result wi(struct vcpu *v, row_t row, uint64_t val)
-{
-	(void)v;
-	(void)row;
-	(void)val;
-	return TRAP_ADVANCE;
-}
+static enum trap_result wi(struct vcpu *v, row_t row, uint64_t val) { return TRAP_ADVANCE; }
 
 /* EL1 physical timer, arg: 0 TVAL, 1 CTL, 2 CVAL. At EL0 only what CNTKCTL_EL1 lets through. */
 static bool cntp_allowed(void)
 {
 	uint64_t pstate = sysreg_read(SPSR_EL2);
 
-	if (!(pstate & PSR_AARCH32) && (pstate & PSR_M) != PSR_M_EL0T)
-		return true;
+	if (!(pstate & PSR_AARCH32) && (pstate & PSR_M) != PSR_M_EL0T) return true;
 	return sysreg_read(CNTKCTL_EL1) & BIT(9); /* EL0PTEN */
 }
 
 static enum trap_result cntp_read(struct vcpu *v, row_t row, uint64_t *val)
 {
-	if (!cntp_allowed())
-		return TRAP_UNDEF;
+	if (!cntp_allowed()) return TRAP_UNDEF;
 	switch (row->arg) {
 	case 0: *val = vtimer_cntp_read_tval(v); break;
 	case 1: *val = vtimer_cntp_read_ctl(v); break;
@@ -67,8 +57,7 @@ static enum trap_result cntp_read(struct vcpu *v, row_t row, uint64_t *val)
 
 static enum trap_result cntp_write(struct vcpu *v, row_t row, uint64_t val)
 {
-	if (!cntp_allowed())
-		return TRAP_UNDEF;
+	if (!cntp_allowed()) return TRAP_UNDEF;
 	switch (row->arg) {
 	case 0: vtimer_cntp_write_tval(v, val); break;
 	case 1: vtimer_cntp_write_ctl(v, val); break;
@@ -80,7 +69,6 @@ static enum trap_result cntp_write(struct vcpu *v, row_t row, uint64_t val)
 /* Only once the VM's time was stopped (CNTHCTL_EL2.EL1PCTEN = 0). */
 static enum trap_result cntpct_read(struct vcpu *v, row_t row, uint64_t *val)
 {
-	(void)row;
 	*val = arch_counter() - v->vm->cntpct_off;
 	return TRAP_ADVANCE;
 }
@@ -88,8 +76,7 @@ static enum trap_result cntpct_read(struct vcpu *v, row_t row, uint64_t *val)
 /* ICC_SGI1R_EL1 (arg 1), ICC_SGI0R_EL1 and ICC_ASGI1R_EL1 (arg 0). */
 static enum trap_result sgir_write(struct vcpu *v, row_t row, uint64_t val)
 {
-	if (v->vm->vgic.version != 3)
-		return TRAP_UNDEF;
+	if (v->vm->vgic.version != 3) return TRAP_UNDEF;
 	vgic_sgir_write(v, val, row->arg != 0);
 	return TRAP_ADVANCE;
 }
@@ -97,9 +84,7 @@ static enum trap_result sgir_write(struct vcpu *v, row_t row, uint64_t val)
 /* Traps only while HCR.TDIR is set: active interrupts outside the list registers. */
 static enum trap_result dir_write(struct vcpu *v, row_t row, uint64_t val)
 {
-	(void)row;
-	if (v->vm->vgic.version != 3)
-		return TRAP_UNDEF;
+	if (v->vm->vgic.version != 3) return TRAP_UNDEF;
 	vgic_dir_write(v, (uint32_t)val & 0xffffff);
 	return TRAP_ADVANCE;
 }
@@ -107,16 +92,12 @@ static enum trap_result dir_write(struct vcpu *v, row_t row, uint64_t val)
 /* First use of a debug register: the guest owns them all from now on; the access is repeated. */
 static enum trap_result debug_read(struct vcpu *v, row_t row, uint64_t *val)
 {
-	(void)row;
-	(void)val;
 	vcpu_debug_take(v);
 	return TRAP_RESUME;
 }
 
 static enum trap_result debug_write(struct vcpu *v, row_t row, uint64_t val)
 {
-	(void)row;
-	(void)val;
 	vcpu_debug_take(v);
 	return TRAP_RESUME;
 }
@@ -124,26 +105,21 @@ static enum trap_result debug_write(struct vcpu *v, row_t row, uint64_t val)
 /* OS lock: kept per vCPU, without effect on debug exceptions (no external debugger saves state). */
 static enum trap_result oslar_write(struct vcpu *v, row_t row, uint64_t val)
 {
-	(void)row;
 	v->arch.debug.oslk = val & 1;
 	return TRAP_ADVANCE;
 }
 
 static enum trap_result oslsr_read(struct vcpu *v, row_t row, uint64_t *val)
 {
-	(void)row;
 	*val = BIT(3) | (v->arch.debug.oslk ? BIT(1) : 0); /* OSLM = 0b10: implemented */
 	return TRAP_ADVANCE;
 }
 
 static enum trap_result setway_write(struct vcpu *v, row_t row, uint64_t val)
 {
-	(void)row;
-	(void)val;
 	if (v->arch.hcr & HCR_TVM)
 		return TRAP_ADVANCE; /* flushed, and the caches were not turned on since */
-	if (!setway_flushed(v))
-		return TRAP_RESCHED;
+	if (!setway_flushed(v)) return TRAP_RESCHED;
 	vcpu_hcr_change(v, 0, HCR_TVM);
 	return TRAP_ADVANCE;
 }
@@ -166,8 +142,7 @@ static enum trap_result tvm_write(struct vcpu *v, row_t row, uint64_t val)
 		 * Lines that EL2's cacheable alias brought in since the last flush must not be hit
 		 * by the guest once its caches are on, nor its dirty ones be lost when they go off.
 		 */
-		if (was != now && !setway_flushed(v))
-			return TRAP_RESCHED;
+		if (was != now && !setway_flushed(v)) return TRAP_RESCHED;
 		sysreg_write(SCTLR_EL1, val);
 		break;
 	case SR_TTBR0_EL1: sysreg_write(TTBR0_EL1, val); break;
@@ -181,8 +156,7 @@ static enum trap_result tvm_write(struct vcpu *v, row_t row, uint64_t val)
 	case SR_AMAIR_EL1: sysreg_write(AMAIR_EL1, val); break;
 	default: sysreg_write(CONTEXTIDR_EL1, val); break;
 	}
-	if (now)
-		vcpu_hcr_change(v, HCR_TVM, 0); /* else each of its context switches would trap */
+	if (now) vcpu_hcr_change(v, HCR_TVM, 0); /* else each of its context switches would trap */
 	return TRAP_ADVANCE;
 }
 
@@ -278,10 +252,8 @@ static unsigned hash_of(uint32_t enc) { return (enc * 0x9e3779b1u) >> (32 - HASH
 static row_t find_row(uint32_t enc)
 {
 	for (unsigned h = hash_of(enc);; h = (h + 1) & (HASH_SIZE - 1)) {
-		if (hash[h] == 0)
-			return NULL;
-		if (rows[hash[h] - 1].enc == enc)
-			return &rows[hash[h] - 1];
+		if (hash[h] == 0) return NULL;
+		if (rows[hash[h] - 1].enc == enc) return &rows[hash[h] - 1];
 	}
 }
 
@@ -291,8 +263,7 @@ void sysreg_init(void)
 		unsigned h = hash_of(rows[i].enc);
 
 		CHECK(!find_row(rows[i].enc)); /* a register twice in the table */
-		while (hash[h] != 0)
-			h = (h + 1) & (HASH_SIZE - 1);
+		while (hash[h] != 0) h = (h + 1) & (HASH_SIZE - 1);
 		hash[h] = (uint8_t)(i + 1);
 	}
 	idregs_init();
@@ -314,15 +285,12 @@ enum trap_result trap_sysreg(struct vcpu *v, uint64_t esr)
 		return TRAP_ADVANCE;
 	}
 	row = find_row(SYS_ENC(op0, op1, crn, crm, op2));
-	if (!row)
-		return TRAP_UNDEF;
+	if (!row) return TRAP_UNDEF;
 	if (!(esr & ESR_SYS_READ))
 		return row->write ? row->write(v, row, vcpu_gpr_get(v, rt)) : TRAP_UNDEF;
-	if (!row->read)
-		return TRAP_UNDEF;
+	if (!row->read) return TRAP_UNDEF;
 	r = row->read(v, row, &val);
-	if (r == TRAP_ADVANCE)
-		vcpu_gpr_set(v, rt, val);
+	if (r == TRAP_ADVANCE) vcpu_gpr_set(v, rt, val);
 	return r;
 }
 
@@ -340,31 +308,26 @@ enum trap_result trap_cp15(struct vcpu *v, uint64_t esr)
 	uint64_t val = 0;
 	row_t row = NULL;
 
-	if (trap_cond_fails(esr, sysreg_read(SPSR_EL2)))
-		return TRAP_ADVANCE;
+	if (trap_cond_fails(esr, sysreg_read(SPSR_EL2))) return TRAP_ADVANCE;
 	if (FIELD_GET(ESR_EC, esr) == EC_CP15_64) {
 		unsigned opc1 = (esr >> 16) & 15;
 
-		if (crm != 14 || (opc1 != 2 && opc1 != 0))
-			return TRAP_UNDEF;
+		if (crm != 14 || (opc1 != 2 && opc1 != 0)) return TRAP_UNDEF;
 		row = find_row(opc1 == 2 ? SYS_ENC(3, 3, 14, 2, 2) : SYS_ENC(3, 3, 14, 0, 1));
 		val = (vcpu_gpr_get(v, rt2) << 32) | (uint32_t)vcpu_gpr_get(v, rt);
 	} else {
 		unsigned opc1 = (esr >> 14) & 7, crn = (esr >> 10) & 15, opc2 = (esr >> 17) & 7;
 
-		if (opc1 != 0 || crn != 14 || crm != 2 || opc2 > 1)
-			return TRAP_UNDEF;
+		if (opc1 != 0 || crn != 14 || crm != 2 || opc2 > 1) return TRAP_UNDEF;
 		row = find_row(SYS_ENC(3, 3, 14, 2, opc2));
 		val = (uint32_t)vcpu_gpr_get(v, rt);
 	}
 	CHECK(row);
-	if (!read)
-		return row->write ? row->write(v, row, val) : TRAP_UNDEF;
+	if (!read) return row->write ? row->write(v, row, val) : TRAP_UNDEF;
 	r = row->read(v, row, &val);
 	if (r == TRAP_ADVANCE) {
 		vcpu_gpr_set(v, rt, (uint32_t)val);
-		if (FIELD_GET(ESR_EC, esr) == EC_CP15_64)
-			vcpu_gpr_set(v, rt2, val >> 32);
+		if (FIELD_GET(ESR_EC, esr) == EC_CP15_64) vcpu_gpr_set(v, rt2, val >> 32);
 	}
 	return r;
 }

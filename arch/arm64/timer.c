@@ -13,10 +13,8 @@ enum hyp_err arch_timer_init(uint32_t fdt_hz)
 {
 	uint64_t hz = sysreg_read(CNTFRQ_EL0);
 
-	if (hz == 0)
-		hz = fdt_hz; /* firmware that left CNTFRQ_EL0 out says so in the tree */
-	if (hz < 1000)
-		return HYP_ENOTSUP; /* units of microseconds would be lost */
+	if (hz == 0) hz = fdt_hz; /* firmware that left CNTFRQ_EL0 out says so in the tree */
+	if (hz < 1000) return HYP_ENOTSUP; /* units of microseconds would be lost */
 	counter_hz = hz;
 	return HYP_OK;
 }

@@ -22,15 +22,13 @@ static uint64_t vmid_enter(uint64_t vttbr)
 {
 	uint64_t old = arch_vttbr_read();
 
-	if ((old ^ vttbr) >> VTTBR_VMID_SHIFT != 0)
-		arch_vttbr_write(vttbr);
+	if ((old ^ vttbr) >> VTTBR_VMID_SHIFT != 0) arch_vttbr_write(vttbr);
 	return old;
 }
 
 static void vmid_leave(uint64_t vttbr, uint64_t old)
 {
-	if ((old ^ vttbr) >> VTTBR_VMID_SHIFT != 0)
-		arch_vttbr_write(old);
+	if ((old ^ vttbr) >> VTTBR_VMID_SHIFT != 0) arch_vttbr_write(old);
 }
 
 void arch_tlb_s2_range(uint64_t vttbr, ipa_t start, uint64_t pages)

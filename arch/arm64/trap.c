@@ -33,8 +33,7 @@ bool trap_cond_fails(uint64_t esr, uint64_t pstate)
 		/* T32 may leave CV clear: the condition is in the IT block, bits [7:5] of IT. */
 		uint64_t it = FIELD_GET(PSR_IT_HI, pstate) << 2 | FIELD_GET(PSR_IT_LO, pstate);
 
-		if (!(pstate & PSR_T32) || it == 0)
-			return false;
+		if (!(pstate & PSR_T32) || it == 0) return false;
 		cond = it >> 4;
 	}
 	switch (cond >> 1) {
@@ -72,22 +71,19 @@ static void advance_pc(uint64_t esr)
 
 static enum trap_result trap_wfx(struct vcpu *v, uint64_t esr)
 {
-	if (trap_cond_fails(esr, sysreg_read(SPSR_EL2)))
-		return TRAP_ADVANCE;
+	if (trap_cond_fails(esr, sysreg_read(SPSR_EL2))) return TRAP_ADVANCE;
 	if (FIELD_GET(ESR_WFX_TI, esr) != 0) {
 		/* WFE (and WFIT, WFET, which are not offered): let another vCPU run. */
 		sched_yield(v);
 		return TRAP_ADVANCE;
 	}
 	v->stats.nr_wfi++;
-	if (!vgic_pending(v) && !(sysreg_read(HCR_EL2) & HCR_VSE))
-		sched_block(v);
+	if (!vgic_pending(v) && !(sysreg_read(HCR_EL2) & HCR_VSE)) sched_block(v);
 	return TRAP_ADVANCE;
 }
 
 static enum trap_result trap_smc(struct vcpu *v, uint64_t esr)
 {
-	(void)esr;
 	hvc_call(v);
 	return TRAP_ADVANCE;
 }
@@ -119,8 +115,7 @@ static void update_twe(struct vcpu *v)
 {
 	uint64_t twe = sched_contended() ? HCR_TWE : 0;
 
-	if ((v->arch.hcr & HCR_TWE) != twe)
-		vcpu_hcr_change(v, HCR_TWE, twe);
+	if ((v->arch.hcr & HCR_TWE) != twe) vcpu_hcr_change(v, HCR_TWE, twe);
 }
 
 /* The vCPU to run, loaded. Every loop turn takes work bits away, or idles. */
@@ -130,13 +125,11 @@ static struct vcpu *pick(struct pcpu *p)
 		struct vcpu *next = sched_next();
 		struct vcpu *old = p->loaded;
 
-		if (next && next == old)
-			return next;
+		if (next && next == old) return next;
 		if (old) {
 			vcpu_ctx_save(old);
 			p->loaded = NULL;
-			if (load_relaxed(&old->state) == VCPU_OFF)
-				vcpu_left(old);
+			if (load_relaxed(&old->state) == VCPU_OFF) vcpu_left(old);
 			sched_saved(old);
 		}
 		if (next) {
@@ -163,10 +156,8 @@ struct vcpu *trap_exit_slow(void)
 			update_twe(v);
 		}
 		work = atomic_fetch_and_full(&v->work, ~VCPU_WORK_VGIC);
-		if (work & VCPU_WORK_VGIC)
-			vgic_sync(v);
-		if (!work_pending(p, v))
-			return v;
+		if (work & VCPU_WORK_VGIC) vgic_sync(v);
+		if (!work_pending(p, v)) return v;
 	}
 }
 

@@ -27,8 +27,7 @@ static bool guest_va_to_ipa(uint64_t va, bool el0, uint64_t *out)
 	isb(); /* AT completes before PAR_EL1 is read (D8.10) */
 	par = sysreg_read(PAR_EL1);
 	sysreg_write(PAR_EL1, guest_par);
-	if (par & PAR_F)
-		return false;
+	if (par & PAR_F) return false;
 	*out = (par & PAR_PA) | (va & PAGE_MASK);
 	return true;
 }
@@ -76,8 +75,7 @@ static bool uses_sp_el1(void) { return (sysreg_read(SPSR_EL2) & PSR_M) == PSR_M_
 
 static uint64_t base_get(const struct vcpu *v, unsigned rn)
 {
-	if (rn != 31)
-		return vcpu_gpr_get(v, rn);
+	if (rn != 31) return vcpu_gpr_get(v, rn);
 	return uses_sp_el1() ? sysreg_read(SP_EL1) : sysreg_read(SP_EL0);
 }
 
@@ -110,28 +108,23 @@ static enum trap_result mmio_decoded(struct vcpu *v, uint64_t far, uint64_t fipa
 	struct ldst d;
 	uint32_t insn;
 
-	if (!fetch_insn(v, &insn) || !decode_ldst(insn, &d))
-		return TRAP_ABORT;
+	if (!fetch_insn(v, &insn) || !decode_ldst(insn, &d)) return TRAP_ABORT;
 	addr = base_get(v, d.rn) + (d.post ? 0 : (uint64_t)(int64_t)d.imm);
 	n = d.pair ? 2 : 1;
 	/* The abort is for the first byte that faults: it has to be this instruction's first. */
-	if (addr != far || (fipa & PAGE_MASK) + n * d.size > PAGE_SIZE)
-		return TRAP_ABORT;
+	if (addr != far || (fipa & PAGE_MASK) + n * d.size > PAGE_SIZE) return TRAP_ABORT;
 	regs[0] = d.rt;
 	regs[1] = d.rt2;
 	for (unsigned i = 0; i < n; i++) {
 		enum mmio_result r;
 
-		if (!d.load)
-			val[i] = ldst_extend(vcpu_gpr_get(v, regs[i]), d.size, false, true);
+		if (!d.load) val[i] = ldst_extend(vcpu_gpr_get(v, regs[i]), d.size, false, true);
 		r = mmio_access(v, fipa + i * d.size, !d.load, d.size, &val[i]);
-		if (r != MMIO_OK)
-			return mmio_done(r);
+		if (r != MMIO_OK) return mmio_done(r);
 	}
 	for (unsigned i = 0; d.load && i < n; i++)
 		vcpu_gpr_set(v, regs[i], ldst_extend(val[i], d.size, d.sign, d.wide));
-	if (d.writeback)
-		base_set(v, d.rn, addr + (d.post ? (uint64_t)(int64_t)d.imm : 0));
+	if (d.writeback) base_set(v, d.rn, addr + (d.post ? (uint64_t)(int64_t)d.imm : 0));
 	return TRAP_ADVANCE;
 }
 
@@ -193,8 +186,7 @@ static enum trap_result abort_head(struct vcpu *v, uint64_t esr, uint64_t far, u
 	}
 	if (esr & ESR_S1PTW) {
 		/* Stage-1 tables in MMIO or outside RAM. */
-		if (!mapped_meanwhile(v, esr, *fipa))
-			inject_abort(esr, far, true);
+		if (!mapped_meanwhile(v, esr, *fipa)) inject_abort(esr, far, true);
 		return TRAP_KILL;
 	}
 	return TRAP_RESUME;
@@ -208,10 +200,8 @@ __attribute__((noinline)) static enum trap_result dabt_ladder(struct vcpu *v, ui
 	enum trap_result head = abort_head(v, esr, far, &fipa);
 	const struct mmio_region *r;
 
-	if (head != TRAP_RESUME)
-		return head == TRAP_KILL ? TRAP_RESUME : head;
-	if (mapped_meanwhile(v, esr, fipa))
-		return TRAP_RESUME;
+	if (head != TRAP_RESUME) return head == TRAP_KILL ? TRAP_RESUME : head;
+	if (mapped_meanwhile(v, esr, fipa)) return TRAP_RESUME;
 	v->stats.nr_mmio++;
 	if (esr & ESR_CM) {
 		/* Cache maintenance by address: no effect on a device. */
@@ -253,7 +243,6 @@ enum trap_result trap_iabt(struct vcpu *v, uint64_t esr)
 	if ((FIELD_GET(ESR_FSC, esr) & FSC_TYPE) == FSC_PERMISSION && !(esr & ESR_S1PTW))
 		return TRAP_ABORT; /* AT, a read, cannot tell the IPA of an execute-only page */
 	r = abort_head(v, esr, far, &fipa);
-	if (r == TRAP_RESUME)
-		return mapped_meanwhile(v, esr, fipa) ? TRAP_RESUME : TRAP_ABORT;
+	if (r == TRAP_RESUME) return mapped_meanwhile(v, esr, fipa) ? TRAP_RESUME : TRAP_ABORT;
 	return r == TRAP_KILL ? TRAP_RESUME : r;
 }

@@ -85,10 +85,8 @@ void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t x0)
 {
 	struct arch_vcpu *a = &v->arch;
 
-	for (unsigned i = 0; i < 31; i++)
-		a->x[i] = 0;
-	for (unsigned i = 0; i < SR_COUNT; i++)
-		a->sr[i] = sr_reset[i];
+	for (unsigned i = 0; i < 31; i++) a->x[i] = 0;
+	for (unsigned i = 0; i < SR_COUNT; i++) a->sr[i] = sr_reset[i];
 	a->fp = (struct arch_vcpu_fp){0};
 	a->debug = (struct arch_vcpu_debug){0};
 	a->hcr = vcpu_hcr_base;

@@ -18,8 +18,7 @@
 
 static void rpi4_system_down(bool off)
 {
-	if (off)
-		io_write32(PM_RSTS, PM_PASSWORD | io_read32(PM_RSTS) | PM_RSTS_HALT);
+	if (off) io_write32(PM_RSTS, PM_PASSWORD | io_read32(PM_RSTS) | PM_RSTS_HALT);
 	io_write32(PM_WDOG, PM_PASSWORD | PM_WDOG_TICKS);
 	io_write32(PM_RSTC,
 	           PM_PASSWORD | (io_read32(PM_RSTC) & ~PM_RSTC_WRCFG) | PM_RSTC_FULL_RESET);

@@ -28,7 +28,6 @@ static struct sched_ent *first_locked(const struct rq *rq)
 
 static void dl_fire(struct deadline *d, uint64_t now)
 {
-	(void)now;
 	/* Fires on the CPU it belongs to. */
 	container_of(d, struct rq, dl)->dl_when = TIMER_NEVER;
 	pcpu_kick(this_pcpu(), PCPU_WORK_RESCHED);
@@ -42,8 +41,7 @@ void sched_init(void)
 		struct rq *rq = &rqs[i];
 
 		*rq = (struct rq){.lock = SPINLOCK_INIT(LOCK_RQ), .dl_when = TIMER_NEVER};
-		for (unsigned c = 0; c < NR_CLASSES; c++)
-			list_init(&rq->queue[c]);
+		for (unsigned c = 0; c < NR_CLASSES; c++) list_init(&rq->queue[c]);
 		list_init(&rq->throttled);
 		deadline_init(&rq->dl, &dl_ops);
 	}
@@ -70,8 +68,7 @@ void turn_off(struct vcpu *v)
 {
 	store_relaxed(&v->state, (uint32_t)VCPU_OFF);
 	atomic_fetch_add_full(&this_pcpu()->nr_vcpus, UINT32_MAX);
-	if (load_relaxed(&v->loaded_on) == -1)
-		atomic_fetch_or_full(&v->work, VCPU_WORK_OUT);
+	if (load_relaxed(&v->loaded_on) == -1) atomic_fetch_or_full(&v->work, VCPU_WORK_OUT);
 }
 
 static bool told_to_stop(struct sched_ent *e)
@@ -166,8 +163,7 @@ static void put_cur_locked(struct rq *rq, enum enqueue how, uint64_t now) REQUIR
 	rq->cur = NULL;
 	e->ready_at = now;
 	e->woken = false;
-	if (!e->job)
-		store_relaxed(&ent_vcpu(e)->state, VCPU_READY);
+	if (!e->job) store_relaxed(&ent_vcpu(e)->state, VCPU_READY);
 	rq_enqueue_locked(rq, e, how, now);
 }
 
@@ -214,8 +210,7 @@ static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 			when = job_when;
 		} else {
 			best = job;
-			if (rq->cur)
-				put_cur_locked(rq, ENQ_PREEMPTED, now);
+			if (rq->cur) put_cur_locked(rq, ENQ_PREEMPTED, now);
 		}
 	}
 	if (!rq->cur && best) {
@@ -223,8 +218,7 @@ static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 		set_cur(rq, best, now);
 		best = first_locked(rq);
 	}
-	if (rq->cur && !rq->cur->job)
-		when = MIN(when, policy_until(rq, best, now));
+	if (rq->cur && !rq->cur->job) when = MIN(when, policy_until(rq, best, now));
 	when = MIN(when, unthrottle_locked(rq, now));
 	if (when != rq->dl_when) {
 		rq->dl_when = when;
@@ -235,8 +229,7 @@ static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 /* CPUs that may take e off its queue. Acquire: what its last CPU saved (rule 23). */
 static uint64_t takers(struct sched_ent *e)
 {
-	if (e->job)
-		return UINT64_MAX;
+	if (e->job) return UINT64_MAX;
 	return load_acquire(&ent_vcpu(e)->loaded_on) == -1 ? ent_vcpu(e)->affinity : 0;
 }
 
@@ -247,8 +240,7 @@ void rq_offer(uint64_t mask)
 	/* What is offered was stored before; an idle CPU has `idle` before its look. */
 	smp_mb();
 	p = pcpu_find_idle(mask);
-	if (p)
-		pcpu_kick(p, PCPU_WORK_RESCHED);
+	if (p) pcpu_kick(p, PCPU_WORK_RESCHED);
 }
 
 /* Takes from src something that may run on CPU `to`. */
@@ -259,13 +251,10 @@ static struct sched_ent *take(struct rq *src, unsigned to)
 	spin_lock(&src->lock);
 	for (unsigned c = NR_CLASSES; !found && c-- > 0;) {
 		list_for_each (n, &src->queue[c])
-			if (!found && (takers(node_ent(n)) & BIT(to)) != 0)
-				found = node_ent(n);
+			if (!found && (takers(node_ent(n)) & BIT(to)) != 0) found = node_ent(n);
 	}
-	if (found)
-		dequeue_locked(src, found);
-	if (found && !found->job)
-		vcpu_set_home(ent_vcpu(found), to);
+	if (found) dequeue_locked(src, found);
+	if (found && !found->job) vcpu_set_home(ent_vcpu(found), to);
 	spin_unlock(&src->lock);
 	return found;
 }
@@ -287,8 +276,7 @@ static bool pull(struct pcpu *p, struct rq *rq)
 				from = i;
 			}
 		}
-		if (longest == 0)
-			return false;
+		if (longest == 0) return false;
 		e = take(&rqs[from], p->id);
 	}
 	/* cpu before work: vcpu_stop() has them the other way. */
@@ -361,8 +349,7 @@ struct vcpu *sched_next(void)
 			turn_off(ent_vcpu(rq->cur));
 			rq->cur = NULL;
 		}
-		if (work & PCPU_WORK_STOP)
-			stop_scan_locked(rq);
+		if (work & PCPU_WORK_STOP) stop_scan_locked(rq);
 		if (p->resumed) {
 			rq_enqueue_locked(rq, &p->resumed->se, ENQ_WAKE, now);
 			p->resumed = NULL;
@@ -375,19 +362,15 @@ struct vcpu *sched_next(void)
 		spin_unlock(&rq->lock);
 
 		p->cur = rq->cur && !rq->cur->job ? ent_vcpu(rq->cur) : NULL;
-		if (spare != 0)
-			rq_offer(spare);
-		if (p->cur)
-			return p->cur;
-		if (p->loaded && load_relaxed(&p->loaded->state) == VCPU_OFF)
-			return NULL;
+		if (spare != 0) rq_offer(spare);
+		if (p->cur) return p->cur;
+		if (p->loaded && load_relaxed(&p->loaded->state) == VCPU_OFF) return NULL;
 		if (rq->cur) {
 			job_run(rq);
 			irq_handle();
 		} else {
 			woken = go_idle(p, rq);
-			if (woken)
-				return woken;
+			if (woken) return woken;
 		}
 	}
 }

@@ -30,8 +30,7 @@ void job_start(struct job *j)
 	while (!atomic_cas_full(&j->state, &state, (uint32_t)JOB_ACTIVE)) {
 		/* Also AGAIN -> AGAIN: the store is what publishes the caller's to the next step.
 		 */
-		if (atomic_cas_full(&j->state, &state, (uint32_t)JOB_AGAIN))
-			return;
+		if (atomic_cas_full(&j->state, &state, (uint32_t)JOB_AGAIN)) return;
 		state = JOB_IDLE;
 	}
 	idle = pcpu_find_idle(UINT64_MAX);
@@ -66,13 +65,11 @@ void job_run(struct rq *rq)
 	(void)atomic_exchange_full(&j->state, (uint32_t)JOB_ACTIVE);
 	more = ops->step(j);
 	rq->job_at = arch_counter();
-	if (more)
-		return;
+	if (more) return;
 	rq_account(rq, rq->job_at);
 	/* Not in JOB_AGAIN. */
 	if (atomic_cas_full(&j->state, &state, (uint32_t)JOB_IDLE)) {
 		rq->cur = NULL;
-		if (ops->done)
-			ops->done(j);
+		if (ops->done) ops->done(j);
 	}
 }

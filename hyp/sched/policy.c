@@ -38,8 +38,7 @@ static void fair_enter(struct rq *rq, struct sched_ent *e, enum enqueue how, uin
 		e->clock = (uint8_t)here;
 	}
 	if (how == ENQ_WAKE) {
-		if (now - e->start > FAIR_FORGET)
-			e->vruntime = rq->min_vruntime;
+		if (now - e->start > FAIR_FORGET) e->vruntime = rq->min_vruntime;
 		fair_place(rq, e);
 	} else if (how == ENQ_YIELD && head && vdiff(head->vruntime, e->vruntime) > 0) {
 		/* Behind the first of those who wait, at the price of its own share. */
@@ -91,8 +90,7 @@ static void fair_advance(struct rq *rq, uint64_t v)
 	const struct sched_ent *head = head_of(&rq->queue[SCHED_FAIR]);
 
 	v = head && vdiff(head->vruntime, v) < 0 ? head->vruntime : v;
-	if (vdiff(v, rq->min_vruntime) > 0)
-		store_relaxed(&rq->min_vruntime, v);
+	if (vdiff(v, rq->min_vruntime) > 0) store_relaxed(&rq->min_vruntime, v);
 }
 
 void policy_charge(struct rq *rq, struct sched_ent *e, uint64_t ticks, uint64_t now)
@@ -116,10 +114,8 @@ bool policy_preempts(const struct rq *rq, const struct sched_ent *best, uint64_t
 	const struct sched_ent *cur = rq->cur;
 	int64_t lag;
 
-	if (!best || used_up(cur))
-		return used_up(cur);
-	if (best->cls != cur->cls)
-		return best->cls > cur->cls;
+	if (!best || used_up(cur)) return used_up(cur);
+	if (best->cls != cur->cls) return best->cls > cur->cls;
 	if (cur->cls == SCHED_FIXED) {
 		return best->priority > cur->priority ||
 		       (best->priority == cur->priority && cur->slice_left == 0);

@@ -75,8 +75,7 @@ static inline void fair_place(const struct rq *rq, struct sched_ent *e)
 {
 	uint64_t floor = rq->min_vruntime - e->vslice;
 
-	if (vdiff(e->vruntime, floor) < 0)
-		e->vruntime = floor;
+	if (vdiff(e->vruntime, floor) < 0) e->vruntime = floor;
 }
 
 /* core.c: queues e on rq, whose lock is held. */

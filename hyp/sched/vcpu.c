@@ -38,15 +38,13 @@ void sched_start(struct vcpu *v)
 	uint64_t now = arch_counter();
 
 	/* A CPU_OFF may still be on its way out: a few instructions on another CPU. */
-	while (!vcpu_is_out(v))
-		cpu_relax();
+	while (!vcpu_is_out(v)) cpu_relax();
 	for (unsigned i = 0; i < nr_pcpus; i++)
 		if ((v->affinity & BIT(i)) != 0 && load_acquire(&pcpus[i].online) &&
 		    (cpu == MAX_PCPUS ||
 		     load_relaxed(&pcpus[i].nr_vcpus) < load_relaxed(&pcpus[cpu].nr_vcpus)))
 			cpu = i;
-	if (cpu == MAX_PCPUS)
-		cpu = this_pcpu()->id; /* none of its CPUs came up */
+	if (cpu == MAX_PCPUS) cpu = this_pcpu()->id; /* none of its CPUs came up */
 	atomic_fetch_add_full(&pcpus[cpu].nr_vcpus, 1u);
 	v->cpu = cpu;
 	v->se.clock = (uint8_t)cpu;

@@ -29,8 +29,7 @@ void vdev_line_sync(struct vdev_line *line)
 
 void vdev_line_wait(struct vdev_line *line)
 {
-	while (load_acquire(&line->updating))
-		cpu_relax();
+	while (load_acquire(&line->updating)) cpu_relax();
 }
 
 uint32_t vdev_primecell_id(uint32_t part, uint32_t off)
@@ -44,10 +43,6 @@ uint32_t vdev_primecell_id(uint32_t part, uint32_t off)
 static enum mmio_result zero_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                   uint64_t *val)
 {
-	(void)v;
-	(void)dev;
-	(void)off;
-	(void)size;
 	*val = 0;
 	return MMIO_OK;
 }
@@ -55,11 +50,6 @@ static enum mmio_result zero_read(struct vcpu *v, void *dev, uint32_t off, unsig
 static enum mmio_result ignore_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                      uint64_t val)
 {
-	(void)v;
-	(void)dev;
-	(void)off;
-	(void)size;
-	(void)val;
 	return MMIO_OK;
 }
 
@@ -77,8 +67,6 @@ static enum mmio_result virtio_read(struct vcpu *v, void *dev, uint32_t off, uns
 	static const uint32_t regs[] = {0x74726976, 2, 0, 0x554d4551};
 	uint32_t reg = off % VIRTIO_STRIDE / 4;
 
-	(void)v;
-	(void)dev;
 	*val = size == 4 && reg < ARRAY_SIZE(regs) ? regs[array_index_nospec(reg, ARRAY_SIZE(regs))]
 	                                           : 0;
 	return MMIO_OK;

@@ -72,8 +72,7 @@ static void rx_put(struct vpl011 *u, uint8_t c) REQUIRES(u->lock)
 {
 	u->rx[u->rx_head % VPL011_FIFO] = c;
 	store_relaxed(&u->rx_head, u->rx_head + 1);
-	if (rx_used(u) == 1)
-		u->reg[RIS / 4] |= INT_RX;
+	if (rx_used(u) == 1) u->reg[RIS / 4] |= INT_RX;
 }
 
 /* What was typed meanwhile moves up into the FIFO. */
@@ -92,10 +91,8 @@ static uint32_t read_dr(struct vpl011 *u)
 
 	spin_lock(&u->lock);
 	c = u->rx[u->rx_tail % VPL011_FIFO];
-	if (rx_used(u) != 0)
-		store_relaxed(&u->rx_tail, u->rx_tail + 1);
-	if (rx_used(u) == 0)
-		u->reg[RIS / 4] &= ~INT_RX;
+	if (rx_used(u) != 0) store_relaxed(&u->rx_tail, u->rx_tail + 1);
+	if (rx_used(u) == 0) u->reg[RIS / 4] &= ~INT_RX;
 	rx_refill(u);
 	spin_unlock(&u->lock);
 	vdev_line_sync(&u->line);
@@ -109,15 +106,13 @@ static enum mmio_result write_dr(struct vpl011 *u, struct vcpu *v, uint8_t c)
 	if (!console_port_putc(p, c)) {
 		/* Room may have appeared before our bit did: try again, now that room() sees it. */
 		(void)atomic_fetch_or_full(&u->waiters, BIT32(v->id));
-		if (!console_port_putc(p, c))
-			return MMIO_HOLD;
+		if (!console_port_putc(p, c)) return MMIO_HOLD;
 	}
 	if ((load_relaxed(&u->reg[RIS / 4]) & INT_TX) == 0 ||
 	    (load_relaxed(&u->reg[CR / 4]) & CR_LBE) != 0) {
 		spin_lock(&u->lock);
 		u->reg[RIS / 4] |= INT_TX;
-		if ((u->reg[CR / 4] & CR_LBE) != 0 && rx_used(u) < depth(u))
-			rx_put(u, c);
+		if ((u->reg[CR / 4] & CR_LBE) != 0 && rx_used(u) < depth(u)) rx_put(u, c);
 		spin_unlock(&u->lock);
 		vdev_line_sync(&u->line);
 	}
@@ -126,8 +121,7 @@ static enum mmio_result write_dr(struct vpl011 *u, struct vcpu *v, uint8_t c)
 
 static uint32_t read_reg(const struct vpl011 *u, uint32_t off)
 {
-	if (off == MIS)
-		return u->reg[RIS / 4] & u->reg[IMSC / 4];
+	if (off == MIS) return u->reg[RIS / 4] & u->reg[IMSC / 4];
 	/* No receive errors happen: RSR stays 0. */
 	return off / 4 < VPL011_REGS ? u->reg[array_index_nospec(off / 4, VPL011_REGS)]
 	                             : vdev_primecell_id(0x1011, off);
@@ -164,10 +158,7 @@ __attribute__((noinline)) static enum mmio_result read_locked(struct vpl011 *u, 
 static enum mmio_result vpl011_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                     uint64_t *val)
 {
-	(void)v;
-	(void)size;
-	if (off != FR)
-		return read_locked(dev, off, val);
+	if (off != FR) return read_locked(dev, off, val);
 	*val = flags(dev);
 	return MMIO_OK;
 }
@@ -177,9 +168,7 @@ static enum mmio_result vpl011_write(struct vcpu *v, void *dev, uint32_t off, un
 {
 	struct vpl011 *u = dev;
 
-	(void)size;
-	if (off == DR)
-		return write_dr(u, v, (uint8_t)val);
+	if (off == DR) return write_dr(u, v, (uint8_t)val);
 	spin_lock(&u->lock);
 	write_reg(u, off, (uint32_t)val);
 	spin_unlock(&u->lock);
@@ -247,6 +236,5 @@ void vpl011_room(struct vm *vm)
 	uint32_t waiters = atomic_exchange_full(&vm->pl011->waiters, 0u);
 
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		if ((waiters & BIT32(i)) != 0)
-			vcpu_wake(vm->vcpus[i]);
+		if ((waiters & BIT32(i)) != 0) vcpu_wake(vm->vcpus[i]);
 }

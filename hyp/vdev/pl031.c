@@ -78,8 +78,6 @@ static enum mmio_result vpl031_read(struct vcpu *v, void *dev, uint32_t off, uns
 {
 	struct vpl031 *r = dev;
 
-	(void)v;
-	(void)size;
 	spin_lock(&r->lock);
 	*val = read_reg(r, off);
 	spin_unlock(&r->lock);
@@ -93,8 +91,6 @@ static enum mmio_result vpl031_write(struct vcpu *v, void *dev, uint32_t off, un
 	uint32_t x = (uint32_t)val;
 	uint64_t when;
 
-	(void)v;
-	(void)size;
 	spin_lock(&r->lock);
 	if (off == MR) {
 		r->match = x;

@@ -24,8 +24,7 @@ struct vgic_irq *vgic_irq_at(struct vm *vm, unsigned i)
 void vgic_irq_set_line(struct vm *vm, struct vgic_irq *irq, bool level)
 {
 	vgic_irq_begin(irq);
-	if (level && irq->edge && !irq->hw)
-		irq->latch = true;
+	if (level && irq->edge && !irq->hw) irq->latch = true;
 	irq->line = level;
 	vgic_irq_end(vm, irq);
 }
@@ -88,8 +87,7 @@ void vgic_dir_write(struct vcpu *v, uint32_t intid)
 
 	spin_lock(&v->vm->vgic.lock);
 	irq = vgic_irq_find(v->vm, v, intid);
-	if (irq)
-		vgic_irq_set_active(v->vm, irq, false);
+	if (irq) vgic_irq_set_active(v->vm, irq, false);
 	spin_unlock(&v->vm->vgic.lock);
 }
 
@@ -99,8 +97,7 @@ static uint8_t first_target(const struct vm *vm, uint32_t mask)
 	uint32_t on = 0;
 
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		if (vm->vcpus[i] && load_relaxed(&vm->vcpus[i]->power) != POWER_OFF)
-			on |= BIT32(i);
+		if (vm->vcpus[i] && load_relaxed(&vm->vcpus[i]->power) != POWER_OFF) on |= BIT32(i);
 	on &= mask;
 	return mask == 0 ? (uint8_t)VGIC_NO_TARGET : (uint8_t)__builtin_ctz(on ? on : mask);
 }
@@ -149,13 +146,10 @@ enum hyp_err vgic_vm_init(struct vm *vm, unsigned version, unsigned nr_spis)
 	const struct machine *m = vm->machine;
 
 	*g = (struct vgic_vm){.lock = SPINLOCK_INIT(LOCK_VGIC), .version = version};
-	if (version == 0)
-		return HYP_OK;
+	if (version == 0) return HYP_OK;
 	nr_spis = (unsigned)ALIGN_UP(nr_spis, 32);
-	if (version != arch_gic_info()->version)
-		return HYP_ENOTSUP;
-	if (nr_spis > VGIC_MAX_SPIS || (version == 2 && vm->nr_vcpus > 8))
-		return HYP_EINVAL;
+	if (version != arch_gic_info()->version) return HYP_ENOTSUP;
+	if (nr_spis > VGIC_MAX_SPIS || (version == 2 && vm->nr_vcpus > 8)) return HYP_EINVAL;
 	TRY(mmio_add(&vm->mmio, ipa(m->gicd), VGIC_GICD_SIZE,
 	             version == 2 ? &vgic_v2_gicd_ops : &vgic_v3_gicd_ops, vm));
 	TRY(version == 2
@@ -165,8 +159,7 @@ enum hyp_err vgic_vm_init(struct vm *vm, unsigned version, unsigned nr_spis)
 	g->lr_mask = BIT32(arch_gic_info()->nr_lrs) - 1;
 	if (nr_spis != 0) {
 		g->spis = page_alloc_hyp(nr_spis * sizeof(g->spis[0]));
-		if (!g->spis)
-			return HYP_ENOMEM;
+		if (!g->spis) return HYP_ENOMEM;
 		g->nr_spis = nr_spis;
 	}
 	vgic_vm_reset(vm);
@@ -177,16 +170,14 @@ void vgic_vm_fini(struct vm *vm)
 {
 	struct vgic_vm *g = &vm->vgic;
 
-	if (g->spis)
-		page_free_hyp(g->spis, g->nr_spis * sizeof(g->spis[0]));
+	if (g->spis) page_free_hyp(g->spis, g->nr_spis * sizeof(g->spis[0]));
 	g->spis = NULL;
 	g->nr_spis = 0;
 }
 
 static void irq_reset(struct vgic_irq *irq, uint32_t intid, uint8_t target)
 {
-	if (irq->on_list)
-		vgic_irq_unlink(irq);
+	if (irq->on_list) vgic_irq_unlink(irq);
 	/* What links it to its source stays. */
 	*irq = (struct vgic_irq){
 	    .lops = irq->lops,
@@ -237,8 +228,7 @@ void vgic_vm_reset(struct vm *vm)
 	spin_lock(&g->lock);
 	g->ctlr = 0;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		if (vm->vcpus[i])
-			vcpu_reset_locked(vm->vcpus[i]);
+		if (vm->vcpus[i]) vcpu_reset_locked(vm->vcpus[i]);
 	for (unsigned i = 0; i < g->nr_spis; i++) {
 		irq_reset(&g->spis[i], VGIC_NR_PRIVATE + i, VGIC_NO_TARGET);
 		vgic_irq_route(vm, &g->spis[i]);
@@ -252,10 +242,8 @@ static size_t describe_irq(struct vm *vm, const struct vgic_irq *irq, char *buf,
 	char where[16] = "-";
 	int len;
 
-	if (!irq->active && !irq->in_lr && !vgic_irq_pending(irq))
-		return 0;
-	if (v)
-		snprintf(where, sizeof(where), "vcpu%u", v->id);
+	if (!irq->active && !irq->in_lr && !vgic_irq_pending(irq)) return 0;
+	if (v) snprintf(where, sizeof(where), "vcpu%u", v->id);
 	len = snprintf(buf, n, "%4u %-6s %s%s%s%s%s priority 0x%02x group %u\n",
 	               (unsigned)irq->intid, where, vgic_irq_pending(irq) ? "pending " : "",
 	               irq->active ? "active " : "", irq->in_lr ? "in-lr " : "",
@@ -269,15 +257,13 @@ size_t vgic_describe(struct vm *vm, char *buf, size_t n)
 	struct vgic_vm *g = &vm->vgic;
 	size_t used = 0;
 
-	if (n == 0)
-		return 0;
+	if (n == 0) return 0;
 	buf[0] = '\0';
 	spin_lock(&g->lock);
 	for (unsigned i = 0; i < vgic_nr_irqs(vm); i++) {
 		struct vgic_irq *irq = vgic_irq_at(vm, i);
 
-		if (irq)
-			used += describe_irq(vm, irq, buf + used, n - used);
+		if (irq) used += describe_irq(vm, irq, buf + used, n - used);
 	}
 	spin_unlock(&g->lock);
 	buf[used] = '\0';

@@ -33,15 +33,13 @@ static void set_group(struct vm *vm, struct vgic_irq *irq, uint32_t group1)
 
 static void set_enabled(struct vm *vm, struct vgic_irq *irq, uint32_t on)
 {
-	if (!vgic_is_sgi_v2(vm, irq))
-		set_flag(vm, irq, &irq->enabled, on);
+	if (!vgic_is_sgi_v2(vm, irq)) set_flag(vm, irq, &irq->enabled, on);
 }
 
 /* Bit 1 of the two: edge. SGIs are edges for ever (IHI 0048B 4.3.13). */
 static void set_config(struct vm *vm, struct vgic_irq *irq, uint32_t edge)
 {
-	if (irq->intid >= GIC_NR_SGI)
-		set_flag(vm, irq, &irq->edge, edge);
+	if (irq->intid >= GIC_NR_SGI) set_flag(vm, irq, &irq->edge, edge);
 }
 
 static uint32_t get_pending(struct vm *vm, struct vgic_irq *irq)
@@ -49,8 +47,7 @@ static uint32_t get_pending(struct vm *vm, struct vgic_irq *irq)
 	struct vcpu *v = vgic_irq_owner(vm, irq);
 
 	/* In another CPU's list register: as far as known; it was asked to fold. */
-	if (irq->latch || irq->sgi_sources != 0 || (irq->in_lr && irq->lr_latch))
-		return 1;
+	if (irq->latch || irq->sgi_sources != 0 || (irq->in_lr && irq->lr_latch)) return 1;
 	/* A linked line is the timer's output, not what was injected of it. */
 	if (irq->hw && irq->lops && v && (v->vgic.cpu < 0 || vgic_here(v)))
 		return irq->lops->level(v, irq->intid);
@@ -60,8 +57,7 @@ static uint32_t get_pending(struct vm *vm, struct vgic_irq *irq)
 /* SGIs of a GICv2 are made pending by SGIR and SPENDSGIR alone (IHI 0048B 4.3.7). */
 static void set_pending(struct vm *vm, struct vgic_irq *irq, uint32_t on)
 {
-	if (vgic_is_sgi_v2(vm, irq))
-		return;
+	if (vgic_is_sgi_v2(vm, irq)) return;
 	vgic_irq_begin(irq);
 	irq->latch = on != 0;
 	irq->lr_latch = irq->lr_latch && on; /* in another CPU's LR: its fold drops it */
@@ -70,7 +66,6 @@ static void set_pending(struct vm *vm, struct vgic_irq *irq, uint32_t on)
 
 static uint32_t get_active(struct vm *vm, struct vgic_irq *irq)
 {
-	(void)vm;
 	return irq->active_req != VGIC_NO_REQ ? irq->active_req == VGIC_SET_ACTIVE : irq->active;
 }
 
@@ -94,8 +89,7 @@ static void set_priority(struct vm *vm, struct vgic_irq *irq, uint32_t val)
 /* Whoever reads this register of a private interrupt is its target; one CPU: RAZ/WI (4.3.12). */
 static uint32_t get_targets(struct vm *vm, struct vgic_irq *irq)
 {
-	if (vm->nr_vcpus == 1)
-		return 0;
+	if (vm->nr_vcpus == 1) return 0;
 	return irq->intid < VGIC_NR_PRIVATE ? BIT32(irq->target) : irq->targets;
 }
 
@@ -155,8 +149,7 @@ static inline struct vgic_irq *find(struct vm *vm, struct vcpu *priv, uint32_t o
 	uint32_t intid;
 
 	while (off - f->off >= f->len)
-		if (++f == fields + ARRAY_SIZE(fields))
-			return NULL;
+		if (++f == fields + ARRAY_SIZE(fields)) return NULL;
 	*out = f;
 	intid = (off - f->off) * 8 >> f->log_bits;
 	if (size > 4 ||
@@ -175,11 +168,9 @@ static uint32_t get_live(struct vm *vm, struct vgic_irq *irq, const struct field
 	bool in_lr = irq->in_lr;
 	uint32_t val;
 
-	if (in_lr)
-		vgic_irq_begin(irq);
+	if (in_lr) vgic_irq_begin(irq);
 	val = f->get ? f->get(vm, irq) : get_byte(irq, f);
-	if (in_lr)
-		vgic_irq_end(vm, irq);
+	if (in_lr) vgic_irq_end(vm, irq);
 	return val;
 }
 
@@ -188,8 +179,7 @@ static uint64_t get_bytes(const struct vgic_irq *first, unsigned n, const struct
 	unsigned bits = 1u << f->log_bits;
 	uint64_t val = 0;
 
-	while (n-- > 0)
-		val = val << bits | get_byte(first + n, f);
+	while (n-- > 0) val = val << bits | get_byte(first + n, f);
 	return val << f->shift;
 }
 
@@ -220,12 +210,10 @@ enum mmio_result vgic_field_read(struct vcpu *by, struct vcpu *priv, uint32_t of
 	unsigned n;
 
 	*val = 0;
-	if (!first)
-		return MMIO_OK;
+	if (!first) return MMIO_OK;
 	n = size * 8 >> f->log_bits;
 	spin_lock(&vm->vgic.lock);
-	if (!(f->flags & LIVE))
-		*val = get_bytes(first, n, f);
+	if (!(f->flags & LIVE)) *val = get_bytes(first, n, f);
 	while ((f->flags & LIVE) && n-- > 0) {
 		const struct vgic_irq *irq = first + n;
 
@@ -233,8 +221,7 @@ enum mmio_result vgic_field_read(struct vcpu *by, struct vcpu *priv, uint32_t of
 		if (irq->in_lr && !vgic_here(irq->on_list))
 			again |= !folded_since(by, irq->on_list);
 	}
-	if (!again)
-		by->vgic.asked = 0;
+	if (!again) by->vgic.asked = 0;
 	spin_unlock(&vm->vgic.lock);
 	return again ? MMIO_AGAIN : MMIO_OK;
 }
@@ -246,8 +233,7 @@ enum mmio_result vgic_field_write(struct vm *vm, struct vcpu *priv, uint32_t off
 	struct vgic_irq *first = find(vm, priv, off, size, &f);
 	uint64_t todo;
 
-	if (!first)
-		return MMIO_OK;
+	if (!first) return MMIO_OK;
 	todo = f->flags & ONES ? val : UINT64_MAX >> (64 - 8 * size);
 	spin_lock(&vm->vgic.lock);
 	while (todo != 0) {
@@ -256,8 +242,7 @@ enum mmio_result vgic_field_write(struct vm *vm, struct vcpu *priv, uint32_t off
 		uint32_t one = f->flags & CLEAR ? 0 : (uint32_t)(val >> at & f->mask) >> f->shift;
 
 		todo &= ~((uint64_t)f->mask << at);
-		if ((f->flags & LIVE) || one != get_byte(first + n, f))
-			f->set(vm, first + n, one);
+		if ((f->flags & LIVE) || one != get_byte(first + n, f)) f->set(vm, first + n, one);
 	}
 	spin_unlock(&vm->vgic.lock);
 	return MMIO_OK;

@@ -51,8 +51,7 @@ static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsi
 		sgir_write(v, val);
 		return MMIO_OK;
 	}
-	if (off == GICD_CTLR && size == 4)
-		return vgic_set_groups(dev, (uint32_t)val & CTLR_GROUPS);
+	if (off == GICD_CTLR && size == 4) return vgic_set_groups(dev, (uint32_t)val & CTLR_GROUPS);
 	return vgic_field_write(dev, v, off, size, val);
 }
 
@@ -65,10 +64,6 @@ const struct mmio_ops vgic_v2_gicd_ops = {"gicd", 1 | 2 | 4, gicd_read, gicd_wri
 static enum mmio_result dir_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                  uint64_t *val)
 {
-	(void)v;
-	(void)dev;
-	(void)off;
-	(void)size;
 	*val = 0;
 	return MMIO_OK;
 }
@@ -76,8 +71,6 @@ static enum mmio_result dir_read(struct vcpu *v, void *dev, uint32_t off, unsign
 static enum mmio_result dir_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                   uint64_t val)
 {
-	(void)dev;
-	(void)size;
 	if (off == 0 && arch_gic_vmcr_decode(arch_gic_vmcr_read()).split)
 		vgic_dir_write(v, (uint32_t)val & 0x3ff);
 	return MMIO_OK;

@@ -57,7 +57,6 @@ static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsig
 	struct vm *vm = v->vm;
 	const struct vgic_irq *irq;
 
-	(void)dev;
 	if (size == 4 && off == GICD_TYPER) {
 		*val = TYPER_A3V | TYPER_IDBITS | vm->vgic.nr_spis / 32;
 	} else if (size == 4 && off == GICD_CTLR) {
@@ -68,8 +67,7 @@ static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsig
 		*val = vgic_id_reg(FRAME_V3_GICD, off - FRAME_IDS);
 	} else {
 		irq = irouter_irq(vm, off, size);
-		if (!irq)
-			return vgic_field_read(v, NULL, off, size, val);
+		if (!irq) return vgic_field_read(v, NULL, off, size, val);
 		*val = irq->irouter >> part(off);
 	}
 	return MMIO_OK;
@@ -81,8 +79,7 @@ __attribute__((noinline)) static enum mmio_result irouter_write(struct vm *vm, u
 {
 	struct vgic_irq *irq = irouter_irq(vm, off, size);
 
-	if (!irq)
-		return MMIO_OK;
+	if (!irq) return MMIO_OK;
 	spin_lock(&vm->vgic.lock);
 	vgic_irq_begin(irq);
 	irq->irouter = part_write(irq->irouter, off, size, val) & IROUTER_MASK;
@@ -97,11 +94,8 @@ static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsi
 {
 	struct vm *vm = v->vm;
 
-	(void)dev;
-	if (off >= GICD_IROUTER)
-		return irouter_write(vm, off, size, val);
-	if (off == GICD_CTLR && size == 4)
-		return vgic_set_groups(vm, (uint32_t)val & CTLR_GROUPS);
+	if (off >= GICD_IROUTER) return irouter_write(vm, off, size, val);
+	if (off == GICD_CTLR && size == 4) return vgic_set_groups(vm, (uint32_t)val & CTLR_GROUPS);
 	return vgic_field_write(vm, NULL, off, size, val);
 }
 
@@ -117,19 +111,15 @@ static uint64_t gicr_typer(const struct vcpu *t)
 /* RD frame. SYNCR reads as "not busy", CTLR has no LPIs to enable: both RAZ. */
 static uint64_t rd_read(const struct vcpu *t, uint32_t off, unsigned size)
 {
-	if (size < 4)
-		return 0;
+	if (size < 4) return 0;
 	switch (off & ~7u) {
 	case GICR_TYPER: return gicr_typer(t) >> part(off);
 	case GICR_PROPBASER: return t->vgic.propbaser >> part(off);
 	case GICR_PENDBASER: return t->vgic.pendbaser >> part(off);
 	}
-	if (size != 4)
-		return 0;
-	if (off == GICR_IIDR)
-		return VGIC_IIDR;
-	if (off == GICR_WAKER)
-		return t->vgic.waker_sleep ? WAKER_SLEEP | WAKER_CHILDREN : 0;
+	if (size != 4) return 0;
+	if (off == GICR_IIDR) return VGIC_IIDR;
+	if (off == GICR_WAKER) return t->vgic.waker_sleep ? WAKER_SLEEP | WAKER_CHILDREN : 0;
 	return off >= FRAME_IDS ? vgic_id_reg(FRAME_V3_GICR, off - FRAME_IDS) : 0;
 }
 
@@ -139,8 +129,7 @@ static void rd_write(struct vcpu *t, uint32_t off, unsigned size, uint64_t val)
 {
 	struct vgic_vcpu *c = &t->vgic;
 
-	if (size < 4)
-		return;
+	if (size < 4) return;
 	spin_lock(&t->vm->vgic.lock);
 	if (off == GICR_WAKER)
 		c->waker_sleep = (val & WAKER_SLEEP) != 0;
@@ -165,7 +154,6 @@ static enum mmio_result gicr_read(struct vcpu *v, void *dev, uint32_t off, unsig
 {
 	struct vcpu *t = gicr_vcpu(v->vm, &off);
 
-	(void)dev;
 	if (!t)
 		*val = 0;
 	else if (off < FRAME_SIZE)
@@ -180,7 +168,6 @@ static enum mmio_result gicr_write(struct vcpu *v, void *dev, uint32_t off, unsi
 {
 	struct vcpu *t = gicr_vcpu(v->vm, &off);
 
-	(void)dev;
 	if (t && off < FRAME_SIZE)
 		rd_write(t, off, size, val);
 	else if (t)

@@ -32,8 +32,7 @@ struct vcpu *vgic_irq_owner(struct vm *vm, const struct vgic_irq *irq)
 /* Whose list it belongs on. An active one stays where it was acknowledged. */
 static struct vcpu *oracle(struct vm *vm, const struct vgic_irq *irq)
 {
-	if (irq->active && irq->on_list)
-		return irq->on_list;
+	if (irq->active && irq->on_list) return irq->on_list;
 	if (irq->active || (forwarded(&vm->vgic, irq) && vgic_irq_pending(irq)))
 		return vgic_irq_owner(vm, irq);
 	return NULL;
@@ -49,8 +48,7 @@ static void link(struct vcpu *v, struct vgic_irq *irq)
 	struct list_node *at = &v->vgic.ap_list;
 
 	/* From the end: at most 32 + VGIC_MAX_SPIS steps. */
-	while (at->prev != &v->vgic.ap_list && before(irq, irq_of(at->prev)))
-		at = at->prev;
+	while (at->prev != &v->vgic.ap_list && before(irq, irq_of(at->prev))) at = at->prev;
 	list_add_tail(at, &irq->node);
 	irq->on_list = v;
 	v->vgic.ap_n++;
@@ -67,12 +65,9 @@ static void queue(struct vm *vm, struct vgic_irq *irq)
 {
 	struct vcpu *dest = oracle(vm, irq);
 
-	if (dest == irq->on_list)
-		return;
-	if (irq->on_list)
-		vgic_irq_unlink(irq);
-	if (dest)
-		link(dest, irq);
+	if (dest == irq->on_list) return;
+	if (irq->on_list) vgic_irq_unlink(irq);
+	if (dest) link(dest, irq);
 }
 
 void vgic_irq_set_priority(struct vgic_irq *irq, uint8_t priority)
@@ -92,14 +87,12 @@ void vgic_irq_set_priority(struct vgic_irq *irq, uint8_t priority)
  */
 static void resample(struct vcpu *v, struct vgic_irq *irq)
 {
-	if (!irq->lops || (irq->edge && !irq->hw))
-		return;
+	if (!irq->lops || (irq->edge && !irq->hw)) return;
 	if (!irq->hw) {
 		irq->line = irq->lops->level(v, irq->intid);
 	} else if (irq->line && !irq->active && !irq->lops->level(v, irq->intid)) {
 		irq->line = false;
-		if (vgic_here(v))
-			arch_gic_clear_active(irq->pintid);
+		if (vgic_here(v)) arch_gic_clear_active(irq->pintid);
 	}
 }
 
@@ -114,8 +107,7 @@ static void fold_lr(struct vcpu *v, unsigned n)
 	c->lr[n] = lr;
 	c->lr_used &= ~BIT32(n);
 	/* An invalid LR with the EOI bit still asserts the maintenance interrupt (EISR). */
-	if ((lr & LR_STATE) != 0 || (lr & (LR_HW | LR_EOI)) == LR_EOI)
-		c->lr_stale |= BIT32(n);
+	if ((lr & LR_STATE) != 0 || (lr & (LR_HW | LR_EOI)) == LR_EOI) c->lr_stale |= BIT32(n);
 	irq->in_lr = false;
 	irq->active = (lr & LR_ACTIVE) != 0;
 	latched = (lr & LR_PENDING) && irq->lr_latch;
@@ -145,11 +137,9 @@ static void fold_eoicount(struct vcpu *v)
 	struct vgic_vcpu *c = &v->vgic;
 	unsigned count = (unsigned)FIELD_GET(VGIC_HCR_EOICOUNT, arch_gic_hcr_read());
 
-	if (count == 0)
-		return;
+	if (count == 0) return;
 	arch_gic_hcr_write(c->hcr);
-	if (arch_gic_vmcr_decode(arch_gic_vmcr_read()).split)
-		return;
+	if (arch_gic_vmcr_decode(arch_gic_vmcr_read()).split) return;
 	list_for_each (n, &c->ap_list) {
 		struct vgic_irq *irq = irq_of(n);
 
@@ -166,10 +156,8 @@ static void fold(struct vcpu *v)
 	struct vgic_vcpu *c = &v->vgic;
 
 	c->folds++;
-	if (c->hcr & VGIC_HCR_LRENPIE)
-		fold_eoicount(v);
-	for (uint32_t m = c->lr_used; m != 0; m &= m - 1)
-		fold_lr(v, (unsigned)__builtin_ctz(m));
+	if (c->hcr & VGIC_HCR_LRENPIE) fold_eoicount(v);
+	for (uint32_t m = c->lr_used; m != 0; m &= m - 1) fold_lr(v, (unsigned)__builtin_ctz(m));
 	list_for_each_safe (n, tmp, &c->ap_list) {
 		struct vgic_irq *irq = irq_of(n);
 		bool was = irq->line;
@@ -180,10 +168,8 @@ static void fold(struct vcpu *v)
 		 * Its device will find the line high and say nothing: v, blocked and perhaps on its
 		 * way out of this CPU, hears of it here.
 		 */
-		if (irq->line && !was)
-			vcpu_kick(v, VCPU_WORK_VGIC);
-		if (irq->on_list && irq->on_list != v)
-			vcpu_kick(irq->on_list, VCPU_WORK_VGIC);
+		if (irq->line && !was) vcpu_kick(v, VCPU_WORK_VGIC);
+		if (irq->on_list && irq->on_list != v) vcpu_kick(irq->on_list, VCPU_WORK_VGIC);
 	}
 }
 
@@ -195,10 +181,8 @@ static uint64_t lr_make(struct vcpu *v, struct vgic_irq *irq)
 	bool level = fwd && line_pends(irq);
 	uint64_t lr = irq->intid | FIELD_PREP(LR_PRIORITY, irq->priority);
 
-	if (irq->group1)
-		lr |= LR_GROUP1;
-	if (irq->active)
-		lr |= LR_ACTIVE;
+	if (irq->group1) lr |= LR_GROUP1;
+	if (irq->active) lr |= LR_ACTIVE;
 	if (vgic_is_sgi_v2(v->vm, irq)) {
 		/* One source at a time; EOI maintenance brings the next. */
 		unsigned src = irq->active ? irq->active_source
@@ -245,8 +229,7 @@ static void place(struct vcpu *v, struct vgic_irq *irq)
 		    (uint8_t)__builtin_ctz((free & ~c->lr_stale) ? free & ~c->lr_stale : free);
 		bit = BIT32(irq->lr);
 	}
-	if (!(c->lr_stale & bit) || c->lr[irq->lr] != lr)
-		arch_gic_lr_write(irq->lr, lr);
+	if (!(c->lr_stale & bit) || c->lr[irq->lr] != lr) arch_gic_lr_write(irq->lr, lr);
 	c->lr_stale &= ~bit;
 	c->lr_used |= bit;
 	c->lr[irq->lr] = lr;
@@ -267,8 +250,7 @@ static unsigned pick(struct vcpu *v, bool active, uint32_t groups, unsigned max)
 	list_for_each (n, &v->vgic.ap_list) {
 		struct vgic_irq *irq = irq_of(n);
 
-		if (max == 0)
-			break;
+		if (max == 0) break;
 		if (!irq->in_lr && irq->active == active &&
 		    (groups & (irq->group1 ? CTLR_GRP1 : CTLR_GRP0)) != 0) {
 			place(v, irq);
@@ -295,8 +277,7 @@ static uint32_t populate_some(struct vcpu *v, unsigned nr)
 	uint32_t hcr = nr > 1 ? VGIC_HCR_UIE : 0;
 	unsigned room = nr - 1;
 
-	if (pick(v, false, on, 1) != 0 && pick(v, false, CTLR_GROUPS, 1) != 0)
-		room++;
+	if (pick(v, false, on, 1) != 0 && pick(v, false, CTLR_GROUPS, 1) != 0) room++;
 	room = pick(v, true, CTLR_GROUPS, room);
 	room = pick(v, false, on, room);
 	pick(v, false, CTLR_GROUPS, room);
@@ -314,8 +295,7 @@ static void populate(struct vcpu *v)
 	uint32_t hcr = VGIC_HCR_EN;
 
 	if (c->ap_n <= nr)
-		list_for_each (n, &c->ap_list)
-			place(v, irq_of(n));
+		list_for_each (n, &c->ap_list) place(v, irq_of(n));
 	else
 		hcr |= populate_some(v, nr);
 	drop_stale(c);
@@ -329,8 +309,7 @@ void vgic_irq_begin(struct vgic_irq *irq)
 {
 	struct vcpu *v = irq->on_list;
 
-	if (!irq->in_lr || !vgic_here(v))
-		return;
+	if (!irq->in_lr || !vgic_here(v)) return;
 	if (v->vgic.hcr & VGIC_HCR_LRENPIE) {
 		/* EOICount speaks of what is in no list register now: read all in one go. */
 		fold(v);
@@ -353,15 +332,13 @@ void vgic_irq_end(struct vm *vm, struct vgic_irq *irq)
 	}
 	if (irq->hw) {
 		v = vgic_irq_owner(vm, irq);
-		if (v && (v->vgic.cpu < 0 || vgic_here(v)))
-			resample(v, irq);
+		if (v && (v->vgic.cpu < 0 || vgic_here(v))) resample(v, irq);
 	}
 	queue(vm, irq);
 	v = irq->on_list;
 	if (v && roomy(v) && v->vgic.lr_used != vm->vgic.lr_mask) {
 		place(v, irq);
-		if (load_relaxed(&v->state) == VCPU_BLOCKED)
-			vcpu_wake(v); /* it idles in place */
+		if (load_relaxed(&v->state) == VCPU_BLOCKED) vcpu_wake(v); /* it idles in place */
 	} else if (v) {
 		vcpu_kick(v, VCPU_WORK_VGIC);
 	}
@@ -397,8 +374,7 @@ static void sgi(struct vcpu *to, unsigned intid, unsigned source)
 {
 	struct vgic_irq *irq = &to->vgic.priv[intid % GIC_NR_SGI];
 
-	if (sgi_again(to, irq, source))
-		return;
+	if (sgi_again(to, irq, source)) return;
 	vgic_irq_begin(irq);
 	if (to->vm->vgic.version == 2)
 		irq->sgi_sources |= (uint8_t)BIT32(source);
@@ -415,8 +391,7 @@ void vgic_send_sgi(struct vcpu *from, uint32_t to, unsigned intid, bool group1)
 	for (to &= BIT32(vm->nr_vcpus) - 1; to != 0; to &= to - 1) {
 		struct vcpu *v = vm->vcpus[__builtin_ctz(to)];
 
-		if (v && (group1 || !v->vgic.priv[intid].group1))
-			sgi(v, intid, from->id);
+		if (v && (group1 || !v->vgic.priv[intid].group1)) sgi(v, intid, from->id);
 	}
 	spin_unlock(&vm->vgic.lock);
 }
@@ -447,8 +422,7 @@ void vgic_sync(struct vcpu *v)
 {
 	struct vgic_vm *g = &v->vm->vgic;
 
-	if (g->version == 0)
-		return;
+	if (g->version == 0) return;
 	spin_lock(&g->lock);
 	fold(v);
 	populate(v);
@@ -459,8 +433,7 @@ void vgic_put(struct vcpu *v)
 {
 	struct vgic_vm *g = &v->vm->vgic;
 
-	if (g->version == 0)
-		return;
+	if (g->version == 0) return;
 	spin_lock(&g->lock);
 	fold(v);
 	drop_stale(&v->vgic);
@@ -475,8 +448,7 @@ void vgic_load(struct vcpu *v)
 {
 	struct vgic_vm *g = &v->vm->vgic;
 
-	if (g->version == 0)
-		return;
+	if (g->version == 0) return;
 	/* Before the lock: what is set after this will be seen by the way into the guest. */
 	if (load_relaxed(&v->work) & VCPU_WORK_VGIC)
 		atomic_fetch_and_full(&v->work, ~VCPU_WORK_VGIC);
@@ -496,8 +468,7 @@ static bool lrs_quiet(const struct vcpu *v)
 	for (uint32_t m = c->lr_used; m != 0; m &= m - 1, n++) {
 		uint64_t lr = arch_gic_lr_read((unsigned)__builtin_ctz(m));
 
-		if ((lr & LR_PENDING) || (lr & (LR_STATE | LR_HW | LR_EOI)) == LR_EOI)
-			return false;
+		if ((lr & LR_PENDING) || (lr & (LR_STATE | LR_HW | LR_EOI)) == LR_EOI) return false;
 	}
 	return c->hcr == VGIC_HCR_EN && n == load_relaxed(&c->ap_n);
 }
@@ -512,8 +483,7 @@ bool vgic_pending(struct vcpu *v)
 	 * Racing with an injection: that one kicks after it has changed the list. What is in list
 	 * registers stays there, so that the timer's next interrupt takes one write.
 	 */
-	if (load_relaxed(&v->vgic.ap_n) == 0 || lrs_quiet(v))
-		return false;
+	if (load_relaxed(&v->vgic.ap_n) == 0 || lrs_quiet(v)) return false;
 	spin_lock(&g->lock);
 	fold(v);
 	list_for_each (n, &v->vgic.ap_list) {

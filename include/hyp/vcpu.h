@@ -89,8 +89,7 @@ static inline uint64_t vcpu_gpr_get(const struct vcpu *v, unsigned n)
 
 static inline void vcpu_gpr_set(struct vcpu *v, unsigned n, uint64_t val)
 {
-	if (n < 31)
-		v->arch.x[n] = val;
+	if (n < 31) v->arch.x[n] = val;
 }
 
 /* Reset state: entry at EL1h with DAIF set, x0 = context; everything else as after reset. */

@@ -6,7 +6,8 @@ EL2_SRC_C := $(wildcard arch/arm64/*.c arch/arm64/gic/*.c hyp/*.c hyp/*/*.c stag
 EL2_SRC_C := $(filter-out arch/arm64/offsets.c,$(EL2_SRC_C))
 EL2_SRC_S := $(wildcard arch/arm64/*.S arch/arm64/gic/*.S board/*/*.S)
 
-EL2_WARN := -Wall -Wextra -Werror -Wconversion -Wsign-conversion -Wshadow -Wvla -Wmissing-prototypes -Wswitch-enum -Wundef
+EL2_WARN := -Wall -Wextra -Werror -Wconversion -Wsign-conversion -Wshadow -Wvla -Wmissing-prototypes -Wswitch-enum -Wundef \
+	-Wno-unused-parameter
 EL2_CODE := -ffreestanding -fpie -mgeneral-regs-only -mno-outline-atomics -mstrict-align -ffixed-x18 -fno-common \
 	-fno-strict-aliasing -fno-stack-protector -mbranch-protection=none -fvisibility=hidden \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-omit-frame-pointer -g -ffile-prefix-map=$(CURDIR)=.

@@ -8,7 +8,7 @@ UNIT_CC_gcc := gcc
 UNIT_CC_clang := clang
 UNIT_FLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fno-common \
 	-fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=. -DCONFIG_DEBUG=1
-UNIT_WARN := -Wall -Wextra -Werror -Wundef
+UNIT_WARN := -Wall -Wextra -Werror -Wundef -Wno-unused-parameter
 UNIT_INC := -Iinclude -I. -Itests/fake_arch/include -isystem $(LIBFDT_SRC)
 UNIT_INFO := $(if $(UNIT_TESTS),$(shell awk 'function flush() { if (name != "") print name "|" k["links"] "|" k["cflags"] "|" k["libs"] } \
 	FNR == 1 { flush(); name = FILENAME; gsub(/.*\/|\.c$$/, "", name); delete k } \

@@ -36,13 +36,11 @@ void fake_log_on(bool on) { log_off = !on; }
 
 void fake_log_token(const char *token)
 {
-	if (log_off)
-		return;
+	if (log_off) return;
 	if (nr_tokens == cap_tokens) {
 		cap_tokens = cap_tokens != 0 ? 2 * cap_tokens : 256;
 		tokens = realloc(tokens, (size_t)cap_tokens * TOKEN_MAX);
-		if (tokens == NULL)
-			abort();
+		if (tokens == NULL) abort();
 	}
 	snprintf(tokens[nr_tokens++], TOKEN_MAX, "%s", token);
 }
@@ -52,8 +50,7 @@ void fake_logf(const char *fmt, ...)
 	char buf[TOKEN_MAX];
 	va_list ap;
 
-	if (log_off)
-		return;
+	if (log_off) return;
 	va_start(ap, fmt);
 	vsnprintf(buf, sizeof(buf), fmt, ap);
 	va_end(ap);
@@ -69,8 +66,7 @@ const char *fake_log_at(unsigned i) { return i < nr_tokens ? tokens[i] : ""; }
 int fake_log_find(const char *prefix, unsigned from)
 {
 	for (unsigned i = from; i < nr_tokens; i++)
-		if (strncmp(tokens[i], prefix, strlen(prefix)) == 0)
-			return (int)i;
+		if (strncmp(tokens[i], prefix, strlen(prefix)) == 0) return (int)i;
 	return -1;
 }
 
@@ -85,8 +81,7 @@ unsigned fake_log_matches(const char *prefix)
 
 void fake_log_print(void)
 {
-	for (unsigned i = 0; i < nr_tokens; i++)
-		fprintf(stderr, "  %3u %s\n", i, tokens[i]);
+	for (unsigned i = 0; i < nr_tokens; i++) fprintf(stderr, "  %3u %s\n", i, tokens[i]);
 }
 
 /* --- RAM: a reservation without access, RAM mapped into it --- */
@@ -115,8 +110,7 @@ void fake_ram_add(pa_t base, uint64_t size)
 {
 	void *at;
 
-	if (fake_ram_base == NULL)
-		ram_reserve();
+	if (fake_ram_base == NULL) ram_reserve();
 	if (nr_ram == MAX_RAM || base.raw % PAGE_SIZE != 0 || size % PAGE_SIZE != 0 ||
 	    base.raw + size > FAKE_PA_LIMIT)
 		abort();
@@ -152,18 +146,15 @@ void spin_lock(spinlock_t *l) NO_TSA
 	for (unsigned i = 0; i < nr_held; i++) {
 		const spinlock_t *h = held[i].lock;
 
-		if (h == l)
-			panic("spin_lock: class %u is locked already", l->cls);
-		if (held[i].cpu != fake_pcpu)
-			continue;
+		if (h == l) panic("spin_lock: class %u is locked already", l->cls);
+		if (held[i].cpu != fake_pcpu) continue;
 		/* Two of one class: only run queues, the lower CPU's (in an array) first. */
 		if (h->cls > l->cls || (h->cls == l->cls && (l->cls != LOCK_RQ || h > l)))
 			panic("spin_lock: class %u taken while class %u is held", l->cls, h->cls);
 	}
 	if (l->owner != l->next)
 		panic("spin_lock: class %u is not free, and nobody holds it", l->cls);
-	if (nr_held == MAX_HELD)
-		panic("spin_lock: too many locks");
+	if (nr_held == MAX_HELD) panic("spin_lock: too many locks");
 	l->next++;
 	held[nr_held].lock = l;
 	held[nr_held++].cpu = fake_pcpu;
@@ -187,8 +178,7 @@ unsigned fake_locks_held(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < nr_held; i++)
-		n += held[i].cpu == fake_pcpu;
+	for (unsigned i = 0; i < nr_held; i++) n += held[i].cpu == fake_pcpu;
 	return n;
 }
 
@@ -202,8 +192,7 @@ __attribute__((weak)) noreturn void panic(const char *fmt, ...)
 	va_end(ap);
 	if (fake_panic_expected) {
 		/* Whoever held them does not come back. */
-		while (nr_held != 0)
-			held[--nr_held].lock->owner++;
+		while (nr_held != 0) held[--nr_held].lock->owner++;
 		longjmp(fake_panic_jmp, 1);
 	}
 	fprintf(stderr, "unexpected panic: %s\n", fake_panic_msg);
@@ -260,8 +249,7 @@ __attribute__((weak)) void arch_icache_inval_all(void) { fake_log_token("ic all"
 
 __attribute__((weak)) void arch_zero(void *start, uint64_t size)
 {
-	if ((uintptr_t)start % 64 != 0 || size % 64 != 0)
-		panic("arch_zero: not a multiple of 64");
+	if ((uintptr_t)start % 64 != 0 || size % 64 != 0) panic("arch_zero: not a multiple of 64");
 	cache_op("zero", start, size);
 	memset(start, 0, size);
 }
@@ -279,6 +267,5 @@ void fake_reset(void)
 	nr_held = 0;
 	fake_panic_expected = false;
 	fake_log_lines = 0;
-	if (fake_ram_base != NULL)
-		ram_reserve();
+	if (fake_ram_base != NULL) ram_reserve();
 }

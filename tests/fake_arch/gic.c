@@ -65,8 +65,7 @@ uint32_t arch_gic_elrsr(void)
 	for (unsigned i = 0; i < info.nr_lrs; i++) {
 		uint64_t lr = me()->lr[i];
 
-		if (!(lr & LR_STATE) && ((lr & LR_HW) || !(lr & LR_EOI)))
-			empty |= BIT32(i);
+		if (!(lr & LR_STATE) && ((lr & LR_HW) || !(lr & LR_EOI))) empty |= BIT32(i);
 	}
 	return empty;
 }
@@ -137,8 +136,7 @@ static int hppi(const struct fake_gic_cpu *g)
 	int best = -1;
 	unsigned best_prio = 0x100;
 
-	if (!(g->hcr & VGIC_HCR_EN))
-		return -1;
+	if (!(g->hcr & VGIC_HCR_EN)) return -1;
 	for (unsigned i = 0; i < info.nr_lrs; i++) {
 		uint64_t lr = g->lr[i];
 		unsigned prio = (unsigned)FIELD_GET(LR_PRIORITY, lr);
@@ -175,8 +173,7 @@ uint32_t fake_gic_iar(unsigned cpu)
 	struct fake_gic_cpu *g = &fake_gic[cpu];
 	int n = hppi(g);
 
-	if (n < 0)
-		return GIC_INTID_NONE;
+	if (n < 0) return GIC_INTID_NONE;
 	for (unsigned i = 0; i < info.nr_lrs; i++) {
 		/* One INTID in two list registers is unpredictable (5.2.2). */
 		assert(i == (unsigned)n || !(g->lr[i] & LR_STATE) ||
@@ -214,11 +211,9 @@ void fake_gic_eoir(unsigned cpu, uint32_t iar)
 {
 	struct fake_gic_cpu *g = &fake_gic[cpu];
 
-	if ((iar & 0x3ff) >= 1020 || g->apr == 0)
-		return;
+	if ((iar & 0x3ff) >= 1020 || g->apr == 0) return;
 	g->apr &= g->apr - 1;
-	if (!(g->vmcr & FAKE_VMCR_EOIMODE))
-		deactivate(cpu, iar);
+	if (!(g->vmcr & FAKE_VMCR_EOIMODE)) deactivate(cpu, iar);
 }
 
 bool fake_gic_dir(unsigned cpu, uint32_t iar)
@@ -226,10 +221,8 @@ bool fake_gic_dir(unsigned cpu, uint32_t iar)
 	struct fake_gic_cpu *g = &fake_gic[cpu];
 
 	/* GICv2: its page is not mapped. */
-	if (info.version == 2 || (g->hcr & VGIC_HCR_TDIR))
-		return false;
-	if (g->vmcr & FAKE_VMCR_EOIMODE)
-		deactivate(cpu, iar);
+	if (info.version == 2 || (g->hcr & VGIC_HCR_TDIR)) return false;
+	if (g->vmcr & FAKE_VMCR_EOIMODE) deactivate(cpu, iar);
 	return true;
 }
 
@@ -239,21 +232,16 @@ uint32_t fake_gic_misr(unsigned cpu)
 	unsigned valid = 0, pending = 0;
 	uint32_t misr = 0;
 
-	if (!(g->hcr & VGIC_HCR_EN))
-		return 0;
+	if (!(g->hcr & VGIC_HCR_EN)) return 0;
 	for (unsigned i = 0; i < info.nr_lrs; i++) {
 		uint64_t lr = g->lr[i];
 
 		valid += (lr & LR_STATE) != 0;
 		pending += (lr & LR_STATE) == LR_PENDING;
-		if ((lr & (LR_STATE | LR_HW | LR_EOI)) == LR_EOI)
-			misr |= FAKE_MISR_EOI;
+		if ((lr & (LR_STATE | LR_HW | LR_EOI)) == LR_EOI) misr |= FAKE_MISR_EOI;
 	}
-	if ((g->hcr & VGIC_HCR_UIE) && valid <= 1)
-		misr |= FAKE_MISR_U;
-	if ((g->hcr & VGIC_HCR_LRENPIE) && (g->hcr & VGIC_HCR_EOICOUNT))
-		misr |= FAKE_MISR_LRENP;
-	if ((g->hcr & VGIC_HCR_NPIE) && pending == 0)
-		misr |= FAKE_MISR_NP;
+	if ((g->hcr & VGIC_HCR_UIE) && valid <= 1) misr |= FAKE_MISR_U;
+	if ((g->hcr & VGIC_HCR_LRENPIE) && (g->hcr & VGIC_HCR_EOICOUNT)) misr |= FAKE_MISR_LRENP;
+	if ((g->hcr & VGIC_HCR_NPIE) && pending == 0) misr |= FAKE_MISR_NP;
 	return misr;
 }

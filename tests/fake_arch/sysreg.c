@@ -31,8 +31,7 @@ uint64_t fake_sysreg_poison(const char *name)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
 
-	for (; *name != '\0'; name++)
-		h = (h ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
+	for (; *name != '\0'; name++) h = (h ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
 	return h;
 }
 
@@ -40,10 +39,8 @@ static unsigned index_of(const char *name)
 {
 	unsigned i = 0;
 
-	while (i < nr_regs && strcmp(regs[i].name, name) != 0)
-		i++;
-	if (i == MAX_REGS)
-		abort();
+	while (i < nr_regs && strcmp(regs[i].name, name) != 0) i++;
+	if (i == MAX_REGS) abort();
 	if (i == nr_regs) {
 		nr_regs++;
 		regs[i].name = name; /* a string literal of sysreg_read() and its like */

@@ -71,8 +71,7 @@ bool fake_tlb_translate(uint64_t vttbr, ipa_t a, struct fake_tlb_hit *out)
 			desc = tlb[i].desc;
 		} else {
 			desc = ((const uint64_t *)pa_to_ptr(pa(table)))[index];
-			if ((desc & PTE_VALID) == 0)
-				return false;
+			if ((desc & PTE_VALID) == 0) return false;
 			tlb[i].used = true;
 			tlb[i].level = (uint8_t)l;
 			tlb[i].vmid = vmid;
@@ -83,8 +82,7 @@ bool fake_tlb_translate(uint64_t vttbr, ipa_t a, struct fake_tlb_hit *out)
 		hit = is_leaf(desc, l);
 		table = desc & PTE_ADDR_MASK;
 	}
-	if (!hit)
-		panic("walk: reserved descriptor 0x%llx at level 3", (unsigned long long)desc);
+	if (!hit) panic("walk: reserved descriptor 0x%llx at level 3", (unsigned long long)desc);
 	out->desc = desc;
 	out->level = level;
 	out->pa = pa((desc & PTE_ADDR_MASK & ~(BIT(level_shift(level)) - 1)) |
@@ -140,8 +138,7 @@ void arch_tlb_s2_vmid(uint64_t vttbr)
 	uint16_t vmid = (uint16_t)(vttbr >> VTTBR_VMID_SHIFT);
 
 	fake_logf("tlbi vmid=%u", vmid);
-	for (unsigned i = 0; i < NR_ENTRIES; i++)
-		tlb[i].used = tlb[i].used && tlb[i].vmid != vmid;
+	for (unsigned i = 0; i < NR_ENTRIES; i++) tlb[i].used = tlb[i].used && tlb[i].vmid != vmid;
 }
 
 void arch_tlb_all_vmids(void)

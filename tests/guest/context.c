@@ -94,7 +94,6 @@ int main(int argc, char **argv)
 	}
 	write_all(was);
 	uk_irq_restore(daif);
-	for (unsigned r = 0; r < NR_REGS; r++)
-		tg_eq(wrong[r], 0, names[r]);
+	for (unsigned r = 0; r < NR_REGS; r++) tg_eq(wrong[r], 0, names[r]);
 	return tg_end();
 }

@@ -17,8 +17,7 @@ static void last_off(void *arg)
 {
 	(void)arg;
 	/* CPU 0 is off soon; then this one is the last. */
-	while (uk_psci(0xc4000004u, uk_machine()->mpidr[0], 0, 0) == 0)
-		uk_cpu_relax();
+	while (uk_psci(0xc4000004u, uk_machine()->mpidr[0], 0, 0) == 0) uk_cpu_relax();
 }
 
 /* Vectors where nothing is: the exception cannot be taken, over and over. */

@@ -105,8 +105,7 @@ static void configuration(void)
 {
 	unsigned wrong = 0;
 
-	for (unsigned i = 0; i < NR_SPIS; i++)
-		g_set_priority(SPI + i, (uint8_t)(i % 32 * 8));
+	for (unsigned i = 0; i < NR_SPIS; i++) g_set_priority(SPI + i, (uint8_t)(i % 32 * 8));
 	for (unsigned i = 0; i < NR_SPIS; i++) {
 		uint32_t word = mmio_read32(g_dist() + 0x400 + ((SPI + i) & ~3u));
 
@@ -262,10 +261,8 @@ static void overflow(void)
 {
 	unsigned seen[NR_SPIS] = {0}, order = 0, taken = 0, strange = 0, id, last = 0;
 
-	for (unsigned n = 0; n < NR_SPIS; n++)
-		spi_setup(n, (uint8_t)(n * 7 % 31 * 8));
-	for (unsigned n = 0; n < NR_SPIS; n++)
-		g_pend(SPI + n);
+	for (unsigned n = 0; n < NR_SPIS; n++) spi_setup(n, (uint8_t)(n * 7 % 31 * 8));
+	for (unsigned n = 0; n < NR_SPIS; n++) g_pend(SPI + n);
 	while ((id = g_ack(&iar)) != G_NONE && taken < 2 * NR_SPIS) {
 		unsigned n = id - SPI;
 
@@ -302,8 +299,7 @@ static void nested_up(uint32_t *iars)
 		wrong += g_rpr() != (uint8_t)(0xf0 - n * 16);
 	}
 	tg_eq(wrong, 0, "14 deep: each preempts the last");
-	for (unsigned n = 0; n < DEPTH; n++)
-		inactive += !g_active(SPI + n) || g_pending(SPI + n);
+	for (unsigned n = 0; n < DEPTH; n++) inactive += !g_active(SPI + n) || g_pending(SPI + n);
 	tg_eq(inactive, 0, "14 deep: all active");
 	tg_eq(g_ack(NULL), G_NONE, "14 deep: nothing more");
 }
@@ -314,16 +310,13 @@ static void nested(void)
 	uint32_t iars[DEPTH];
 
 	nested_up(iars);
-	for (unsigned n = 0; n < DEPTH; n++)
-		g_pend(SPI + n); /* and pending besides */
+	for (unsigned n = 0; n < DEPTH; n++) g_pend(SPI + n); /* and pending besides */
 	tg_eq(g_ack(NULL), G_NONE, "14 deep: active ones pended again are not signalled");
-	for (unsigned n = 0; n < DEPTH; n++)
-		g_unpend(SPI + n);
+	for (unsigned n = 0; n < DEPTH; n++) g_unpend(SPI + n);
 	for (unsigned n = DEPTH; n-- > 0;) {
 		g_eoi(iars[n]);
 		wrong += g_rpr() != (n ? 0x100 - n * 16 : 0xff);
-		for (unsigned m = 0; m < DEPTH; m++)
-			active += g_active(SPI + m) != (m < n);
+		for (unsigned m = 0; m < DEPTH; m++) active += g_active(SPI + m) != (m < n);
 	}
 	tg_eq(wrong, 0, "14 deep: priorities drop one by one");
 	tg_eq(active, 0, "14 deep: each EOI deactivates its own");
@@ -358,8 +351,7 @@ static void nested_split(void)
 		active += g_active(SPI + n);
 	}
 	tg_eq(active, 0, "split EOI: DIR deactivates, in any order");
-	for (unsigned n = 0; n < DEPTH; n++)
-		g_pend(SPI + n);
+	for (unsigned n = 0; n < DEPTH; n++) g_pend(SPI + n);
 	while ((id = g_ack(&iar)) != G_NONE && taken < 2 * DEPTH) {
 		wrong += id != SPI + DEPTH - 1 - taken++;
 		g_eoi(iar);
@@ -393,8 +385,7 @@ static void crowded(void)
 	g_eoi(iar);
 	for (unsigned n = 6; n-- > 0;) {
 		g_eoi(iars[n]);
-		if (n > 0)
-			wrong += g_ack(NULL) != G_NONE;
+		if (n > 0) wrong += g_ack(NULL) != G_NONE;
 	}
 	while ((id = g_ack(&iar)) != G_NONE && taken < NR_SPIS) {
 		taken++;
@@ -450,8 +441,7 @@ static void handlers(void)
 	tg_eq(level_max, LEVELS, "handlers: 10 within one another");
 	tg_eq(levels_run, 20 * LEVELS, "handlers: each ran once a round");
 	tg_eq(levels_wrong, 0, "handlers: in order");
-	for (unsigned n = 0; n < LEVELS; n++)
-		uk_irq_unregister(SPI + n);
+	for (unsigned n = 0; n < LEVELS; n++) uk_irq_unregister(SPI + n);
 }
 
 /* ---- a device's level line --------------------------------------------------------------------
@@ -544,18 +534,15 @@ static void sgi_self(void)
 		g_eoi(iar);
 	}
 	tg_check(wrong == 0 && g_ack(NULL) == G_NONE, "all 16 SGIs, by priority");
-	for (unsigned n = 0; n < 16; n++)
-		g_set_priority(n, 0xa0);
+	for (unsigned n = 0; n < 16; n++) g_set_priority(n, 0xa0);
 	g_disable(3);
 	g_sgi_self(3);
 	/* GICv2 may have SGIs enabled for good (IHI 0048B 4.3.5). */
 	id = g_ack(&iar);
 	tg_check(id == (g_get(3, G_SETENABLE) ? 3 : G_NONE), "disabled SGI is not signalled");
-	if (id == 3)
-		g_eoi(iar);
+	if (id == 3) g_eoi(iar);
 	g_enable(3);
-	while (g_ack(&iar) != G_NONE)
-		g_eoi(iar);
+	while (g_ack(&iar) != G_NONE) g_eoi(iar);
 	if (g_is_v3()) {
 		g_pend(5);
 		tg_eq(g_ack(&iar), 5, "SGI by GICR_ISPENDR0");
@@ -610,10 +597,8 @@ static void clean_up(void)
 {
 	g_set_eoimode(false);
 	g_set_pmr(0xff);
-	for (unsigned n = 0; n < NR_SPIS; n++)
-		g_put(SPI + n, G_CLEARACTIVE);
-	for (unsigned i = 0; i < 32 && g_rpr() != 0xff; i++)
-		g_eoi(SPI);
+	for (unsigned n = 0; n < NR_SPIS; n++) g_put(SPI + n, G_CLEARACTIVE);
+	for (unsigned i = 0; i < 32 && g_rpr() != 0xff; i++) g_eoi(SPI);
 	spi_reset();
 }
 

@@ -32,14 +32,12 @@ static volatile uint32_t job_done;
 
 static void wait_off(unsigned cpu)
 {
-	while (!uk_cpu_is_off(cpu))
-		uk_cpu_relax();
+	while (!uk_cpu_is_off(cpu)) uk_cpu_relax();
 }
 
 static void run_on(unsigned cpu, void (*fn)(void *), void *arg)
 {
-	if (uk_cpu_start(cpu, fn, arg))
-		uk_crash("a CPU does not start");
+	if (uk_cpu_start(cpu, fn, arg)) uk_crash("a CPU does not start");
 }
 
 #define SGI_ONE 8u
@@ -65,8 +63,7 @@ static void sleeper(void *arg)
 	uk_irq_enable(SGI_ONE);
 	uk_irq_enable(SGI_ALL);
 	__atomic_add_fetch(&ready, 1, __ATOMIC_ACQ_REL);
-	while (!__atomic_load_n(&over, __ATOMIC_ACQUIRE))
-		uk_wfi();
+	while (!__atomic_load_n(&over, __ATOMIC_ACQUIRE)) uk_wfi();
 	uk_irq_restore(daif);
 }
 
@@ -77,8 +74,7 @@ void sgi_others(void)
 
 	uk_irq_register(SGI_ONE, on_one, NULL);
 	uk_irq_register(SGI_ALL, on_one, NULL);
-	for (unsigned cpu = 1; cpu < nr_cpus; cpu++)
-		run_on(cpu, sleeper, NULL);
+	for (unsigned cpu = 1; cpu < nr_cpus; cpu++) run_on(cpu, sleeper, NULL);
 	tg_check(tg_until_u32(&ready, nr_cpus - 1, 5000000), "other CPUs are up");
 	for (unsigned round = 0; round < ROUNDS && lost == 0; round++) {
 		unsigned cpu = round % nr_cpus;
@@ -101,8 +97,7 @@ void sgi_others(void)
 	tg_eq(stray, 0, "SGIs: none too many, none to the wrong CPU");
 	over = 1;
 	g_sgi_others(SGI_ALL);
-	for (unsigned cpu = 1; cpu < nr_cpus; cpu++)
-		wait_off(cpu);
+	for (unsigned cpu = 1; cpu < nr_cpus; cpu++) wait_off(cpu);
 	uk_irq_unregister(SGI_ONE);
 	uk_irq_unregister(SGI_ALL);
 }
@@ -173,8 +168,7 @@ static void take_spi(void *arg)
 	} while (id == G_NONE && uk_ticks() < end);
 	__atomic_store_n(&other_ack, id, __ATOMIC_RELEASE);
 	tg_until_u32(&other_go, 1, 5000000);
-	if (id != G_NONE)
-		g_eoi(mine);
+	if (id != G_NONE) g_eoi(mine);
 	uk_irq_restore(daif);
 }
 
@@ -292,11 +286,9 @@ void storms(void)
 		g_set_target(SPI + cpu, (cpu + 1) % nr_cpus);
 	}
 	job_done = 0;
-	for (unsigned cpu = 1; cpu < nr_cpus; cpu++)
-		run_on(cpu, storm, NULL);
+	for (unsigned cpu = 1; cpu < nr_cpus; cpu++) run_on(cpu, storm, NULL);
 	storm(NULL);
-	for (unsigned cpu = 1; cpu < nr_cpus; cpu++)
-		wait_off(cpu);
+	for (unsigned cpu = 1; cpu < nr_cpus; cpu++) wait_off(cpu);
 	for (unsigned cpu = 0; cpu < nr_cpus; cpu++) {
 		wrong += storm_hits[cpu] != STORM;
 		uk_irq_unregister(SPI + cpu);

@@ -276,8 +276,7 @@ static void virtio_slots(void)
 		mmio_write32(slot + 0x70, 0);
 	});
 	tg_check(f.count == 0 && wrong == 0, "32 empty virtio-mmio slots");
-	if (uk_machine()->on_atoll)
-		tg_eq(mmio_read32(0x0a000004), 2, "virtio-mmio version 2");
+	if (uk_machine()->on_atoll) tg_eq(mmio_read32(0x0a000004), 2, "virtio-mmio version 2");
 }
 
 static void cache_maintenance(void)

@@ -94,12 +94,10 @@ static void preserved(bool smc)
 	struct call c;
 	unsigned wrong = 0;
 
-	for (unsigned n = 0; n < 31; n++)
-		c.x[n] = 0x1122334455667700 + n;
+	for (unsigned n = 0; n < 31; n++) c.x[n] = 0x1122334455667700 + n;
 	c.x[0] = FN32(0);
 	do_call(&c, smc);
-	for (unsigned n = 4; n < 31; n++)
-		wrong += c.x[n] != 0x1122334455667700ul + n;
+	for (unsigned n = 4; n < 31; n++) wrong += c.x[n] != 0x1122334455667700ul + n;
 	tg_check((c.x[0] & 0xffff0000) == 0x10000, smc ? "SMC: VERSION" : "HVC: VERSION");
 	tg_eq(wrong, 0, smc ? "SMC keeps x4 to x30" : "HVC keeps x4 to x30");
 }
@@ -257,8 +255,7 @@ static void entry_state(void)
 	tg_eq(entered.spsel, 1, "with SP_EL1");
 	tg_eq(entered.daif, 0x3c0, "DAIF set");
 	tg_eq(entered.sctlr & 0x1005, 0, "MMU and caches off");
-	if (atoll)
-		tg_eq(entered.sctlr & 0x30d00800, 0x30d00800, "SCTLR_EL1: RES1 bits");
+	if (atoll) tg_eq(entered.sctlr & 0x30d00800, 0x30d00800, "SCTLR_EL1: RES1 bits");
 	tg_eq(entered.mpidr & 0xff00fffffful, uk_machine()->mpidr[1], "its MPIDR");
 	tg_check(tg_until(is_off, (void *)1, 5000000), "AFFINITY_INFO: off after CPU_OFF");
 }
@@ -319,8 +316,7 @@ static void racer(void *arg)
 {
 	(void)arg;
 	for (uint32_t t = 1; t <= RACES; t++) {
-		if (!tg_until_u32(&turn, t, 20000000))
-			return;
+		if (!tg_until_u32(&turn, t, 20000000)) return;
 		race_one();
 	}
 }
@@ -329,8 +325,7 @@ static void races(void)
 {
 	unsigned last = nr_cpus - 1, wrong = 0;
 
-	for (unsigned cpu = 1; cpu < last; cpu++)
-		uk_cpu_start(cpu, racer, NULL);
+	for (unsigned cpu = 1; cpu < last; cpu++) uk_cpu_start(cpu, racer, NULL);
 	for (uint32_t t = 1; t <= RACES && wrong == 0; t++) {
 		uint64_t before;
 
@@ -353,8 +348,7 @@ static void races(void)
 	tg_eq(strange, 0, "the others get ALREADY_ON or ON_PENDING");
 	__atomic_store_n(&turn, RACES, __ATOMIC_RELEASE);
 	for (unsigned cpu = 1; cpu < last; cpu++)
-		while (!uk_cpu_is_off(cpu))
-			uk_cpu_relax();
+		while (!uk_cpu_is_off(cpu)) uk_cpu_relax();
 }
 
 /* A CPU that is on, asked for by all others at once. */
@@ -374,8 +368,7 @@ static void one_racer(void *arg)
 	tg_until_u32(&one_go, 1, 20000000);
 	r = uk_psci(FN64(3), uk_machine()->mpidr[nr_cpus - 1], (uint64_t)bare_entry,
 	            (uint64_t)&entered);
-	if (r != ALREADY_ON && r != ON_PENDING)
-		__atomic_add_fetch(&one_won, 1, __ATOMIC_ACQ_REL);
+	if (r != ALREADY_ON && r != ON_PENDING) __atomic_add_fetch(&one_won, 1, __ATOMIC_ACQ_REL);
 	__atomic_add_fetch(&one_answers, 1, __ATOMIC_ACQ_REL);
 }
 
@@ -384,8 +377,7 @@ static void already_on(void)
 	unsigned last = nr_cpus - 1;
 
 	uk_cpu_start(last, stays_on, NULL);
-	for (unsigned cpu = 1; cpu < last; cpu++)
-		uk_cpu_start(cpu, one_racer, NULL);
+	for (unsigned cpu = 1; cpu < last; cpu++) uk_cpu_start(cpu, one_racer, NULL);
 	__atomic_store_n(&one_go, 1, __ATOMIC_RELEASE);
 	tg_until_u32(&one_answers, last - 1, 10000000);
 	tg_eq(one_won, 0, "a CPU that is on: ALREADY_ON for all who ask");
@@ -393,8 +385,7 @@ static void already_on(void)
 	      "AFFINITY_INFO: it is on");
 	stay = 1;
 	for (unsigned cpu = 1; cpu < nr_cpus; cpu++)
-		while (!uk_cpu_is_off(cpu))
-			uk_cpu_relax();
+		while (!uk_cpu_is_off(cpu)) uk_cpu_relax();
 }
 
 /* ---- suspend ----------------------------------------------------------------------------------

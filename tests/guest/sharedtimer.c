@@ -25,8 +25,7 @@ static void on_timer(void *arg)
 	uint64_t begin = uk_ticks(), now = begin, before, hole = 0;
 
 	(void)arg;
-	if (begin - cpus[me].last > cpus[me].longest)
-		cpus[me].longest = begin - cpus[me].last;
+	if (begin - cpus[me].last > cpus[me].longest) cpus[me].longest = begin - cpus[me].last;
 	while (now - begin < hold) {
 		before = now;
 		now = uk_ticks();
@@ -35,8 +34,7 @@ static void on_timer(void *arg)
 	cpus[me].preempted = cpus[me].preempted + (hole > uk_tick_hz() / 1000000 * 400);
 	cpus[me].last = now;
 	cpus[me].fired = cpus[me].fired + 1;
-	if (cpus[me].fired < fires)
-		uk_timer_start(timer, 1000, false, on_timer, NULL);
+	if (cpus[me].fired < fires) uk_timer_start(timer, 1000, false, on_timer, NULL);
 }
 
 static void run(void *arg)
@@ -62,8 +60,7 @@ int main(int argc, char **argv)
 	fires = (unsigned)uk_arg_u64(argc, argv, "fires", 30);
 	hold = uk_arg_u64(argc, argv, "hold_us", 5000) * uk_tick_hz() / 1000000;
 	timer = uk_arg_flag(argc, argv, "timer=phys") ? UK_TIMER_PHYS : UK_TIMER_VIRT;
-	for (unsigned cpu = 1; cpu < uk_machine()->nr_cpus; cpu++)
-		uk_cpu_start(cpu, run, NULL);
+	for (unsigned cpu = 1; cpu < uk_machine()->nr_cpus; cpu++) uk_cpu_start(cpu, run, NULL);
 	run(NULL);
 	for (unsigned cpu = 0; cpu < uk_machine()->nr_cpus; cpu++) {
 		printf("sharedtimer: cpu %u: %u handlers, preempted in %u, at most %lu us apart\n",

@@ -100,8 +100,7 @@ static void hidden(void)
 	}
 	wrong += is_defined(ENC(3, 0, 9, 14, 1)) + is_defined(ENC(3, 0, 9, 14, 2));
 	for (unsigned crm = 8; crm < 16; crm++)
-		for (unsigned op2 = 0; op2 < 8; op2++)
-			wrong += is_defined(ENC(3, 3, 14, crm, op2));
+		for (unsigned op2 = 0; op2 < 8; op2++) wrong += is_defined(ENC(3, 3, 14, crm, op2));
 	tg_eq(wrong, 0, "PMU registers are undefined");
 	wrong = 0;
 	for (unsigned crn = 11; crn < 16; crn += 4) {
@@ -263,8 +262,7 @@ int main(void)
 	gic_registers();
 	debug();
 	above();
-	if (uk_machine()->on_atoll)
-		hidden();
+	if (uk_machine()->on_atoll) hidden();
 	sweep();
 	return tg_end();
 }

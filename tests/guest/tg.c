@@ -28,8 +28,7 @@ static bool on_fault(struct uk_regs *regs)
 	struct tg_fault *f = &catch[cpu].fault;
 	unsigned ec = (unsigned)(regs->esr >> 26 & 63);
 
-	if (!catch[cpu].armed)
-		return false;
+	if (!catch[cpu].armed) return false;
 	f->count++;
 	f->esr = regs->esr;
 	f->far = regs->far;
@@ -55,8 +54,7 @@ bool tg_check(bool ok, const char *what)
 
 bool tg_eq(uint64_t got, uint64_t expected, const char *what)
 {
-	if (got == expected)
-		return tg_check(true, what);
+	if (got == expected) return tg_check(true, what);
 	checks++;
 	failed++;
 	printf("%s: %s ... FAIL (0x%" PRIx64 ", expected 0x%" PRIx64 ")\n", prog, what, got,
@@ -77,8 +75,7 @@ bool tg_until(bool (*fn)(void *), void *arg, uint64_t us)
 	uint64_t end = uk_ticks() + us_to_ticks(us);
 
 	while (!fn(arg)) {
-		if (uk_ticks() > end)
-			return fn(arg);
+		if (uk_ticks() > end) return fn(arg);
 		uk_cpu_relax();
 	}
 	return true;
@@ -89,8 +86,7 @@ bool tg_until_u32(const volatile uint32_t *p, uint32_t at_least, uint64_t us)
 	uint64_t end = uk_ticks() + us_to_ticks(us);
 
 	while (__atomic_load_n(p, __ATOMIC_ACQUIRE) < at_least) {
-		if (uk_ticks() > end)
-			return __atomic_load_n(p, __ATOMIC_ACQUIRE) >= at_least;
+		if (uk_ticks() > end) return __atomic_load_n(p, __ATOMIC_ACQUIRE) >= at_least;
 		uk_cpu_relax();
 	}
 	return true;
@@ -100,8 +96,7 @@ void tg_spin_us(uint64_t us)
 {
 	uint64_t end = uk_ticks() + us_to_ticks(us);
 
-	while (uk_ticks() < end)
-		uk_cpu_relax();
+	while (uk_ticks() < end) uk_cpu_relax();
 }
 
 void tg_fault_arm(void)

@@ -50,10 +50,8 @@ uint64_t g_redist(unsigned cpu)
 	for (uint64_t r = uk_machine()->gicr_base;; r += GICR_STRIDE) {
 		uint64_t typer = mmio_read64(r + GICR_TYPER);
 
-		if (typer >> 32 == aff)
-			return r;
-		if (typer & GICR_TYPER_LAST)
-			uk_crash("no redistributor for this CPU");
+		if (typer >> 32 == aff) return r;
+		if (typer & GICR_TYPER_LAST) uk_crash("no redistributor for this CPU");
 	}
 }
 
@@ -94,8 +92,7 @@ void g_disable(unsigned intid)
 		uint64_t reg = intid < 32 ? rdist[uk_cpu_id()] : g_dist() + GICD_CTLR;
 		uint32_t bit = intid < 32 ? 1u << 3 : 1u << 31;
 
-		while (mmio_read32(reg) & bit)
-			uk_cpu_relax();
+		while (mmio_read32(reg) & bit) uk_cpu_relax();
 	}
 }
 
@@ -138,8 +135,7 @@ unsigned g_ack(uint32_t *iar)
 	} else {
 		val = mmio_read32(gicc() + GICC_IAR);
 	}
-	if (iar)
-		*iar = val;
+	if (iar) *iar = val;
 	return g_is_v3() ? val : val & 0x3ff;
 }
 

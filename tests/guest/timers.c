@@ -77,8 +77,7 @@ static bool stays_idle(uint64_t us)
 	uint64_t end = count() + ticks(us);
 
 	while (count() < end)
-		if (g_pending(intid))
-			return false;
+		if (g_pending(intid)) return false;
 	return true;
 }
 
@@ -185,8 +184,7 @@ static void one_shot(void)
 	set_cval(due);
 	set_ctl(CTL_ENABLE);
 	/* Read in this order: a vCPU that waits for its CPU may find both true. */
-	if (g_pending(intid))
-		check(count() >= due, "not pending before it is due");
+	if (g_pending(intid)) check(count() >= due, "not pending before it is due");
 	check(pends(true), "pending when due");
 	check(count() >= due, "and not before");
 	check_eq(ctl(), CTL_ENABLE | CTL_ISTATUS, "ISTATUS when due");

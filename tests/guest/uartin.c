@@ -18,8 +18,7 @@ int main(void)
 	printf("uartin: ready\n");
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = 0;
-		if (strcmp(line, "end") == 0)
-			break;
+		if (strcmp(line, "end") == 0) break;
 		n++;
 		total += strlen(line);
 		printf("uartin: line %u has %zu: %s\n", n, strlen(line), line);

@@ -53,8 +53,7 @@ static void already_pending(void)
 
 	g_enable(1);
 	g_sgi_self(1);
-	for (unsigned i = 0; i < 100; i++)
-		__asm__ volatile("dsb sy\n\twfi" : : : "memory");
+	for (unsigned i = 0; i < 100; i++) __asm__ volatile("dsb sy\n\twfi" : : : "memory");
 	tg_check(uk_ticks() - begin < ticks(5000000), "WFI with an interrupt pending goes on");
 	tg_eq(g_ack(&iar), 1, "which is still there");
 	g_eoi(iar);
@@ -88,8 +87,7 @@ static void waits_wfi(void *arg)
 		uint32_t iar;
 
 		__atomic_store_n(&asleep, n, __ATOMIC_RELEASE);
-		while (g_ack(&iar) != 2)
-			__asm__ volatile("dsb sy\n\twfi" : : : "memory");
+		while (g_ack(&iar) != 2) __asm__ volatile("dsb sy\n\twfi" : : : "memory");
 		g_eoi(iar);
 		__atomic_store_n(&woken, n, __ATOMIC_RELEASE);
 	}
@@ -104,8 +102,7 @@ static void pairs(bool wfe)
 	uk_cpu_start(1, wfe ? waits_wfe : waits_wfi, NULL);
 	for (uint32_t n = 1; n <= 100 && lost == 0; n++) {
 		lost += !tg_until_u32(&asleep, n, 5000000);
-		if (n % 10 == 0)
-			tg_spin_us(3000); /* it really sleeps */
+		if (n % 10 == 0) tg_spin_us(3000); /* it really sleeps */
 		if (wfe) {
 			__atomic_store_n(&word, n, __ATOMIC_RELEASE);
 			__asm__ volatile("dsb ishst\n\tsev" : : : "memory");
@@ -115,8 +112,7 @@ static void pairs(bool wfe)
 		lost += !tg_until_u32(&woken, n, 5000000);
 	}
 	tg_eq(lost, 0, wfe ? "WFE on CPU 1 ends by SEV, 100 times" : "WFI on CPU 1 ends by SGI");
-	while (lost == 0 && !uk_cpu_is_off(1))
-		uk_cpu_relax();
+	while (lost == 0 && !uk_cpu_is_off(1)) uk_cpu_relax();
 }
 
 int main(void)

@@ -77,6 +77,9 @@ def test_shell_verbs(cfg, boot):
              vm('spare', 'act.elf', memory=4096, autostart=0))
     machine = boot(nodes, append='', when_idle='wait')
     machine.expect(r'\] done: exit\(5\)')
+    for name in ('web', 'ctl'):  # their prompts come between the lines of a verb otherwise
+        while not re.search(rf'^\[{name}\] > ', machine.text, re.M):
+            machine.expect(r'> ')
     machine.send(ESC + 'h')
     machine.expect(SHELL)
     verb(machine, 'list', r' id name +state +vCPUs +memory +CPU time +last stop\n'

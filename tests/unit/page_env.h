@@ -15,8 +15,7 @@ static inline struct frame look_up(pa_t p)
 
 	spin_lock(&page_lock);
 	e = leaf_of(pa_raw(p) / PAGE_SIZE);
-	if (e != NULL)
-		copy = *e;
+	if (e != NULL) copy = *e;
 	spin_unlock(&page_lock);
 	return copy;
 }

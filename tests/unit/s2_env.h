@@ -32,15 +32,13 @@ static enum hyp_err env_alloc(unsigned order, pa_t *out)
 {
 	unsigned n = 1u << order;
 
-	if (env_fail_after == 0)
-		return HYP_ENOMEM;
+	if (env_fail_after == 0) return HYP_ENOMEM;
 	env_fail_after -= env_fail_after > 0;
 	env_max_order = MAX(env_max_order, order);
 	for (unsigned i = 0; i < ENV_PAGES; i += n) {
 		bool used = false;
 
-		for (unsigned k = 0; k < n; k++)
-			used = used || env_used[i + k] != 0;
+		for (unsigned k = 0; k < n; k++) used = used || env_used[i + k] != 0;
 		if (!used) {
 			memset(&env_used[i], 1, n);
 			env_live += n;

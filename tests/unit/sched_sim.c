@@ -92,8 +92,7 @@ void arch_cpu_idle(void)
 	unsigned id = this_pcpu()->id;
 
 	MUST(!this_pcpu()->cur);
-	while (!pending(id))
-		wait_event(fake_cnthp[id]);
+	while (!pending(id)) wait_event(fake_cnthp[id]);
 }
 
 void irq_handle(void)
@@ -101,8 +100,7 @@ void irq_handle(void)
 	unsigned id = this_pcpu()->id;
 	struct cpu *c = &cpus[id];
 
-	if (!pending(id))
-		return;
+	if (!pending(id)) return;
 	sim_irqs[id]++;
 	fake_sgi[id] = false;
 	if (c->call) {
@@ -111,8 +109,7 @@ void irq_handle(void)
 		c->call = NULL;
 		fn(c->arg);
 	}
-	if (fake_cnthp[id] <= fake_now)
-		deadline_irq();
+	if (fake_cnthp[id] <= fake_now) deadline_irq();
 }
 
 void sim_spend(uint64_t ticks)
@@ -120,8 +117,7 @@ void sim_spend(uint64_t ticks)
 	uint64_t end = fake_now + ticks;
 
 	cpus[this_pcpu()->id].masked = true;
-	while (fake_now < end)
-		wait_event(end);
+	while (fake_now < end) wait_event(end);
 	cpus[this_pcpu()->id].masked = false;
 }
 
@@ -145,8 +141,7 @@ static void exit_slow(struct pcpu *p)
 				p->loaded = NULL;
 				sched_saved(old);
 			}
-			if (!next)
-				continue;
+			if (!next) continue;
 			MUST(next->loaded_on == -1 && next->cpu == p->id);
 			MUST((next->affinity & BIT(p->id)) != 0);
 			p->loaded = next;
@@ -157,8 +152,7 @@ static void exit_slow(struct pcpu *p)
 		}
 		if (load_relaxed(&next->work) & VCPU_WORK_VGIC)
 			atomic_fetch_and_full(&next->work, ~VCPU_WORK_VGIC);
-		if (p->work == 0 && next->work == 0)
-			return;
+		if (p->work == 0 && next->work == 0) return;
 	}
 }
 
@@ -198,15 +192,12 @@ static void *cpu_main(void *arg)
 		}
 		c->guest = g;
 		c->since = fake_now;
-		if (!pending(id))
-			wait_event(MIN(fake_cnthp[id], fake_now + g->left));
+		if (!pending(id)) wait_event(MIN(fake_cnthp[id], fake_now + g->left));
 		settle(c);
 		c->guest = NULL;
 		irq_handle();
-		if (g->left == 0)
-			guest_done(g);
-		if (load_relaxed(&p->work) || load_relaxed(&g->v.work))
-			exit_slow(p);
+		if (g->left == 0) guest_done(g);
+		if (load_relaxed(&p->work) || load_relaxed(&g->v.work)) exit_slow(p);
 	}
 	return NULL;
 }
@@ -215,8 +206,7 @@ static void give(unsigned id)
 {
 	running = (int)id;
 	pthread_cond_signal(&cpus[id].go);
-	while (running != -1)
-		pthread_cond_wait(&back, &baton);
+	while (running != -1) pthread_cond_wait(&back, &baton);
 	fake_pcpu = &pcpus[0];
 }
 
@@ -230,14 +220,12 @@ void sim_until(uint64_t when)
 				best = i;
 				break;
 			}
-			if (best == MAX_PCPUS || cpus[i].wake_at < cpus[best].wake_at)
-				best = i;
+			if (best == MAX_PCPUS || cpus[i].wake_at < cpus[best].wake_at) best = i;
 		}
 		if (!takes(best) && cpus[best].wake_at > fake_now) {
 			if (cpus[best].wake_at > when) {
 				fake_now = when;
-				for (unsigned i = 0; i < nr_pcpus; i++)
-					settle(&cpus[i]);
+				for (unsigned i = 0; i < nr_pcpus; i++) settle(&cpus[i]);
 				return;
 			}
 			fake_now = cpus[best].wake_at;
@@ -253,25 +241,21 @@ void sim_on(unsigned cpu, void (*fn)(void *arg), void *arg)
 	cpus[cpu].arg = arg;
 	cpus[cpu].call = fn;
 	sim_for(0);
-	while (cpus[cpu].call)
-		sim_for(SIM_US); /* it is busy in EL2 */
+	while (cpus[cpu].call) sim_for(SIM_US); /* it is busy in EL2 */
 }
 
 static void halt(void)
 {
 	quit = true;
 	on = false;
-	for (unsigned i = 0; i < nr_pcpus; i++)
-		pthread_cond_signal(&cpus[i].go);
+	for (unsigned i = 0; i < nr_pcpus; i++) pthread_cond_signal(&cpus[i].go);
 	pthread_mutex_unlock(&baton);
-	for (unsigned i = 0; i < nr_pcpus; i++)
-		pthread_join(cpus[i].thread, NULL);
+	for (unsigned i = 0; i < nr_pcpus; i++) pthread_join(cpus[i].thread, NULL);
 }
 
 void sim_start(unsigned n)
 {
-	if (on)
-		halt(); /* the last test failed in the middle */
+	if (on) halt(); /* the last test failed in the middle */
 	fake_reset();
 	fake_log_on(false);
 	fake_timer_reset();
@@ -297,8 +281,7 @@ void sim_start(unsigned n)
 		cpus[i].wake_at = TIMER_NEVER;
 		running = (int)i;
 		MUST(pthread_create(&cpus[i].thread, NULL, cpu_main, (void *)(uintptr_t)i) == 0);
-		while (running != -1)
-			pthread_cond_wait(&back, &baton);
+		while (running != -1) pthread_cond_wait(&back, &baton);
 	}
 	fake_pcpu = &pcpus[0];
 	sim_for(0);
@@ -312,8 +295,7 @@ void sim_end(void)
 		int32_t on = g->v.loaded_on;
 
 		fake_pcpu = &pcpus[0];
-		if (g->v.state != VCPU_RUNNING)
-			MUST(sched_run_ticks(&g->v) == g->ran);
+		if (g->v.state != VCPU_RUNNING) MUST(sched_run_ticks(&g->v) == g->ran);
 		MUST((on >= 0 ? cpus[on].regs : g->regs) == g->ran);
 	}
 	halt();
@@ -333,8 +315,7 @@ static struct sim_guest *add(struct vm_config cfg)
 
 	MUST(nr_guests < MAX_GUESTS);
 	g->cfg = cfg;
-	if (g->cfg.affinity == 0)
-		g->cfg.affinity = UINT64_MAX;
+	if (g->cfg.affinity == 0) g->cfg.affinity = UINT64_MAX;
 	g->vm.cfg = &g->cfg;
 	g->vm.nr_vcpus = 1;
 	g->vm.vcpus[0] = &g->v;

@@ -20,8 +20,7 @@ static const char *want_op;
 
 uint64_t fake_sysreg_read(const char *name)
 {
-	if (strcmp(name, "CTR_EL0") == 0)
-		return ctr;
+	if (strcmp(name, "CTR_EL0") == 0) return ctr;
 	assert_string_equal(name, "DCZID_EL0");
 	return dczid;
 }
@@ -44,8 +43,7 @@ void fake_dc(const char *op, uint64_t addr)
 	next_line += line_step;
 	nr_lines++;
 	assert_int_equal(fake_log_count(), 0); /* no barrier yet */
-	if (strcmp(op, "zva") == 0)
-		memset((void *)(uintptr_t)addr, 0, line_step);
+	if (strcmp(op, "zva") == 0) memset((void *)(uintptr_t)addr, 0, line_step);
 }
 
 static void check(const char *op, uint64_t start, uint64_t size, uint64_t first, uint64_t lines)
@@ -163,8 +161,7 @@ static void test_icache(void **state)
 	(void)state;
 	fake_reset();
 	arch_icache_inval_all();
-	for (unsigned i = 0; i < 4; i++)
-		assert_string_equal(fake_log_at(i), want[i]);
+	for (unsigned i = 0; i < 4; i++) assert_string_equal(fake_log_at(i), want[i]);
 	assert_int_equal(fake_log_count(), 4);
 }
 

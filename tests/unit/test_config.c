@@ -267,10 +267,8 @@ static void test_unsound(void **state)
 
 	(void)state;
 	begin();
-	for (int i = 0; i < 14; i++)
-		fdt_begin_node(blob, "deep");
-	for (int i = 0; i < 14; i++)
-		fdt_end_node(blob);
+	for (int i = 0; i < 14; i++) fdt_begin_node(blob, "deep");
+	for (int i = 0; i < 14; i++) fdt_end_node(blob);
 	end();
 	assert_int_equal(fit_check_tree(blob, sizeof(blob), &why), HYP_EINVAL);
 	assert_string_equal(why, "has too many levels or roots");
@@ -307,8 +305,7 @@ static void test_random(void **state)
 		for (int n = 1 + rand() % 4; n > 0; n--)
 			copy[(uint32_t)rand() % size] = (uint8_t)(rand() % 4 ? rand() : 0xff);
 		setup(NULL);
-		if (config_parse(copy, size, 3, 4, &m) != HYP_OK)
-			continue;
+		if (config_parse(copy, size, 3, 4, &m) != HYP_OK) continue;
 		for (unsigned i = 0; i < m.nr_vms; i++) {
 			const struct vm_config *c = &m.vm[i];
 

@@ -74,8 +74,7 @@ static enum hyp_err parse(void *blob)
 static void assert_refused(const char *dts, const char *word)
 {
 	assert_int_equal(parse(tree(dts)), HYP_EINVAL);
-	if (strstr(why, word) == NULL)
-		fail_msg("\"%s\" does not say \"%s\"", why, word);
+	if (strstr(why, word) == NULL) fail_msg("\"%s\" does not say \"%s\"", why, word);
 }
 
 static void assert_range(struct host_range r, uint64_t base, uint64_t size)

@@ -45,11 +45,9 @@ static void fake_init(uint64_t base, uint32_t hz, uint32_t shift)
 static bool fake_tx_ready(uint64_t base)
 {
 	(void)base;
-	if (uart.fifo < uart.depth)
-		return true;
+	if (uart.fifo < uart.depth) return true;
 	/* Who polls makes time pass: a byte every few polls. */
-	if (!uart.dead && ++uart.polls % 4 == 0)
-		uart_drain(1);
+	if (!uart.dead && ++uart.polls % 4 == 0) uart_drain(1);
 	return false;
 }
 
@@ -70,16 +68,14 @@ static void fake_tx(uint64_t base, uint8_t c)
 static bool fake_tx_idle(uint64_t base)
 {
 	(void)base;
-	if (!uart.dead)
-		uart_drain(1);
+	if (!uart.dead) uart_drain(1);
 	return uart.fifo == 0;
 }
 
 static bool fake_rx(uint64_t base, uint8_t *c)
 {
 	(void)base;
-	if (uart.in_head == uart.in_tail)
-		return false;
+	if (uart.in_head == uart.in_tail) return false;
 	*c = uart.in[uart.in_tail++ % sizeof(uart.in)];
 	return true;
 }
@@ -147,8 +143,7 @@ static void on_input(struct console_port *p)
 
 	assert_int_equal(fake_locks_held(), 0);
 	inputs[port_nr(p)]++;
-	while (console_port_getc(p, &c))
-		typed[port_nr(p)][typed_len[port_nr(p)]++] = (char)c;
+	while (console_port_getc(p, &c)) typed[port_nr(p)][typed_len[port_nr(p)]++] = (char)c;
 }
 
 static void on_shell(uint8_t c)
@@ -218,8 +213,7 @@ static int teardown(void **state)
 	uart.dead = false;
 	uart.byte_us = 0;
 	uart.fifo = 0;
-	for (unsigned i = 0; i < NR; i++)
-		console_port_remove(&ports[i]);
+	for (unsigned i = 0; i < NR; i++) console_port_remove(&ports[i]);
 	console_flush();
 	pass(100000);
 	free(uart.out);
@@ -245,8 +239,7 @@ static void own(const char *s)
 
 static void type(const char *s, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		uart.in[uart.in_head++ % sizeof(uart.in)] = (uint8_t)s[i];
+	for (size_t i = 0; i < n; i++) uart.in[uart.in_head++ % sizeof(uart.in)] = (uint8_t)s[i];
 	service();
 }
 
@@ -374,8 +367,7 @@ static void test_long_line_is_not_mixed(void **state)
 	(void)state;
 	for (unsigned i = 0; i < n; i++) {
 		put(0, "x");
-		if (i % 100 == 0)
-			put(1, "y\n");
+		if (i % 100 == 0) put(1, "y\n");
 	}
 	put(0, "\n");
 	pass(30000);
@@ -385,8 +377,7 @@ static void test_long_line_is_not_mixed(void **state)
 	assert_non_null(start);
 	assert_int_equal(strspn(start + 4, "x"), n);
 	assert_memory_equal(start + 4 + n, "\r\n", 2);
-	for (char *p = uart.out; (p = strstr(p, "[b] y\r\n")) != NULL; p++)
-		prefixes++;
+	for (char *p = uart.out; (p = strstr(p, "[b] y\r\n")) != NULL; p++) prefixes++;
 	assert_int_equal(prefixes, n / 100 + 1);
 }
 
@@ -403,10 +394,8 @@ static void test_endless_line_is_broken(void **state)
 	for (unsigned ms = 0; ms < 3000; ms += 10) {
 		put(1, "z");
 		pass(10000);
-		if (ms == 100)
-			put(0, "waits\n");
-		if (ms < 1900)
-			assert_null(strstr(uart.out, "waits"));
+		if (ms == 100) put(0, "waits\n");
+		if (ms < 1900) assert_null(strstr(uart.out, "waits"));
 	}
 	assert_non_null(strstr(uart.out, "\r\n[a] waits\r\n"));
 }
@@ -417,8 +406,7 @@ static void test_full_ring_holds(void **state)
 
 	(void)state;
 	uart.byte_us = 87; /* 115200 baud */
-	while (console_port_putc(&ports[0], n % 64 == 63 ? '\n' : 'a'))
-		n++;
+	while (console_port_putc(&ports[0], n % 64 == 63 ? '\n' : 'a')) n++;
 	assert_true(n >= CONSOLE_TX_SIZE);
 	assert_true(ports[0].waiting);
 	assert_false(console_port_putc(&ports[0], '!'));
@@ -448,8 +436,7 @@ static void test_own_output_leaves_room_to_the_interrupt(void **state)
 	 * locks and so cannot wake anybody, must not use it up. */
 	uart.byte_us = 0;
 	uart.fifo = 0;
-	for (unsigned i = 0; i < 100; i++)
-		console_write("log\n", 4);
+	for (unsigned i = 0; i < 100; i++) console_write("log\n", 4);
 	assert_int_equal(rooms[0], 0);
 	step();
 	assert_int_equal(rooms[0], 1);
@@ -468,8 +455,7 @@ static void test_own_output_waits_when_full(void **state)
 	for (unsigned i = 0; i < 1000; i++) /* 100 KB through 16 KiB, no interrupt comes */
 		console_write(line, 100);
 	pass(3000000);
-	for (char *p = uart.out; (p = strstr(p, "l\r\n")) != NULL; p++)
-		lines++;
+	for (char *p = uart.out; (p = strstr(p, "l\r\n")) != NULL; p++) lines++;
 	assert_int_equal(lines, 1000);
 }
 
@@ -550,8 +536,7 @@ static void test_typed_ahead(void **state)
 	console_set_up(&deaf);
 	memset(text, 't', sizeof(text));
 	type(text, sizeof(text));
-	while (console_port_getc(&ports[2], &c))
-		n += c == 't';
+	while (console_port_getc(&ports[2], &c)) n += c == 't';
 	assert_int_equal(n, CONSOLE_RX_SIZE);
 	assert_int_equal(ports[2].rx_dropped, 10);
 	console_set_up(&up);
@@ -648,8 +633,7 @@ static void random_text(struct writer *w)
 		}
 		/* No line is empty: see check_demux(). */
 		w->text[w->len++] = ';';
-		if (rand() % 2 != 0)
-			w->text[w->len++] = '\r';
+		if (rand() % 2 != 0) w->text[w->len++] = '\r';
 		w->text[w->len++] = '\n';
 	}
 }
@@ -659,8 +643,7 @@ static void writer_step(struct writer *w, unsigned g)
 	unsigned n = 1 + (unsigned)rand() % 40;
 
 	if (w->held) {
-		if (rooms[g] == 0)
-			return;
+		if (rooms[g] == 0) return;
 		w->held = false;
 	}
 	for (; n != 0 && w->at < w->len; n--) {
@@ -745,8 +728,7 @@ static void random_round(unsigned seed)
 
 	srand(seed);
 	memset(w, 0, sizeof(w));
-	for (unsigned g = 0; g < NR; g++)
-		random_text(&w[g]);
+	for (unsigned g = 0; g < NR; g++) random_text(&w[g]);
 	uart.byte_us = seed % 3 == 0 ? 0 : seed % 3 == 1 ? 10 : 87;
 	while (more) {
 		unsigned g = (unsigned)rand() % NR;
@@ -757,11 +739,9 @@ static void random_round(unsigned seed)
 			own_lines++;
 		}
 		step();
-		if (rand() % 4 == 0)
-			pass((uint64_t)rand() % (rand() % 20 == 0 ? 150000 : 300));
+		if (rand() % 4 == 0) pass((uint64_t)rand() % (rand() % 20 == 0 ? 150000 : 300));
 		more = false;
-		for (g = 0; g < NR; g++)
-			more = more || w[g].at < w[g].len;
+		for (g = 0; g < NR; g++) more = more || w[g].at < w[g].len;
 	}
 	pass(2000000);
 	assert_false(uart.irq);
@@ -779,8 +759,7 @@ static void random_round(unsigned seed)
 static void test_random(void **state)
 {
 	(void)state;
-	for (unsigned seed = 1; seed <= 12; seed++)
-		random_round(seed);
+	for (unsigned seed = 1; seed <= 12; seed++) random_round(seed);
 }
 
 int main(void)

@@ -33,8 +33,7 @@ static void fire(struct deadline *d, uint64_t now)
 	assert_false(d->cpu >= 0);
 	it->fired++;
 	order[nr_fired++ % 1024] = it;
-	if (it->again)
-		deadline_set(d, now + it->again);
+	if (it->again) deadline_set(d, now + it->again);
 }
 
 static const struct deadline_ops ops = {fire};
@@ -148,8 +147,7 @@ static void test_bound(void **state)
 	deadline_irq();
 	assert_int_equal(nr_fired, 200);
 	assert_int_equal(fake_cnthp[0], TIMER_NEVER);
-	for (unsigned i = 0; i < 200; i++)
-		assert_ptr_equal(order[i], &many[199 - i]);
+	for (unsigned i = 0; i < 200; i++) assert_ptr_equal(order[i], &many[199 - i]);
 	deadline_init(&again.d, &ops);
 	deadline_set(&again.d, 1);
 	deadline_irq();
@@ -215,8 +213,7 @@ static void test_random(void **state)
 			fake_now += (seed >> 4) % 300;
 			for (unsigned c = 0; c < 4; c++) {
 				on_cpu(c);
-				if (fake_cnthp[c] <= fake_now)
-					deadline_irq();
+				if (fake_cnthp[c] <= fake_now) deadline_irq();
 			}
 			for (unsigned k = 0; k < N; k++) {
 				if (model[k] <= fake_now) {

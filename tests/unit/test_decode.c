@@ -58,8 +58,7 @@ static void test_forms(void **state)
 		unsigned f = good[i].flags;
 
 		memset(&d, 0xff, sizeof(d));
-		if (!decode_ldst(good[i].insn, &d))
-			fail_msg("not decoded: %s", good[i].text);
+		if (!decode_ldst(good[i].insn, &d)) fail_msg("not decoded: %s", good[i].text);
 		if (d.load != !!(f & LD) || d.sign != !!(f & SIGN) || d.wide != !!(f & WIDE) ||
 		    d.pair != !!(f & PAIR) || d.writeback != !!(f & (PRE | POST)) ||
 		    d.post != !!(f & POST) || d.size != good[i].size || d.rt != good[i].rt ||
@@ -118,8 +117,7 @@ static void test_refused(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct ldst d = {.rt = 77};
 
-		if (decode_ldst(bad[i].insn, &d))
-			fail_msg("decoded: %s", bad[i].text);
+		if (decode_ldst(bad[i].insn, &d)) fail_msg("decoded: %s", bad[i].text);
 		assert_int_equal(d.rt, 77);
 	}
 }

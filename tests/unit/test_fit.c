@@ -182,8 +182,7 @@ static void test_flips(void **state)
 	for (uint32_t i = 0; i < tree * 9; i++) {
 		memcpy(b, mem + UIMAGE, fit_size);
 		b[i / 9] ^= (uint8_t)(i % 9 == 8 ? 0xff : 1 << i % 9);
-		if (fit_open(b, fit_size, &fit, &why) != HYP_OK)
-			continue;
+		if (fit_open(b, fit_size, &fit, &why) != HYP_OK) continue;
 		for (unsigned k = 0; k < ARRAY_SIZE(names); k++) {
 			if (fit_find(&fit, names[k], &image) == HYP_OK) {
 				assert_true(image.data >= b &&
@@ -244,11 +243,9 @@ static void check_sha(const char *text, unsigned times, const char *hex)
 	struct sha256 s;
 
 	sha256_init(&s);
-	while (times-- > 0)
-		sha256_update(&s, text, strlen(text));
+	while (times-- > 0) sha256_update(&s, text, strlen(text));
 	sha256_final(&s, sum);
-	for (unsigned i = 0; i < SHA256_SIZE; i++)
-		sprintf(out + 2 * i, "%02x", sum[i]);
+	for (unsigned i = 0; i < SHA256_SIZE; i++) sprintf(out + 2 * i, "%02x", sum[i]);
 	assert_string_equal(out, hex);
 }
 

@@ -80,8 +80,7 @@ static void has_cells(const char *path, const char *name, const uint32_t *v, siz
 {
 	fdt32_t be[16];
 
-	for (size_t i = 0; i < n; i++)
-		be[i] = cpu_to_fdt32(v[i]);
+	for (size_t i = 0; i < n; i++) be[i] = cpu_to_fdt32(v[i]);
 	has(path, name, be, n * 4);
 }
 #define cells(path, name, ...)                                                                     \
@@ -201,8 +200,7 @@ static struct fit_image make_overlay(const char *path, size_t n)
 	fdt_finish_reservemap(b);
 	fdt_begin_node(b, "");
 	fdt_begin_node(b, "fragment@0");
-	if (path)
-		fdt_property_string(b, "target-path", path);
+	if (path) fdt_property_string(b, "target-path", path);
 	fdt_begin_node(b, "__overlay__");
 	fdt_property(b, "added", filler, (int)n);
 	fdt_end_node(b);

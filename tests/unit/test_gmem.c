@@ -30,8 +30,7 @@ static int setup(void **state)
 	assert_int_equal(s2_map(&s, ipa(BIT(40) - 0x1000), pa(RAM + 0x5000), PAGE_SIZE, S2_RWX),
 	                 HYP_OK);
 	s2_commit(&s);
-	for (unsigned i = 0; i < 6; i++)
-		memset(host_page(i), 0x10 + (int)i, PAGE_SIZE);
+	for (unsigned i = 0; i < 6; i++) memset(host_page(i), 0x10 + (int)i, PAGE_SIZE);
 	return 0;
 }
 

@@ -51,12 +51,10 @@ void vm_crash(struct vm *of, const struct crash_info *c)
 static uint64_t call(uint64_t fn, uint32_t *changed)
 {
 	*changed = 0;
-	for (unsigned i = 0; i < 31; i++)
-		vcpu.arch.x[i] = 1000 + i;
+	for (unsigned i = 0; i < 31; i++) vcpu.arch.x[i] = 1000 + i;
 	vcpu.arch.x[0] = fn;
 	hvc_call(&vcpu);
-	for (unsigned i = 1; i < 31; i++)
-		*changed |= vcpu.arch.x[i] != 1000 + i ? BIT32(i) : 0;
+	for (unsigned i = 1; i < 31; i++) *changed |= vcpu.arch.x[i] != 1000 + i ? BIT32(i) : 0;
 	return vcpu.arch.x[0];
 }
 

@@ -197,8 +197,7 @@ static void test_one_cpu(void **state)
 	sim_start(4);
 	overlaps = 0;
 	memset(w, 0, sizeof(w));
-	for (unsigned i = 0; i < 6; i++)
-		job_init(&w[i].j, &ops, NULL, 50 * (i + 1));
+	for (unsigned i = 0; i < 6; i++) job_init(&w[i].j, &ops, NULL, 50 * (i + 1));
 	for (unsigned i = 0; i < 6; i++)
 		sim_boot(sim_fair(100, 0), (i + 1) * 300 * SIM_US, i * 70 * SIM_US);
 	for (unsigned i = 0; i < 4000; i++) {

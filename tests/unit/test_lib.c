@@ -33,8 +33,7 @@ static void fill(void)
 
 static void check(const uint8_t *got)
 {
-	for (unsigned i = 0; i < N; i++)
-		assert_int_equal(got[i], want[i]);
+	for (unsigned i = 0; i < N; i++) assert_int_equal(got[i], want[i]);
 }
 
 static void test_memcpy(void **state)
@@ -44,8 +43,7 @@ static void test_memcpy(void **state)
 		for (unsigned from = 0; from < 17; from++) {
 			for (unsigned n = 0; n < 90; n++) {
 				fill();
-				for (unsigned i = 0; i < n; i++)
-					want[to + i] = b[from + i];
+				for (unsigned i = 0; i < n; i++) want[to + i] = b[from + i];
 				assert_ptr_equal(memcpy(a + to, b + from, n), a + to);
 				check(a);
 			}
@@ -60,8 +58,7 @@ static void test_memmove(void **state)
 		for (unsigned from = 0; from < 60; from++) {
 			for (unsigned n = 0; n < 90; n += 7) {
 				fill();
-				for (unsigned i = 0; i < n; i++)
-					want[to + i] = a[from + i];
+				for (unsigned i = 0; i < n; i++) want[to + i] = a[from + i];
 				assert_ptr_equal(memmove(a + to, a + from, n), a + to);
 				check(a);
 			}
@@ -75,8 +72,7 @@ static void test_memset(void **state)
 	for (unsigned to = 0; to < 17; to++) {
 		for (unsigned n = 0; n < 90; n++) {
 			fill();
-			for (unsigned i = 0; i < n; i++)
-				want[to + i] = 0xa5;
+			for (unsigned i = 0; i < n; i++) want[to + i] = 0xa5;
 			assert_ptr_equal(memset(a + to, 0x1a5, n), a + to);
 			check(a);
 		}

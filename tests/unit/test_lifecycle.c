@@ -44,17 +44,14 @@ enum hyp_err page_alloc(unsigned order, uint16_t owner, pa_t *out)
 {
 	unsigned n = 1u << order;
 
-	if (fail_after == 0)
-		return HYP_ENOMEM;
+	if (fail_after == 0) return HYP_ENOMEM;
 	fail_after -= fail_after > 0;
 	for (unsigned i = 0; i < PAGES; i += n) {
 		bool taken = false;
 
-		for (unsigned k = 0; k < n; k++)
-			taken = taken || frames[i + k].owner != OWNER_NONE;
+		for (unsigned k = 0; k < n; k++) taken = taken || frames[i + k].owner != OWNER_NONE;
 		if (!taken) {
-			for (unsigned k = 0; k < n; k++)
-				frames[i + k].owner = owner;
+			for (unsigned k = 0; k < n; k++) frames[i + k].owner = owner;
 			used += n;
 			*out = pa(HOST + i * PAGE_SIZE);
 			memset(pa_to_ptr(*out), 0, n * PAGE_SIZE);
@@ -91,8 +88,7 @@ static unsigned order_of(uint64_t size)
 {
 	unsigned order = 0;
 
-	while (PAGE_SIZE << order < size)
-		order++;
+	while (PAGE_SIZE << order < size) order++;
 	return order;
 }
 
@@ -108,8 +104,7 @@ void page_free_hyp(void *p, uint64_t size) { page_free(ptr_to_pa(p), order_of(si
 bool page_owned_by(pa_t p, uint64_t size, uint16_t owner)
 {
 	for (uint64_t off = 0; off < size; off += PAGE_SIZE)
-		if (frames[frame_of(pa(p.raw + off))].owner != owner)
-			return false;
+		if (frames[frame_of(pa(p.raw + off))].owner != owner) return false;
 	return true;
 }
 
@@ -129,14 +124,12 @@ enum hyp_err vgic_vm_init(struct vm *vm, unsigned version, unsigned nr_spis)
 
 void vgic_vm_fini(struct vm *vm)
 {
-	if (vm->vgic.spis)
-		page_free_hyp(vm->vgic.spis, PAGE_SIZE);
+	if (vm->vgic.spis) page_free_hyp(vm->vgic.spis, PAGE_SIZE);
 }
 
 void vgic_vm_reset(struct vm *vm)
 {
-	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		assert_true(vcpu_is_out(vm->vcpus[i]));
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) assert_true(vcpu_is_out(vm->vcpus[i]));
 }
 
 void vgic_vcpu_init(struct vcpu *v) { (void)v; }
@@ -184,8 +177,7 @@ void sched_start(struct vcpu *v)
 void vcpu_stop(struct vcpu *v)
 {
 	v->work |= VCPU_WORK_STOP;
-	if (!slow_vcpus)
-		v->work |= VCPU_WORK_OUT;
+	if (!slow_vcpus) v->work |= VCPU_WORK_OUT;
 }
 
 bool vcpu_is_out(const struct vcpu *v) { return (v->work & VCPU_WORK_OUT) != 0; }
@@ -213,11 +205,9 @@ static bool step(struct vm *vm)
 {
 	struct job *j = &vm->life->job;
 
-	if (j->state == 0)
-		return false;
+	if (j->state == 0) return false;
 	j->state = 0;
-	if (j->ops->step(j))
-		j->state = 1;
+	if (j->ops->step(j)) j->state = 1;
 	assert_int_equal(fake_locks_held(), 0);
 	return true;
 }
@@ -229,8 +219,7 @@ static void run_jobs(void)
 	for (unsigned n = 0; any; n++) {
 		assert_true(n < 10000);
 		any = false;
-		for (unsigned i = 0; i < MAX_VMS; i++)
-			any = (vms[i] && step(vms[i])) || any;
+		for (unsigned i = 0; i < MAX_VMS; i++) any = (vms[i] && step(vms[i])) || any;
 	}
 }
 
@@ -267,8 +256,7 @@ void arch_icache_inval_all(void)
 	void (*fn)(void) = at_icache;
 
 	at_icache = NULL;
-	if (fn)
-		fn();
+	if (fn) fn();
 }
 
 /* --- files --- */
@@ -280,8 +268,7 @@ static unsigned verifies;
 enum hyp_err fit_find(const struct fit *f, const char *name, struct fit_image *out)
 {
 	(void)f;
-	if (strcmp(name, "absent") == 0)
-		return HYP_ENOENT;
+	if (strcmp(name, "absent") == 0) return HYP_ENOENT;
 	*out = (struct fit_image){.data = file_data, .size = IMAGE_SIZE, .index = file_index};
 	return HYP_OK;
 }
@@ -326,8 +313,7 @@ enum hyp_err gfdt_build(const struct gfdt_input *in, void *buf, uint64_t n, uint
 	assert_true(in->machine == &machine_v1 && n >= 4096);
 	memset(buf, 0xfd, 4096);
 	*size = 4096;
-	if (fdt_why)
-		*why = fdt_why;
+	if (fdt_why) *why = fdt_why;
 	return fdt_why ? HYP_EFULL : HYP_OK;
 }
 
@@ -354,8 +340,7 @@ static int setup(void **state)
 	file_index = 1000; /* beyond what is remembered */
 	at_icache = NULL;
 	nr_pcpus = 1;
-	for (unsigned i = 0; i < IMAGE_SIZE; i++)
-		file_data[i] = (uint8_t)(i % 251 + 1);
+	for (unsigned i = 0; i < IMAGE_SIZE; i++) file_data[i] = (uint8_t)(i % 251 + 1);
 	for (unsigned i = 0; i < 4; i++) {
 		cfgs[i] = (struct vm_config){.image = "image",
 		                             .memory = MEMORY,
@@ -647,8 +632,7 @@ static void test_going_down_while_loading(void **state)
 		start(2);
 		/* The background loads again, from RAM that was used. */
 		vm_stop(vms[1], STOP_RESET, 0);
-		while (n < at && step(vms[1]))
-			n++;
+		while (n < at && step(vms[1])) n++;
 		ran_out = n < at;
 		stop_foreground();
 		run_jobs();
@@ -720,8 +704,7 @@ static void test_load_failures(void **state)
 		}
 		before = used;
 		lifecycle_start_all();
-		while (vms[1]->state != VM_RUNNING)
-			assert_true(step(vms[1]));
+		while (vms[1]->state != VM_RUNNING) assert_true(step(vms[1]));
 		verify_why = i == 0 ? "its crc32 is wrong" : NULL;
 		plan_why = i == 1 ? "does not fit" : NULL;
 		fdt_why = i == 2 ? "its overlay does not fit" : NULL;
@@ -774,8 +757,7 @@ static void test_create_failures(void **state)
 
 		fail_after = n;
 		err = lifecycle_create(&cfgs[0], &vm);
-		if (err == HYP_OK)
-			break;
+		if (err == HYP_OK) break;
 		assert_int_equal(err, HYP_ENOMEM);
 		assert_null(vms[0]);
 		assert_int_equal(used, used_at_start);

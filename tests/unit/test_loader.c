@@ -369,8 +369,7 @@ static void test_random(void **state)
 			file[rand() % 240] = (uint8_t)(rand() % 3 ? rand() : 0);
 		image.size = rand() % 8 ? 4096 : (uint64_t)(rand() % 300);
 		cfg.memory = (uint64_t)(1 + rand() % 2048) * 4096;
-		if (plan_it(rand() % 2 ? &ramdisk : NULL) != HYP_OK)
-			continue;
+		if (plan_it(rand() % 2 ? &ramdisk : NULL) != HYP_OK) continue;
 		accepted++;
 		assert_true(inside(ipa_raw(plan.entry), 4, RAM, cfg.memory));
 		assert_true(inside(ipa_raw(plan.fdt), ROOM, RAM, cfg.memory));

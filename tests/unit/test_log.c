@@ -134,8 +134,7 @@ static void test_ring(void **state)
 	unsigned first, count = 0;
 
 	(void)state;
-	for (unsigned i = 0; i < 2000; i++)
-		log_info("line %u", i);
+	for (unsigned i = 0; i < 2000; i++) log_info("line %u", i);
 	while ((n = log_read(&pos, all + len, 100)) != 0) {
 		len += n;
 		assert_true(len < sizeof(all));
@@ -161,8 +160,7 @@ static unsigned count(const char *what)
 {
 	unsigned n = 0;
 
-	for (const char *p = shown; (p = strstr(p, what)) != NULL; p++)
-		n++;
+	for (const char *p = shown; (p = strstr(p, what)) != NULL; p++) n++;
 	return n;
 }
 
@@ -173,8 +171,7 @@ static void test_guest(void **state)
 	(void)state;
 	log_guest(&vm, LOG_INFO, "below the level");
 	assert_int_equal(shown_len, 0);
-	for (unsigned i = 0; i < 100; i++)
-		log_guest(&vm, LOG_WARN, "boo %u", i);
+	for (unsigned i = 0; i < 100; i++) log_guest(&vm, LOG_WARN, "boo %u", i);
 	assert_int_equal(count("warning: uboot: boo "), 10);
 	assert_non_null(strstr(shown, "boo 9\n"));
 	/* One VM's noise is not another's silence. */
@@ -198,8 +195,7 @@ static void test_guest(void **state)
 	fake_now += 3600 * UINT64_C(1000000);
 	shown_len = 0;
 	shown[0] = '\0';
-	for (unsigned i = 0; i < 100; i++)
-		log_guest(&vm, LOG_WARN, "again");
+	for (unsigned i = 0; i < 100; i++) log_guest(&vm, LOG_WARN, "again");
 	assert_int_equal(count("uboot: again"), 10);
 }
 
@@ -210,8 +206,7 @@ static void test_guest_at_boot(void **state)
 
 	(void)state;
 	fake_now = 5;
-	for (unsigned i = 0; i < 100; i++)
-		log_guest(&vm, LOG_WARN, "boo");
+	for (unsigned i = 0; i < 100; i++) log_guest(&vm, LOG_WARN, "boo");
 	assert_int_equal(count("early: boo"), 10);
 }
 

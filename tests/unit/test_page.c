@@ -135,8 +135,7 @@ static void test_boot_is_cheap(void **state)
 		table = a;
 	assert_int_equal(table, GiB(49) - GiB(48) / 256);
 	assert_int_equal(mincore(pa_to_ptr(pa(table)), GiB(48) / 256, vec), 0);
-	for (uint64_t i = 0; i < GiB(48) / 256 / PAGE_SIZE; i++)
-		resident += vec[i] & 1;
+	for (uint64_t i = 0; i < GiB(48) / 256 / PAGE_SIZE; i++) resident += vec[i] & 1;
 	assert_true(resident < 100);
 	/* And the big blocks are there. */
 	assert_int_equal(page_alloc_best(UINT64_MAX, 1, &p, &(unsigned){0}), HYP_OK);
@@ -153,8 +152,7 @@ static void test_no_room(void **state)
 	fake_reset();
 	memset(&h, 0, sizeof(h));
 	add_bank(GiB(1), MiB(4));
-	for (unsigned i = 0; i < 32; i++)
-		add_reserved(GiB(1) + i * KiB(128) + KiB(64), PAGE_SIZE);
+	for (unsigned i = 0; i < 32; i++) add_reserved(GiB(1) + i * KiB(128) + KiB(64), PAGE_SIZE);
 	h.ram[0].size = MiB(4);
 	assert_int_equal(page_init(&h, pa(GiB(1)), pa(GiB(1) + MiB(4))), HYP_ENOMEM);
 	/* The largest bank is full, another is not. Overlapping banks count once. */
@@ -182,8 +180,7 @@ static void test_bank_edge(void **state)
 	add_bank(GiB(2), 24 * PAGE_SIZE); /* 16 + 8 */
 	add_bank(GiB(4), MiB(4));
 	assert_int_equal(page_init(&h, pa(GiB(4)), pa(GiB(4) + PAGE_SIZE)), HYP_OK);
-	while (page_alloc_best(32, 1, &p[n], &order[n]) == HYP_OK)
-		n++;
+	while (page_alloc_best(32, 1, &p[n], &order[n]) == HYP_OK) n++;
 	for (uint64_t gib = 4; gib >= 1; gib /= 2) {
 		for (unsigned i = 0; i < n; i++) {
 			if (p[i].raw / GiB(1) == gib) {
@@ -201,8 +198,7 @@ static bool all_bytes(uint64_t f, uint64_t n, uint8_t byte)
 	const uint8_t *p = pa_to_ptr(pa(f * PAGE_SIZE));
 
 	for (uint64_t i = 0; i < n * PAGE_SIZE; i++)
-		if (p[i] != byte)
-			return false;
+		if (p[i] != byte) return false;
 	return true;
 }
 
@@ -249,8 +245,7 @@ static void test_scrub(void **state)
 		fake_log_clear();
 		steps++;
 		assert_true(steps < 2000);
-		if (!page_scrub_step())
-			break;
+		if (!page_scrub_step()) break;
 		/* At most 64 KiB a step. */
 		assert_int_equal(fake_log_count(), 2);
 		assert_true(atoi(strrchr(fake_log_at(0), ' ')) <= 65536);
@@ -279,8 +274,7 @@ static void test_mixed(void **state)
 	(void)state;
 	while (page_scrub_step()) {
 	}
-	while (n < 64 && page_alloc(10, 1, &all[n]) == HYP_OK)
-		n++;
+	while (n < 64 && page_alloc(10, 1, &all[n]) == HYP_OK) n++;
 	assert_true(n > 2 && page_alloc(10, 1, &p) == HYP_ENOMEM);
 	/* In the first block, every third page stays clean, the others get dirty. */
 	page_free(all[0], 10);
@@ -291,8 +285,7 @@ static void test_mixed(void **state)
 	for (unsigned pass = 0; pass < 2; pass++) {
 		for (unsigned i = 0; i < 1024; i++) {
 			p = pa(all[0].raw + i * PAGE_SIZE);
-			if (page_owner_of(p) == 1 && (i % 3 == 0) == (pass == 0))
-				page_free(p, 0);
+			if (page_owner_of(p) == 1 && (i % 3 == 0) == (pass == 0)) page_free(p, 0);
 		}
 		while (pass == 0 && page_scrub_step()) {
 		}
@@ -372,12 +365,10 @@ static void test_references(void **state)
 	assert_int_equal(page_refcount(second), 1);
 	assert_int_equal(page_owner_of(p), OWNER_DIRTY);
 	assert_int_equal(page_count_owned(2), 1);
-	for (unsigned i = 1; i < 65535; i++)
-		assert_int_equal(page_ref(second), HYP_OK);
+	for (unsigned i = 1; i < 65535; i++) assert_int_equal(page_ref(second), HYP_OK);
 	assert_int_equal(page_ref(second), HYP_EFULL);
 	assert_int_equal(page_refcount(second), 65535);
-	for (unsigned i = 0; i < 65535; i++)
-		page_free(second, 0);
+	for (unsigned i = 0; i < 65535; i++) page_free(second, 0);
 	assert_int_equal(page_owner_of(second), OWNER_DIRTY);
 	assert_int_equal(page_ref(second), HYP_ENOENT);
 	assert_int_equal(page_ref(pa(0)), HYP_ENOENT);
@@ -429,10 +420,8 @@ static bool m_has_block(unsigned order)
 
 		if (f >= LOW_PAGES && f + BIT(order) <= HIGH_FRAME)
 			f = ALIGN_DOWN(HIGH_FRAME, BIT(order));
-		while (i < BIT(order) && m_owner[f + i] == OWNER_NONE)
-			i++;
-		if (i == BIT(order))
-			return true;
+		while (i < BIT(order) && m_owner[f + i] == OWNER_NONE) i++;
+		if (i == BIT(order)) return true;
 	}
 	return false;
 }
@@ -458,18 +447,15 @@ static void m_compare(void)
 	for (uint64_t f = 1; f < MODEL_FRAMES; f += 1) {
 		uint16_t owner;
 
-		if (!is_ram(f))
-			continue;
+		if (!is_ram(f)) continue;
 		owner = page_owner_of(pa(f * PAGE_SIZE));
 		assert_int_equal(owner == OWNER_DIRTY ? (uint16_t)OWNER_NONE : owner, m_owner[f]);
 		assert_int_equal(page_refcount(pa(f * PAGE_SIZE)), m_ref[f]);
 		/* Free memory really is zero. */
 		assert_true(owner != OWNER_NONE || f % 8 != 0 || all_bytes(f, 1, 0));
-		if (m_owner[f] < 4)
-			count[m_owner[f]]++;
+		if (m_owner[f] < 4) count[m_owner[f]]++;
 	}
-	for (uint16_t o = 1; o < 4; o++)
-		assert_int_equal(page_count_owned(o), count[o]);
+	for (uint16_t o = 1; o < 4; o++) assert_int_equal(page_count_owned(o), count[o]);
 }
 
 static void random_alloc(void)
@@ -494,8 +480,7 @@ static void random_alloc(void)
 		/* Exactly when there is one, clean, dirty or mixed. */
 		assert_int_equal(err, m_has_block(order) ? HYP_OK : HYP_ENOMEM);
 	}
-	if (err == HYP_OK)
-		m_give(p, order, owner);
+	if (err == HYP_OK) m_give(p, order, owner);
 }
 
 /* Frees a random aligned range of pages that are all somebody's. */
@@ -511,8 +496,7 @@ static void random_free(void)
 			return;
 	page_free(pa(f * PAGE_SIZE), order);
 	for (uint64_t i = f; i < f + BIT(order); i++)
-		if (--m_ref[i] == 0)
-			m_owner[i] = OWNER_NONE;
+		if (--m_ref[i] == 0) m_owner[i] = OWNER_NONE;
 }
 
 static void random_ref(void)
@@ -544,15 +528,13 @@ static void test_random(void **state)
 		if (what < (phase == 0 ? 5u : 2u))
 			random_alloc();
 		else if (what < 8)
-			for (unsigned i = 0; i < 4; i++)
-				random_free();
+			for (unsigned i = 0; i < 4; i++) random_free();
 		else if (what == 8)
 			(void)page_scrub_step();
 		else
 			random_ref();
 		assert_true(step % 4 != 0 || page_check());
-		if (step % 200 == 0)
-			m_compare();
+		if (step % 200 == 0) m_compare();
 	}
 	m_compare();
 }

@@ -51,8 +51,7 @@ bool console_port_putc(struct console_port *p, uint8_t c)
 	assert_int_equal(fake_locks_held(), 0);
 	if (room == 0) {
 		p->waiting = true;
-		if (at_full != NULL)
-			at_full();
+		if (at_full != NULL) at_full();
 		return false;
 	}
 	room--;
@@ -63,8 +62,7 @@ bool console_port_putc(struct console_port *p, uint8_t c)
 bool console_port_getc(struct console_port *p, uint8_t *c)
 {
 	assert_ptr_equal(p, &vm.port);
-	if (typed_head == typed_tail)
-		return false;
+	if (typed_head == typed_tail) return false;
 	*c = (uint8_t)typed[typed_tail++];
 	return true;
 }
@@ -96,8 +94,7 @@ void vcpu_wake(struct vcpu *v) { woken |= 1u << v->id; }
 
 static void type(const char *s)
 {
-	while (*s != '\0')
-		typed[typed_head++] = *s++;
+	while (*s != '\0') typed[typed_head++] = *s++;
 	vpl011_input(&vm);
 }
 
@@ -147,8 +144,7 @@ static void test_reset_values(void **state)
 	static const uint32_t id[] = {0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
 
 	(void)state;
-	for (unsigned i = 0; i < 8; i++)
-		assert_int_equal(rd(0xfe0 + 4 * i), id[i]);
+	for (unsigned i = 0; i < 8; i++) assert_int_equal(rd(0xfe0 + 4 * i), id[i]);
 	assert_int_equal(rd(FR), 0x90); /* TXFE, RXFE */
 	assert_int_equal(rd(CR), 0x300);
 	assert_int_equal(rd(IFLS), 0x12);
@@ -350,14 +346,12 @@ static unsigned refusals;
 /* Room appears on another CPU right after a refusal. */
 static void room_at_first_refusal(void)
 {
-	if (refusals++ == 0)
-		make_room();
+	if (refusals++ == 0) make_room();
 }
 
 static void room_at_second_refusal(void)
 {
-	if (refusals++ == 1)
-		make_room();
+	if (refusals++ == 1) make_room();
 }
 
 static void test_no_lost_wake_up(void **state)

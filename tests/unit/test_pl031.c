@@ -86,8 +86,7 @@ static void test_registers(void **state)
 	uint64_t val;
 
 	(void)state;
-	for (unsigned i = 0; i < 8; i++)
-		assert_int_equal(rd(0xfe0 + 4 * i), id[i]);
+	for (unsigned i = 0; i < 8; i++) assert_int_equal(rd(0xfe0 + 4 * i), id[i]);
 	assert_int_equal(rd(CR), 1);
 	wr(CR, 0);
 	assert_int_equal(rd(CR), 1); /* cannot be stopped */

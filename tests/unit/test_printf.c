@@ -94,8 +94,7 @@ static void test_bounds(void **state)
 	for (size_t n = 0; n <= sizeof(buf); n++) {
 		memset(buf, 'z', sizeof(buf));
 		assert_int_equal(snprintf(buf, n, "%d", 123456789), 9);
-		for (size_t i = n; i < sizeof(buf); i++)
-			assert_int_equal(buf[i], 'z');
+		for (size_t i = n; i < sizeof(buf); i++) assert_int_equal(buf[i], 'z');
 		if (n != 0) {
 			assert_int_equal(strlen(buf), n - 1);
 			assert_memory_equal(buf, "123456789", n - 1);

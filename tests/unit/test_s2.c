@@ -23,8 +23,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	if (s.root.raw != 0)
-		s2_destroy(&s);
+	if (s.root.raw != 0) s2_destroy(&s);
 	assert_int_equal(env_live, 2); /* the empty root */
 	assert_int_equal(fake_locks_held(), 0);
 	return 0;
@@ -65,8 +64,7 @@ static uint64_t leaf(uint64_t ipa_, unsigned *level)
 {
 	struct fake_tlb_hit h;
 
-	if (!fake_tlb_translate(vttbr, ipa(ipa_), &h))
-		return 0;
+	if (!fake_tlb_translate(vttbr, ipa(ipa_), &h)) return 0;
 	*level = h.level;
 	return h.desc;
 }
@@ -439,8 +437,7 @@ static void test_no_memory(void **state)
 				err = protect(0x801ff000, MiB(2) + 2 * PAGE_SIZE, S2_ROX);
 				break;
 			}
-			if (err == HYP_OK)
-				break;
+			if (err == HYP_OK) break;
 			assert_int_equal(err, HYP_ENOMEM);
 			assert_int_equal(snapshot(), before);
 			assert_int_equal(fake_log_matches("pte"), 0);
@@ -492,8 +489,7 @@ static uint64_t rnd(uint64_t n)
 static unsigned model_find(unsigned at, unsigned n, bool valid)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (model[at + i].valid == valid)
-			return i;
+		if (model[at + i].valid == valid) return i;
 	return n;
 }
 
@@ -521,8 +517,7 @@ static void random_step(void)
 		assert_int_equal(err, model_find(at, n, false) == n ? HYP_OK : HYP_ENOENT);
 	}
 	for (unsigned i = at; err == HYP_OK && i < at + n; i++) {
-		if (kind < 4)
-			model[i].pa = to + (i - at) * PAGE_SIZE;
+		if (kind < 4) model[i].pa = to + (i - at) * PAGE_SIZE;
 		model[i].valid = kind < 4 || kind >= 6;
 		model[i].attr = attr;
 	}
@@ -541,8 +536,7 @@ static void compare(void)
 
 		assert_int_equal(valid, model[i].valid);
 		mapped += valid;
-		if (!valid)
-			continue;
+		if (!valid) continue;
 		assert_int_equal(h.pa.raw, model[i].pa);
 		if (i % 16 == 0) {
 			assert_int_equal(s2_lookup(&s, a, &w), HYP_OK);

@@ -70,8 +70,7 @@ static void test_many_weights(void **state)
 	sim_for(3000 * SIM_MS);
 	busy = g[0]->ran + g[1]->ran + g[2]->ran + g[3]->ran;
 	assert_near(busy + g[4]->ran, 3000 * SIM_MS, 1);
-	for (unsigned i = 0; i < 4; i++)
-		assert_near(g[i]->ran, busy * (i + 1) / 10, 15);
+	for (unsigned i = 0; i < 4; i++) assert_near(g[i]->ran, busy * (i + 1) / 10, 15);
 	/* It asks for less than its share, so it gets what it asks for: 3 of 23 ms or a little
 	 * less, since it waits for turns within its computation. */
 	assert_true(g[4]->ran > 3000 * SIM_MS * 3 / 30);
@@ -259,8 +258,7 @@ static void test_spread(void **state)
 		sim_boot(g[i], SIM_FOREVER, 0);
 	}
 	sim_for(1000 * SIM_MS);
-	for (unsigned i = 4; i < 8; i++)
-		assert_near(g[i]->ran, 500 * SIM_MS, 10);
+	for (unsigned i = 4; i < 8; i++) assert_near(g[i]->ran, 500 * SIM_MS, 10);
 	sim_end();
 }
 
@@ -310,8 +308,7 @@ static void test_pull(void **state)
 	sim_for(500 * SIM_MS);
 	assert_near(a->ran - a0, 500 * SIM_MS, 10);
 	assert_near(c->ran - c0, 500 * SIM_MS, 10);
-	for (unsigned i = 0; i < 2; i++)
-		assert_int_equal(pcpus[i].nr_vcpus, 1);
+	for (unsigned i = 0; i < 2; i++) assert_int_equal(pcpus[i].nr_vcpus, 1);
 	sim_on(a->v.cpu, stop_vcpu, &a->v);
 	sim_on(c->v.cpu, stop_vcpu, &c->v);
 	assert_int_equal(pcpus[0].nr_vcpus + pcpus[1].nr_vcpus, 0);
@@ -353,8 +350,7 @@ static void test_stop(void **state)
 		other = sim_fixed(9, BIT(1), 0, 0);
 		g = what == THROTTLED ? sim_fixed(20, BIT(1), 1000, 1000000)
 		                      : sim_fair(100, BIT(1));
-		if (what == WAITING)
-			sim_boot(other, SIM_FOREVER, 0);
+		if (what == WAITING) sim_boot(other, SIM_FOREVER, 0);
 		if (what != NEVER_STARTED) {
 			bool sleeper = what == ASLEEP_LOADED || what == ASLEEP_SAVED;
 
@@ -362,8 +358,7 @@ static void test_stop(void **state)
 			         sleeper ? 10000 * SIM_MS : 0);
 		}
 		sim_for(2 * SIM_MS);
-		if (what == ASLEEP_SAVED)
-			sim_boot(other, SIM_FOREVER, 0);
+		if (what == ASLEEP_SAVED) sim_boot(other, SIM_FOREVER, 0);
 		sim_for(2 * SIM_MS);
 		assert_int_equal(g->v.state, what == RUNNING         ? VCPU_RUNNING
 		                             : what == WAITING       ? VCPU_READY
@@ -384,8 +379,7 @@ static void test_stop(void **state)
 		vcpu_kick(&g->v, VCPU_WORK_VGIC);
 		sim_for(5 * SIM_MS);
 		assert_int_equal(g->v.state, VCPU_OFF);
-		if (what == WAITING || what == ASLEEP_SAVED)
-			sim_on(0, stop_vcpu, &other->v);
+		if (what == WAITING || what == ASLEEP_SAVED) sim_on(0, stop_vcpu, &other->v);
 		g->alarm_at = 0;
 		sim_boot(g, SIM_FOREVER, 0);
 		sim_for(1 * SIM_MS / 2);
@@ -398,8 +392,7 @@ static void wake_both(void *arg)
 {
 	struct sim_guest **g = arg;
 
-	for (unsigned i = 0; i < 2; i++)
-		vcpu_wake(&g[i]->v);
+	for (unsigned i = 0; i < 2; i++) vcpu_wake(&g[i]->v);
 }
 
 /* Two wake at once on CPU 0. The one that lost is still loaded there: the idle CPU takes it as soon

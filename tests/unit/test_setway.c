@@ -150,8 +150,7 @@ static void test_late(void **state)
 	assert_false(setway_flushed(&vcpus[2]));
 	assert_false(setway_flushed(&vcpus[1]));
 	assert_int_equal(starts, 1);
-	while (wakes[0] == 0)
-		assert_true(step()); /* there is more: for the other two */
+	while (wakes[0] == 0) assert_true(step()); /* there is more: for the other two */
 	assert_int_equal(wakes[1] + wakes[2], 0);
 	assert_true(setway_flushed(&vcpus[0]));
 	assert_false(setway_flushed(&vcpus[1]));
@@ -183,8 +182,7 @@ static void test_reset(void **state)
 	assert_false(setway_flushed(&vcpus[2])); /* asks anew, after the reset */
 	while (wakes[2] == 0) {
 		assert_int_equal(wakes[0] + wakes[1], 0);
-		if (vm.flush_waiters == BIT32(2))
-			break; /* the old one is over */
+		if (vm.flush_waiters == BIT32(2)) break; /* the old one is over */
 		assert_true(step());
 	}
 	assert_int_equal(wakes[2], 0);

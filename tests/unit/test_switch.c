@@ -74,8 +74,7 @@ static int at(const char *prefix)
 {
 	int i = fake_log_find(prefix, 0);
 
-	if (i < 0)
-		fail_msg("no %s", prefix);
+	if (i < 0) fail_msg("no %s", prefix);
 	return i;
 }
 
@@ -238,12 +237,10 @@ static void test_reset(void **state)
 	assert_int_equal(v->arch.pc, 0x40080000);
 	assert_int_equal(v->arch.pstate, 0x3c5); /* EL1h, DAIF */
 	assert_int_equal(v->arch.x[0], 0x44000000);
-	for (unsigned i = 1; i < 31; i++)
-		assert_int_equal(v->arch.x[i], 0);
+	for (unsigned i = 1; i < 31; i++) assert_int_equal(v->arch.x[i], 0);
 	for (unsigned i = 0; i < SR_COUNT; i++)
 		assert_int_equal(v->arch.sr[i], i == SR_SCTLR_EL1 ? 0x30d50838 : 0);
-	for (unsigned i = 0; i < 64; i++)
-		assert_int_equal(v->arch.fp.v[i], 0);
+	for (unsigned i = 0; i < 64; i++) assert_int_equal(v->arch.fp.v[i], 0);
 	assert_int_equal(v->arch.fp.fpcr | v->arch.fp.fpsr, 0);
 	assert_false(v->arch.debug.owned);
 	assert_int_equal(v->arch.hcr, vcpu_hcr_base);

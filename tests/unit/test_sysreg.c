@@ -133,10 +133,8 @@ static uint64_t syndrome(unsigned op0, unsigned op1, unsigned crn, unsigned crm,
 /* dir of what is expected, 0: UNDEFINED both ways. */
 static unsigned expected(unsigned op0, unsigned op1, unsigned crn, unsigned crm, unsigned op2)
 {
-	if (op0 == 3 && op1 == 0 && crn == 0 && crm >= 1 && crm <= 7)
-		return RD;
-	if (op0 == 2 && op1 == 0 && crn == 0 && op2 >= 4)
-		return RW;
+	if (op0 == 3 && op1 == 0 && crn == 0 && crm >= 1 && crm <= 7) return RD;
+	if (op0 == 2 && op1 == 0 && crn == 0 && op2 >= 4) return RW;
 	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
 		if (allowed[i].op0 == op0 && allowed[i].op1 == op1 && allowed[i].crn == crn &&
 		    allowed[i].crm == crm && allowed[i].op2 == op2)
@@ -314,8 +312,7 @@ static void test_setway(void **state)
 	(void)state;
 	fake_sr_set(SCTLR_EL1, SCTLR_EL1_RES1);
 	flush_done = false;
-	for (unsigned crm = 6; crm <= 14; crm += 4)
-		wr(1, 0, 7, crm, 2, 0);
+	for (unsigned crm = 6; crm <= 14; crm += 4) wr(1, 0, 7, crm, 2, 0);
 	assert_int_equal(nr_block, 3);
 	env_pc_moved(0);
 	assert_false(v->arch.hcr & HCR_TVM);
@@ -324,8 +321,7 @@ static void test_setway(void **state)
 	assert_int_equal(nr_flushes, 4);
 	assert_int_equal(fake_sr(HCR_EL2), vcpu_hcr_base | HCR_TVM);
 	env_pc_moved(4);
-	for (unsigned i = 0; i < 100; i++)
-		wr(1, 0, 7, 14, 2, i << 5);
+	for (unsigned i = 0; i < 100; i++) wr(1, 0, 7, 14, 2, i << 5);
 	assert_int_equal(nr_flushes, 4);
 	assert_int_equal(nr_block, 3);
 	/* Only one of M and C: still off. */
@@ -463,8 +459,7 @@ static void test_id_all_ones(void **state)
 static void test_id_a72(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(id_sources); i++)
-		fake_sysreg_set(id_sources[i], 0);
+	for (size_t i = 0; i < ARRAY_SIZE(id_sources); i++) fake_sysreg_set(id_sources[i], 0);
 	fake_sr_set(ID_AA64PFR0_EL1, 0x2222);
 	fake_sr_set(ID_AA64DFR0_EL1, 0x10305106);
 	fake_sr_set(ID_AA64ISAR0_EL1, 0x11120);

@@ -46,8 +46,7 @@ static void expect(const char *const want[])
 {
 	unsigned i = 0;
 
-	for (; want[i] != NULL; i++)
-		assert_string_equal(fake_log_at(i), want[i]);
+	for (; want[i] != NULL; i++) assert_string_equal(fake_log_at(i), want[i]);
 	assert_int_equal(fake_log_count(), i);
 	assert_int_equal(vttbr, VMID(3) | 0x123000);
 	fake_log_clear();

@@ -226,8 +226,7 @@ static void test_overflow_pending(void **state)
 	(void)state;
 	for (unsigned n = 1; n <= 4; n++) {
 		start(n & 1 ? 2 : 3, n, 2, 2);
-		for (unsigned i = 0; i < 10; i++)
-			env_spi(SPI + i, prio[i], true, 0);
+		for (unsigned i = 0; i < 10; i++) env_spi(SPI + i, prio[i], true, 0);
 		for (unsigned i = 0; i < 10; i++) {
 			pulse(SPI + i);
 			env_enter(0);
@@ -287,8 +286,7 @@ static void test_nested(void **state)
 				line(SPI + i, true);
 			assert_int_equal(ack(0), SPI + i);
 			env_check();
-			if (edge && (i & 1))
-				pulse(SPI + i); /* active and pending */
+			if (edge && (i & 1)) pulse(SPI + i); /* active and pending */
 			for (unsigned j = 0; j < depth; j++)
 				assert_int_equal(bit(0x300, SPI + j), j <= i);
 		}
@@ -320,11 +318,9 @@ static void test_nested_batch(void **state)
 			pulse(SPI + i);
 			assert_int_equal(ack(0), SPI + i);
 		}
-		for (unsigned i = 8; i-- > 0;)
-			fake_gic_eoir(0, SPI + i);
+		for (unsigned i = 8; i-- > 0;) fake_gic_eoir(0, SPI + i);
 		env_enter(0);
-		for (unsigned i = 0; i < 8; i++)
-			assert_false(bit(0x300, SPI + i));
+		for (unsigned i = 0; i < 8; i++) assert_false(bit(0x300, SPI + i));
 		assert_int_equal(vcpus[0].vgic.ap_n, 0);
 		finish();
 	}
@@ -725,8 +721,7 @@ static void test_timer_overflow(void **state)
 		env_put(0);
 		env_load(0, 1);
 		assert_true(fake_gic[1].ppi_active[TIMER]);
-		for (unsigned i = 6; i-- > 0;)
-			eoi(1, SPI + i);
+		for (unsigned i = 6; i-- > 0;) eoi(1, SPI + i);
 		assert_true(fake_gic[1].ppi_active[TIMER]);
 		set_timer(0, false);
 		eoi(1, TIMER);
@@ -890,8 +885,7 @@ static void test_pending(void **state)
 	fake_gic_count_reset(0);
 	assert_false(vgic_pending(&vcpus[0]));
 	assert_int_equal(GICH_ACCESSES(fake_gic[0]), 0);
-	for (unsigned i = 0; i < 5; i++)
-		env_spi(SPI + i, 0x80, true, 0);
+	for (unsigned i = 0; i < 5; i++) env_spi(SPI + i, 0x80, true, 0);
 	assert_false(vgic_pending(&vcpus[0]));
 	pulse(SPI);
 	env_enter(0);
@@ -904,8 +898,7 @@ static void test_pending(void **state)
 	fake_gic[0].vmcr |= FAKE_VMCR_GRP0;
 	assert_int_equal(ack(0), SPI);
 	assert_false(vgic_pending(&vcpus[0])); /* active only */
-	for (unsigned i = 1; i < 5; i++)
-		pulse(SPI + i);
+	for (unsigned i = 1; i < 5; i++) pulse(SPI + i);
 	assert_true(vgic_pending(&vcpus[0]));
 	env_enter(0);
 	eoi(0, SPI);
@@ -1065,14 +1058,12 @@ static void guest_step(unsigned cpu, bool mode1, bool finishing)
 
 		if (iar != NONE) {
 			took(id, iar);
-			if (mode1)
-				fake_gic_eoir(cpu, iar);
+			if (mode1) fake_gic_eoir(cpu, iar);
 		}
 	} else if (m.depth[id] > 0) {
 		unsigned last = m.depth[id] - 1;
 
-		if (mode1)
-			last = vm.vgic.version == 3 ? rnd(m.depth[id]) : most_urgent(id);
+		if (mode1) last = vm.vgic.version == 3 ? rnd(m.depth[id]) : most_urgent(id);
 		done(id, cpu, last);
 	}
 }
@@ -1129,17 +1120,14 @@ static void stress_op(unsigned nr_cpus, bool mode1)
 		} else {
 			unsigned id = rnd(3);
 
-			if (vcpus[id].loaded_on < 0)
-				env_load(id, cpu);
+			if (vcpus[id].loaded_on < 0) env_load(id, cpu);
 		}
 		break;
 	case 7:
-		if (v && !m.timer_active[v->id])
-			set_timer(v->id, rnd(3) != 0);
+		if (v && !m.timer_active[v->id]) set_timer(v->id, rnd(3) != 0);
 		break;
 	case 8:
-		if (v)
-			env_mmio(v->id, GICD + 0x200 + 4 * rnd(2) + 0x100 * rnd(2), false, 4, 0);
+		if (v) env_mmio(v->id, GICD + 0x200 + 4 * rnd(2) + 0x100 * rnd(2), false, 4, 0);
 		break;
 	default:
 		if (v) {
@@ -1148,8 +1136,7 @@ static void stress_op(unsigned nr_cpus, bool mode1)
 		}
 		break;
 	}
-	if (rnd(3))
-		env_enter(cpu);
+	if (rnd(3)) env_enter(cpu);
 	env_check();
 }
 
@@ -1178,8 +1165,7 @@ static void stress_drain(unsigned nr_cpus, bool mode1)
 
 				if (iar != NONE) {
 					took(id, iar);
-					if (mode1)
-						eoi(0, iar);
+					if (mode1) eoi(0, iar);
 				} else if (m.depth[id] > 0) {
 					guest_step(0, mode1, true);
 				} else {
@@ -1198,8 +1184,7 @@ static void stress_drain(unsigned nr_cpus, bool mode1)
 	}
 	for (unsigned id = 0; id < 3; id++) {
 		assert_int_equal(vcpus[id].vgic.ap_n, 0);
-		for (unsigned s = 0; s < 4; s++)
-			assert_false(m.sgi_owed[id][s]);
+		for (unsigned s = 0; s < 4; s++) assert_false(m.sgi_owed[id][s]);
 	}
 }
 
@@ -1234,12 +1219,10 @@ static void test_stress(void **state)
 			printf("seed %u: v%u lrs %u cpus %u mode1 %d\n", run, vm.vgic.version,
 			       lrs[run % 5], nr_cpus, mode1);
 		}
-		for (unsigned n = 0; n < 400; n++)
-			stress_op(nr_cpus, mode1);
+		for (unsigned n = 0; n < 400; n++) stress_op(nr_cpus, mode1);
 		stress_drain(nr_cpus, mode1);
 		finish();
-		if (only)
-			break;
+		if (only) break;
 	}
 }
 

@@ -56,8 +56,7 @@ static void test_identity(void **state)
 	stores(0, 0, 3);
 	read_only(4, 2 | 2 << 5); /* 96 interrupts, 3 CPUs */
 	read_only(8, 0x43b);
-	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++)
-		read_only(0xfd0 + 4 * i, ids[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++) read_only(0xfd0 + 4 * i, ids[i]);
 	/* NSACR, the reserved, implementation defined and unknown ones. */
 	for (uint32_t off = 0xc; off < 0x10000; off += 4) {
 		bool known = (off >= 0x80 && off < 0xd00) || (off >= 0xf10 && off < 0xf30) ||
@@ -65,8 +64,7 @@ static void test_identity(void **state)
 
 		if (!known) {
 			assert_int_equal(rd(off), 0);
-			if (off != SGIR)
-				wr(off, 0xffffffff);
+			if (off != SGIR) wr(off, 0xffffffff);
 			assert_int_equal(rd(off), 0);
 		}
 	}
@@ -189,8 +187,7 @@ static void test_one_cpu(void **state)
 	(void)state;
 	start(1);
 	wr(0, 3);
-	for (unsigned i = 0; i < 24; i++)
-		read_only(0x800 + 4 * i, 0);
+	for (unsigned i = 0; i < 24; i++) read_only(0x800 + 4 * i, 0);
 	set_bit(0x100, SPI);
 	env_pulse(SPI);
 	assert_int_equal(ack(0), SPI);
@@ -229,8 +226,7 @@ static void test_sgir(void **state)
 	eoi(3, 0 | 3 << 10);
 	sgi(3, 3, 0xff, 0); /* reserved (XSA-117) */
 	sgi(0, 0, 0, 0);    /* nobody */
-	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(ack(i), NONE);
+	for (unsigned i = 0; i < 4; i++) assert_int_equal(ack(i), NONE);
 	/* To self, again and again: one list register read, one written. */
 	for (unsigned i = 0; i < 3; i++) {
 		sgi(0, 2, 0, 7);
@@ -358,19 +354,16 @@ static void test_random_registers(void **state)
 			uint32_t off = (seed >> 15) % 0x1000 & ~(size - 1);
 
 			seed = seed * 1664525u + 1013904223u;
-			if (n % 8 == 0)
-				off = 0;
+			if (n % 8 == 0) off = 0;
 			env_mmio(id, GICD + off, n % 3, size, seed * 2654435761u);
 			if (n % 5 == 0) {
 				uint32_t iar = ack(id);
 
-				if (iar != NONE && (seed & 0x100))
-					eoi(id, iar);
+				if (iar != NONE && (seed & 0x100)) eoi(id, iar);
 			}
 			env_check();
 		}
-		for (unsigned id = 0; id < vm.nr_vcpus; id++)
-			env_put(id);
+		for (unsigned id = 0; id < vm.nr_vcpus; id++) env_put(id);
 		finish();
 	}
 }

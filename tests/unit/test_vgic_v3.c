@@ -45,8 +45,7 @@ static void ids(uint64_t frame, uint32_t pidr0)
 {
 	const uint32_t want[] = {0x44, 0, 0, 0, pidr0, 0xb4, 0x3b, 0, 0x0d, 0xf0, 0x05, 0xb1};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(want); i++)
-		read_only(frame + 0xffd0 + 4 * i, want[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(want); i++) read_only(frame + 0xffd0 + 4 * i, want[i]);
 }
 
 static void test_gicd(void **state)
@@ -73,14 +72,11 @@ static void test_gicd(void **state)
 		}
 	}
 	/* Private interrupts are in the redistributors: RAZ/WI here. */
-	for (uint32_t r = 1; r < 8; r++)
-		stores(GICD + 0x80 * r, 0, 0);
-	for (uint32_t r = 0; r < 8; r++)
-		stores(GICD + 0x400 + 4 * r, 0, 0);
+	for (uint32_t r = 1; r < 8; r++) stores(GICD + 0x80 * r, 0, 0);
+	for (uint32_t r = 0; r < 8; r++) stores(GICD + 0x400 + 4 * r, 0, 0);
 	stores(GICD + 0xc00, 0, 0);
 	stores(GICD + 0xc04, 0, 0);
-	for (uint32_t r = 1; r < 32; r++)
-		stores(GICD + 0x80 + 4 * r, 0, r < 3 ? 0xffffffff : 0);
+	for (uint32_t r = 1; r < 32; r++) stores(GICD + 0x80 + 4 * r, 0, r < 3 ? 0xffffffff : 0);
 	for (uint32_t r = 8; r < 255; r++)
 		stores(GICD + 0x400 + 4 * r, 0, r < NR_IRQS / 4 ? 0xf8f8f8f8 : 0);
 	for (uint32_t r = 2; r < 64; r++)
@@ -213,8 +209,7 @@ static void test_gicr_sgi(void **state)
 		assert_int_equal(get(f + 0x380, 4), 0x00c000c0);
 		put(f + 0x380, 4, 0xffffffff);
 		assert_int_equal(get(f + 0x300, 4), 0);
-		for (uint32_t r = 0; r < 8; r++)
-			stores(f + 0x400 + 4 * r, 0, 0xf8f8f8f8);
+		for (uint32_t r = 0; r < 8; r++) stores(f + 0x400 + 4 * r, 0, 0xf8f8f8f8);
 		put(f + 0x41b, 1, 0xff);
 		assert_int_equal(get(f + 0x418, 4), 0xf8000000);
 		put(f + 0x418, 4, 0);
@@ -260,8 +255,7 @@ static void expect(unsigned nr, uint32_t mask, unsigned intid)
 {
 	for (unsigned c = 0; c < nr; c++) {
 		assert_int_equal(ack(c), mask & BIT32(c) ? intid : NONE);
-		if (mask & BIT32(c))
-			eoi(c, intid);
+		if (mask & BIT32(c)) eoi(c, intid);
 	}
 }
 
@@ -378,8 +372,7 @@ static void test_random_registers(void **state)
 			}
 			env_check();
 		}
-		for (unsigned id = 0; id < vm.nr_vcpus; id++)
-			env_put(id);
+		for (unsigned id = 0; id < vm.nr_vcpus; id++) env_put(id);
 		finish();
 	}
 }

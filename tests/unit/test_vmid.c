@@ -40,8 +40,7 @@ static void test_values(void **state)
 	assert_int_equal(fake_log_matches("tlbi"), 0);
 	fake_log_clear();
 	for (unsigned k = 0; k < 10; k++)
-		for (unsigned i = 0; i < 3; i++)
-			assert_int_equal(s2_vttbr(&sp[i], 0), v[i]);
+		for (unsigned i = 0; i < 3; i++) assert_int_equal(s2_vttbr(&sp[i], 0), v[i]);
 	assert_int_equal(fake_log_count(), 0);
 	/* The same space on another CPU: the same number. */
 	assert_int_equal(s2_vttbr(&sp[2], 1), v[2]);

@@ -51,8 +51,7 @@ void fake_log_token(const char *token)
 {
 	assert_string_equal(token, "yield");
 	assert_non_null(leaving);
-	if (++spins == 3)
-		leaving->loaded_on = -1;
+	if (++spins == 3) leaving->loaded_on = -1;
 }
 
 void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t x0)
@@ -197,10 +196,8 @@ static void test_functions(void **state)
 		assert_int_equal(call(F32(10), F64(n), 0, 0), has64 ? 0 : NOT_SUPPORTED);
 		/* Only the low half of a 32-bit call's argument counts. */
 		assert_int_equal(call(F32(10), BIT(40) | F32(n), 0, 0), has32 ? 0 : NOT_SUPPORTED);
-		if (!has32)
-			assert_int_equal(call(F32(n), 0, 0, 0), NOT_SUPPORTED);
-		if (!has64)
-			assert_int_equal(call(F64(n), 0, 0, 0), NOT_SUPPORTED);
+		if (!has32) assert_int_equal(call(F32(n), 0, 0, 0), NOT_SUPPORTED);
+		if (!has64) assert_int_equal(call(F64(n), 0, 0, 0), NOT_SUPPORTED);
 		assert_int_equal(stops + offs + blocks + starts, 0);
 	}
 	/* SMCCC_VERSION is found through here (DEN0028 7.2). */
@@ -248,8 +245,7 @@ static void test_cpu_on_errors(void **state)
 		assert_int_equal(call(F64(3), 1, 0x40000000 + low, 0), INVALID_ADDRESS);
 	for (uint32_t s = VM_NEW; s <= VM_BACKOFF; s++) {
 		vm.state = s;
-		if (s != VM_RUNNING)
-			assert_int_equal(call(F64(3), 1, 0x40000000, 0), DENIED);
+		if (s != VM_RUNNING) assert_int_equal(call(F64(3), 1, 0x40000000, 0), DENIED);
 	}
 	assert_int_equal(starts + resets, 0);
 	assert_int_equal(vm.nr_online, 1);

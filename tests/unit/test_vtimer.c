@@ -32,8 +32,7 @@ static unsigned clears;
 void arch_vtimer_save(struct arch_vtimer *t)
 {
 	*t = hw;
-	if ((hw.ctl & MASKED) == ON && fake_now - hw_off >= hw.cval)
-		t->ctl |= TIMER_CTL_ISTATUS;
+	if ((hw.ctl & MASKED) == ON && fake_now - hw_off >= hw.cval) t->ctl |= TIMER_CTL_ISTATUS;
 	hw.ctl = 0;
 }
 

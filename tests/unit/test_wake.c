@@ -59,8 +59,7 @@ static void (*at_irq)(void);
 void irq_handle(void)
 {
 	fake_sgi[fake_pcpu->id] = false;
-	if (at_irq)
-		at_irq();
+	if (at_irq) at_irq();
 }
 
 #define WORK_OTHER BIT32(20)
@@ -183,14 +182,12 @@ static void test_block_vs_wake(void **state)
 		assert_true(barriers >= 1);
 		for (cut_at = 0; cut_at <= barriers + 1; cut_at++) {
 			setup();
-			if (cut_at == 0)
-				cut_in();
+			if (cut_at == 0) cut_in();
 			at_barrier = cut_in;
 			barrier_no = 0;
 			sched_block(&v);
 			at_barrier = NULL;
-			if (cut_at == barriers + 1)
-				cut_in();
+			if (cut_at == barriers + 1) cut_in();
 			check(remote);
 		}
 	}

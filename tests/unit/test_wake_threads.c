@@ -69,16 +69,14 @@ static struct guest *guest_of(struct vcpu *v) { return container_of(v, struct gu
 /* --- the arch, with real threads --- */
 void fake_log_token(const char *token)
 {
-	if (strcmp(token, "dmb ish") == 0)
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (strcmp(token, "dmb ish") == 0) __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 void spin_lock(spinlock_t *l)
 {
 	uint16_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_ACQUIRE);
 
-	while (__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket)
-		posix_yield();
+	while (__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket) posix_yield();
 }
 
 void spin_unlock(spinlock_t *l)
@@ -144,8 +142,7 @@ void irq_handle(void)
 	pthread_mutex_lock(&l->lock);
 	store_relaxed(&l->sgi, false);
 	pthread_mutex_unlock(&l->lock);
-	if (arch_counter() >= l->cnthp)
-		deadline_irq();
+	if (arch_counter() >= l->cnthp) deadline_irq();
 }
 
 /* --- CPUs --- */
@@ -161,16 +158,14 @@ static void exit_slow(struct pcpu *p)
 				p->loaded = NULL;
 				sched_saved(old);
 			}
-			if (!next)
-				continue;
+			if (!next) continue;
 			p->loaded = next;
 			store_relaxed(&next->loaded_on, (int32_t)p->id);
 			MUST(atomic_fetch_add_full(&guest_of(next)->users, 1u) == 0);
 			guest_of(next)->regs++;
 		}
 		atomic_fetch_and_full(&next->work, ~VCPU_WORK_VGIC);
-		if (load_relaxed(&p->work) == 0 && load_relaxed(&next->work) == 0)
-			return;
+		if (load_relaxed(&p->work) == 0 && load_relaxed(&next->work) == 0) return;
 	}
 }
 
@@ -195,11 +190,9 @@ static void *cpu_main(void *arg)
 					__asm__ volatile("" ::: "memory");
 				sched_block(&g->v); /* WFI */
 			}
-			if (++loops % 64 == 0)
-				job_start(&job);
+			if (++loops % 64 == 0) job_start(&job);
 		}
-		if (load_relaxed(&p->work) || load_relaxed(&g->v.work))
-			exit_slow(p);
+		if (load_relaxed(&p->work) || load_relaxed(&g->v.work)) exit_slow(p);
 	}
 	return NULL;
 }
@@ -225,8 +218,7 @@ static void *sender_main(void *arg)
 		sent++;
 		for (unsigned spin = (seed >> 8) % 64; spin > 0; spin--)
 			__asm__ volatile("" ::: "memory");
-		if (seed % 4 == 0)
-			continue;
+		if (seed % 4 == 0) continue;
 		while (load_relaxed(&g->mail) != 0 && !load_relaxed(&stop_all)) {
 			MUST(arch_counter() < limit); /* a lost wake-up */
 			posix_yield();
@@ -289,8 +281,7 @@ static void test_threads(void **state)
 		sched_vcpu_init(&guests[i].v, &cfg);
 		sched_start(&guests[i].v);
 	}
-	for (unsigned i = 0; i < CPUS; i++)
-		pthread_create(&cpu[i], NULL, cpu_main, &pcpus[i]);
+	for (unsigned i = 0; i < CPUS; i++) pthread_create(&cpu[i], NULL, cpu_main, &pcpus[i]);
 	for (unsigned i = 0; i < SENDERS; i++)
 		pthread_create(&sender[i], NULL, sender_main, &pcpus[CPUS + i]);
 	churn(&pcpus[CPUS + SENDERS], arch_counter() + SECONDS * 1000000000ull);
@@ -298,8 +289,7 @@ static void test_threads(void **state)
 	for (unsigned i = 0; i < VCPUS;) {
 		/* The senders still go on; each mailbox must be seen empty once. */
 		MUST(arch_counter() < limit);
-		if (load_relaxed(&guests[i].mail) == 0)
-			i++;
+		if (load_relaxed(&guests[i].mail) == 0) i++;
 		posix_yield();
 	}
 	store_relaxed(&stop_all, true);
@@ -309,10 +299,8 @@ static void test_threads(void **state)
 		pthread_join(sender[i], &n);
 		sent += (uintptr_t)n;
 	}
-	for (unsigned i = 0; i < CPUS; i++)
-		pthread_join(cpu[i], NULL);
-	for (unsigned i = 0; i < VCPUS; i++)
-		taken += guests[i].taken + guests[i].mail;
+	for (unsigned i = 0; i < CPUS; i++) pthread_join(cpu[i], NULL);
+	for (unsigned i = 0; i < VCPUS; i++) taken += guests[i].taken + guests[i].mail;
 	print_message("%llu messages, %llu steps\n", (unsigned long long)sent,
 	              (unsigned long long)steps);
 	assert_int_equal(taken, sent);

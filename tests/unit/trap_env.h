@@ -200,8 +200,7 @@ static __attribute__((unused)) int env_setup(void **state)
 	fake_pcpu = &pcpus[0];
 	fake_pcpu->loaded = fake_pcpu->cur = v;
 	v->state = VCPU_RUNNING;
-	for (unsigned i = 0; i < 31; i++)
-		v->arch.x[i] = GPR(i);
+	for (unsigned i = 0; i < 31; i++) v->arch.x[i] = GPR(i);
 	v->arch.hcr = vcpu_hcr_base;
 	fake_sr_set(HCR_EL2, vcpu_hcr_base);
 	fake_sr_set(SPSR_EL2, PSR_M_EL1H | PSR_DAIF);

@@ -44,8 +44,7 @@ static const struct vgic_line_ops timer_lops = {timer_level};
 static __attribute__((unused)) void set_timer(unsigned id, bool line)
 {
 	timer_line[id] = line;
-	if (vcpus[id].loaded_on >= 0)
-		fake_gic[vcpus[id].loaded_on].ppi_line[TIMER] = line;
+	if (vcpus[id].loaded_on >= 0) fake_gic[vcpus[id].loaded_on].ppi_line[TIMER] = line;
 }
 
 void *page_alloc_hyp(uint64_t size) { return calloc(1, size); }
@@ -66,8 +65,7 @@ uint64_t vm_vcpu_mpidr(unsigned version, unsigned id)
 struct vcpu *vm_vcpu_by_mpidr(struct vm *of, uint64_t mpidr)
 {
 	for (unsigned i = 0; i < of->nr_vcpus; i++)
-		if (vm_vcpu_mpidr(of->vgic.version, i) == (mpidr | BIT(31)))
-			return of->vcpus[i];
+		if (vm_vcpu_mpidr(of->vgic.version, i) == (mpidr | BIT(31))) return of->vcpus[i];
 	return NULL;
 }
 
@@ -111,8 +109,7 @@ static __attribute__((unused)) void env_load(unsigned id, unsigned cpu)
 	pcpus[cpu].loaded = &vcpus[id];
 	vgic_load(&vcpus[id]);
 	vcpus[id].loaded_on = (int32_t)cpu;
-	if (vgic_hw_active(&vcpus[id], TIMER))
-		arch_gic_set_active(TIMER);
+	if (vgic_hw_active(&vcpus[id], TIMER)) arch_gic_set_active(TIMER);
 	fake_gic[cpu].ppi_line[TIMER] = timer_line[id];
 }
 
@@ -146,8 +143,7 @@ static __attribute__((unused)) void env_setup(unsigned version, unsigned nr_lrs,
 	wakes = 0;
 	vm.machine = &env_machine;
 	vm.nr_vcpus = nr_vcpus;
-	for (unsigned i = 0; i < MAX_PCPUS; i++)
-		pcpus[i].id = i;
+	for (unsigned i = 0; i < MAX_PCPUS; i++) pcpus[i].id = i;
 	env_cpu(0);
 	assert_int_equal(vgic_vm_init(&vm, version, 64), HYP_OK);
 	for (unsigned i = 0; i < nr_vcpus; i++) {
@@ -164,8 +160,7 @@ static __attribute__((unused)) void env_setup(unsigned version, unsigned nr_lrs,
 		vgic_link(v, TIMER, TIMER, &timer_lops);
 	}
 	vgic_vm_reset(&vm);
-	for (unsigned i = 0; i < loaded; i++)
-		env_load(i, i);
+	for (unsigned i = 0; i < loaded; i++) env_load(i, i);
 	env_cpu(0);
 }
 
@@ -181,8 +176,7 @@ static __attribute__((unused)) void env_enter(unsigned cpu)
 	struct vcpu *v = pcpus[cpu].loaded;
 	struct pcpu *old = fake_pcpu;
 
-	if (!v)
-		return;
+	if (!v) return;
 	env_cpu(cpu);
 	for (unsigned n = 0;; n++) {
 		assert_true(n < 6);
@@ -213,8 +207,7 @@ static __attribute__((unused)) uint64_t env_mmio(unsigned id, uint64_t addr, boo
 	while ((r = mmio_access(&vcpus[id], addr, write, size, &val)) == MMIO_AGAIN) {
 		assert_true(!write && turns++ == 0);
 		assert_int_not_equal(vcpus[id].vgic.asked, 0);
-		for (unsigned cpu = 0; cpu < MAX_PCPUS; cpu++)
-			env_enter(cpu);
+		for (unsigned cpu = 0; cpu < MAX_PCPUS; cpu++) env_enter(cpu);
 	}
 	assert_int_equal(r, MMIO_OK);
 	assert_int_equal(vcpus[id].vgic.asked, 0);
@@ -349,9 +342,7 @@ static __attribute__((unused)) void env_check(void)
 				assert_true(c->hcr & (VGIC_HCR_NPIE | VGIC_HCR_LRENPIE));
 			}
 		}
-		for (unsigned p = 0; p < 32; p++)
-			check_irq(&c->priv[p]);
+		for (unsigned p = 0; p < 32; p++) check_irq(&c->priv[p]);
 	}
-	for (unsigned i = 0; i < vm.vgic.nr_spis; i++)
-		check_irq(&vm.vgic.spis[i]);
+	for (unsigned i = 0; i < vm.vgic.nr_spis; i++) check_irq(&vm.vgic.spis[i]);
 }

@@ -33,8 +33,7 @@ static bool v3;
 bool gic_wait_clear(uint64_t reg, uint32_t bits)
 {
 	for (uint32_t i = 0; i < GIC_POLL_LIMIT; i++) {
-		if ((io_read32(reg) & bits) == 0)
-			return true;
+		if ((io_read32(reg) & bits) == 0) return true;
 		cpu_relax();
 	}
 	log_err("GIC: register 0x%lx stays busy", (unsigned long)reg);
@@ -97,8 +96,7 @@ void arch_gic_cpu_init(void)
 	else
 		gicv2_cpu_init();
 	arch_gic_hcr_write(0);
-	for (unsigned i = 0; i < gic_info.nr_lrs; i++)
-		arch_gic_lr_write(i, 0);
+	for (unsigned i = 0; i < gic_info.nr_lrs; i++) arch_gic_lr_write(i, 0);
 	isb(); /* the interface is on before what follows waits for interrupts */
 }
 
@@ -157,16 +155,14 @@ void arch_gic_send_sgi(unsigned cpu, enum gic_sgi sgi)
 void arch_gic_send_sgi_others(enum gic_sgi sgi)
 {
 	for (unsigned i = 0; i < nr_pcpus; i++)
-		if (i != this_pcpu()->id)
-			arch_gic_send_sgi(i, sgi);
+		if (i != this_pcpu()->id) arch_gic_send_sgi(i, sgi);
 }
 
 uint64_t arch_gic_lr_read(unsigned n)
 {
 	uint64_t h;
 
-	if (v3)
-		return gicv3_lr_read(n);
+	if (v3) return gicv3_lr_read(n);
 	h = io_read32(gic_gich + GICH_LR + 4 * n);
 	return FIELD_GET(GICH_LR_VINTID, h) | FIELD_PREP(LR_PINTID, FIELD_GET(GICH_LR_PINTID, h)) |
 	       FIELD_PREP(LR_PRIORITY_V2, FIELD_GET(GICH_LR_PRIORITY, h)) |

@@ -44,8 +44,7 @@ static unsigned apr_count(uint64_t bits) { return bits <= 5 ? 1 : bits == 6 ? 2 
 #define FOR_EACH_APR(count, op)                                                                    \
 	do {                                                                                       \
 		op(0);                                                                             \
-		if ((count) > 1)                                                                   \
-			op(1);                                                                     \
+		if ((count) > 1) op(1);                                                            \
 		if ((count) > 2) {                                                                 \
 			op(2);                                                                     \
 			op(3);                                                                     \
@@ -102,8 +101,7 @@ enum hyp_err gicv3_init(const struct host_gic *desc)
 	nr_aprs = apr_count(FIELD_GET(ICH_VTR_PREBITS, vtr) + 1);
 
 	io_write32(gic_gicd + GICD_CTLR, 0);
-	if (!gic_wait_clear(gic_gicd + GICD_CTLR, GICD_CTLR_RWP))
-		return HYP_ENOTSUP;
+	if (!gic_wait_clear(gic_gicd + GICD_CTLR, GICD_CTLR_RWP)) return HYP_ENOTSUP;
 	io_write32(gic_gicd + GICD_CTLR, GICD_CTLR_ARE); /* before anything that depends on it */
 	gic_reset(gic_gicd, GIC_FIRST_SPI, gic_info.nr_irqs);
 	io_write32(gic_gicd + GICD_CTLR, GICD_CTLR_ARE | GICD_CTLR_GRP1A);
@@ -122,13 +120,11 @@ static uint64_t find_redistributor(uint64_t mpidr)
 		for (; end - at >= GICR_STRIDE_V3; at += stride) {
 			uint64_t typer = io_read64(at + GICR_TYPER);
 
-			if (typer >> 32 == affinity)
-				return at;
+			if (typer >> 32 == affinity) return at;
 			stride = host.gic.gicr_stride;
 			if (stride < GICR_STRIDE_V3)
 				stride = GICR_STRIDE_V3 << ((typer & GICR_TYPER_VLPIS) != 0);
-			if ((typer & GICR_TYPER_LAST) != 0 || stride > end - at)
-				break;
+			if ((typer & GICR_TYPER_LAST) != 0 || stride > end - at) break;
 		}
 	}
 	return 0;

@@ -18,8 +18,7 @@ static uint64_t counter(void)
 {
 	uint64_t val;
 
-	if (timer == UK_TIMER_VIRT)
-		return uk_ticks();
+	if (timer == UK_TIMER_VIRT) return uk_ticks();
 	__asm__ volatile("isb\n\tmrs %0, cntpct_el0" : "=r"(val) : : "memory");
 	return val;
 }
@@ -30,11 +29,9 @@ static void tick(void *arg)
 
 	(void)arg;
 	/* The n-th interrupt may be late, when others had the CPU, but never early. */
-	if (counter() - started < n * period_ticks)
-		early = early + 1;
+	if (counter() - started < n * period_ticks) early = early + 1;
 	interrupts = n;
-	if (n == ticks)
-		uk_timer_stop(timer);
+	if (n == ticks) uk_timer_stop(timer);
 }
 
 int main(int argc, char **argv)
@@ -57,8 +54,7 @@ int main(int argc, char **argv)
 	}
 	while (printed < ticks) {
 		daif = uk_irq_save();
-		while (interrupts == printed)
-			uk_wfi();
+		while (interrupts == printed) uk_wfi();
 		uk_irq_restore(daif);
 		while (printed < interrupts && printed < ticks) {
 			printed++;

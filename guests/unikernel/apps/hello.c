@@ -18,7 +18,6 @@ int main(int argc, char **argv)
 	       (unsigned)(midr >> 4 & 0xfff), (unsigned)(midr >> 20 & 15), (unsigned)(midr & 15));
 	printf("cpus: %u\n", m->nr_cpus);
 	printf("ram: %u KiB at 0x%08lx\n", (unsigned)(m->ram_size / 1024), m->ram_base);
-	for (int i = 0; i < argc; i++)
-		printf("argv[%d] = %s\n", i, argv[i]);
+	for (int i = 0; i < argc; i++) printf("argv[%d] = %s\n", i, argv[i]);
 	return 0;
 }

@@ -49,8 +49,7 @@ static uint64_t ulps(double a, double b)
 {
 	int64_t x, y;
 
-	if (isnan(a) || isnan(b))
-		return isnan(a) && isnan(b) ? 0 : UINT64_MAX;
+	if (isnan(a) || isnan(b)) return isnan(a) && isnan(b) ? 0 : UINT64_MAX;
 	memcpy(&x, &a, sizeof(x));
 	memcpy(&y, &b, sizeof(y));
 	x = x < 0 ? INT64_MIN - x : x;
@@ -83,8 +82,7 @@ static void test_memory(void)
 
 	memset(a, 'x', sizeof(a));
 	CHECK(a[0] == 'x' && a[63] == 'x');
-	for (unsigned i = 0; i < sizeof(b); i++)
-		b[i] = (char)i;
+	for (unsigned i = 0; i < sizeof(b); i++) b[i] = (char)i;
 	CHECK(memcpy(a + 1, b + 3, 17) == a + 1 && a[0] == 'x' && a[1] == 3 && a[17] == 19 &&
 	      a[18] == 'x');
 	memmove(b + 5, b, 20);
@@ -110,8 +108,7 @@ static void test_memory(void)
 	CHECK(big != NULL);
 	memset(big, 0, 300000); /* long enough for DC ZVA */
 	ok = true;
-	for (size_t i = 0; i < 300000; i++)
-		ok = ok && big[i] == 0;
+	for (size_t i = 0; i < 300000; i++) ok = ok && big[i] == 0;
 	CHECK(ok);
 	free(big);
 }
@@ -305,22 +302,19 @@ static bool malloc_stress(unsigned rounds)
 		unsigned i = seed >> 16 & (SLOTS - 1);
 		size_t size = (seed >> 22) + 1;
 
-		for (size_t k = 0; k < slot[i].size; k++)
-			ok = ok && slot[i].p[k] == slot[i].fill;
+		for (size_t k = 0; k < slot[i].size; k++) ok = ok && slot[i].p[k] == slot[i].fill;
 		if (seed & 0x100 && slot[i].p) {
 			uint8_t *p = realloc(slot[i].p, size);
 			size_t keep = size < slot[i].size ? size : slot[i].size;
 
 			ok = ok && p;
-			for (size_t k = 0; ok && k < keep; k++)
-				ok = p[k] == slot[i].fill;
+			for (size_t k = 0; ok && k < keep; k++) ok = p[k] == slot[i].fill;
 			slot[i].p = p;
 		} else {
 			free(slot[i].p);
 			slot[i].p = malloc(size);
 		}
-		if (!ok || !slot[i].p)
-			return false;
+		if (!ok || !slot[i].p) return false;
 		slot[i].size = size;
 		slot[i].fill = (uint8_t)r;
 		memset(slot[i].p, slot[i].fill, size);
@@ -348,8 +342,7 @@ static void test_malloc(void)
 	memset(z, 0xff, 5000);
 	free(z);
 	z = calloc(50, 100);
-	for (int i = 0; z && i < 5000; i++)
-		zero = zero && z[i] == 0;
+	for (int i = 0; z && i < 5000; i++) zero = zero && z[i] == 0;
 	CHECK(z && zero);
 	free(z);
 	CHECK(malloc_stress(20000));
@@ -398,8 +391,7 @@ static void test_control(void)
 	CHECK(ret == 42);
 	CHECK(before == 8 && d == 1.25);
 	ret = setjmp(env);
-	if (ret == 0)
-		longjmp(env, 0);
+	if (ret == 0) longjmp(env, 0);
 	CHECK(ret == 1);
 	signal(SIGUSR1, on_signal);
 	CHECK(raise(SIGUSR1) == 0 && got_signal == SIGUSR1);
@@ -556,8 +548,7 @@ static void test_interrupts(void)
 	CHECK(uk_timer_start(UK_TIMER_VIRT, 500, true, tick, NULL) == 0);
 	do {
 		sum = 0;
-		for (int i = 1; i < 2000; i++)
-			sum += sin(i) / sqrt(i);
+		for (int i = 1; i < 2000; i++) sum += sin(i) / sqrt(i);
 		first = rounds ? first : sum;
 		same = same && sum == first;
 		heap = heap && malloc_stress(200);

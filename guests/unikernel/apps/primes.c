@@ -17,12 +17,10 @@ static uint64_t loops, primes;
 
 static bool is_prime(uint64_t n)
 {
-	if (n % 2 == 0)
-		return n == 2;
+	if (n % 2 == 0) return n == 2;
 	for (uint64_t d = 3; d * d <= n; d += 2) {
 		loops++;
-		if (n % d == 0)
-			return false;
+		if (n % d == 0) return false;
 	}
 	return n > 1;
 }
@@ -32,8 +30,7 @@ static bool pass(uint64_t limit, uint64_t deadline)
 {
 	for (uint64_t n = 2; n < limit; n++) {
 		primes += is_prime(n);
-		if (deadline && uk_ticks() >= deadline)
-			return false;
+		if (deadline && uk_ticks() >= deadline) return false;
 	}
 	return true;
 }
@@ -50,10 +47,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	/* A VM's counter starts at 0 with the VM; a bare machine's may be anywhere. */
-	if (!uk_machine()->on_atoll || start >= deadline)
-		deadline += start;
-	while (pass(limit, deadline))
-		continue;
+	if (!uk_machine()->on_atoll || start >= deadline) deadline += start;
+	while (pass(limit, deadline)) continue;
 	printf("primes: %lu s: loops=%lu primes=%lu\n", seconds, loops, primes);
 	return 0;
 }

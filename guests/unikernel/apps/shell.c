@@ -12,8 +12,7 @@
 
 static int cmd_echo(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++)
-		printf("%s%s", i > 1 ? " " : "", argv[i]);
+	for (int i = 1; i < argc; i++) printf("%s%s", i > 1 ? " " : "", argv[i]);
 	printf("\n");
 	return 0;
 }
@@ -114,8 +113,7 @@ static void run(char *line)
 	     w = strtok_r(NULL, " \t\n", &save))
 		words[n++] = w;
 	words[n] = NULL;
-	if (n == 0)
-		return;
+	if (n == 0) return;
 	for (unsigned i = 0; i < NR_COMMANDS; i++) {
 		if (strcmp(words[0], commands[i].name) == 0) {
 			(void)commands[i].run(n, words);

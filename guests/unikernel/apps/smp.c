@@ -106,15 +106,13 @@ static void other_cpu(void *arg)
 	uk_irq_enable(SGI_BALL);
 	uk_irq_enable(SGI_WAKE);
 	__atomic_add_fetch(&arrived, 1, __ATOMIC_ACQ_REL);
-	while (load(&arrived) < nr_cpus)
-		uk_cpu_relax();
+	while (load(&arrived) < nr_cpus) uk_cpu_relax();
 	count();
 	use_libc();
 	__atomic_add_fetch(&finished, 1, __ATOMIC_ACQ_REL);
 	uk_sgi_send(0, SGI_WAKE);
 	daif = uk_irq_save();
-	while (!__atomic_load_n(&game_over, __ATOMIC_ACQUIRE))
-		uk_wfi();
+	while (!__atomic_load_n(&game_over, __ATOMIC_ACQUIRE)) uk_wfi();
 	uk_irq_restore(daif);
 }
 
@@ -123,8 +121,7 @@ static void wait_for(unsigned *p, unsigned want)
 {
 	uint64_t daif = uk_irq_save();
 
-	while (load(p) != want)
-		uk_wfi();
+	while (load(p) != want) uk_wfi();
 	uk_irq_restore(daif);
 }
 
@@ -137,8 +134,7 @@ static void rally(unsigned a, unsigned b)
 	hits[a] = hits[b] = 0;
 	__atomic_store_n(&playing, true, __ATOMIC_RELEASE);
 	uk_sgi_send(b, SGI_BALL);
-	while (__atomic_load_n(&playing, __ATOMIC_ACQUIRE))
-		uk_wfi();
+	while (__atomic_load_n(&playing, __ATOMIC_ACQUIRE)) uk_wfi();
 	uk_irq_restore(daif);
 }
 
@@ -159,8 +155,7 @@ static bool start_all(void (*fn)(void *))
 static void wait_all_off(void)
 {
 	for (unsigned cpu = 1; cpu < nr_cpus; cpu++)
-		while (!uk_cpu_is_off(cpu))
-			uk_sleep_us(100);
+		while (!uk_cpu_is_off(cpu)) uk_sleep_us(100);
 }
 
 static void once(void *arg)
@@ -182,15 +177,13 @@ int main(int argc, char **argv)
 	uk_irq_register(SGI_BALL, on_ball, NULL);
 	uk_irq_register(SGI_WAKE, on_wake, NULL);
 
-	if (!start_all(other_cpu))
-		return 1;
+	if (!start_all(other_cpu)) return 1;
 	if (nr_cpus > 1 && uk_cpu_start(1, once, NULL) == 0) {
 		printf("smp: a running CPU was started again\n");
 		return 1;
 	}
 	__atomic_add_fetch(&arrived, 1, __ATOMIC_ACQ_REL);
-	while (load(&arrived) < nr_cpus)
-		uk_cpu_relax();
+	while (load(&arrived) < nr_cpus) uk_cpu_relax();
 	printf("smp: %u cpus on\n", nr_cpus);
 	count();
 	use_libc();
@@ -214,13 +207,11 @@ int main(int argc, char **argv)
 	ok = ok && wrong == 0;
 
 	__atomic_store_n(&game_over, true, __ATOMIC_RELEASE);
-	for (unsigned cpu = 1; cpu < nr_cpus; cpu++)
-		uk_sgi_send(cpu, SGI_WAKE);
+	for (unsigned cpu = 1; cpu < nr_cpus; cpu++) uk_sgi_send(cpu, SGI_WAKE);
 	wait_all_off();
 	arrived = 0;
 	for (unsigned i = 0; i < restarts; i++) {
-		if (!start_all(once))
-			return 1;
+		if (!start_all(once)) return 1;
 		wait_all_off();
 	}
 	starts = (nr_cpus - 1) * restarts;

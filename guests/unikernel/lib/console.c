@@ -48,10 +48,8 @@ static bool uart_ready(void)
 
 void console_putc_raw(char c)
 {
-	if (!uart_ready())
-		return;
-	while (mmio_read32(uk_mach.uart_base + UARTFR) & FR_TXFF)
-		uk_cpu_relax();
+	if (!uart_ready()) return;
+	while (mmio_read32(uk_mach.uart_base + UARTFR) & FR_TXFF) uk_cpu_relax();
 	mmio_write32(uk_mach.uart_base + UARTDR, (uint8_t)c);
 }
 
@@ -61,8 +59,7 @@ void console_write(const char *buf, size_t len)
 
 	uk_spin_lock(&write_lock);
 	for (size_t i = 0; i < len; i++) {
-		if (buf[i] == '\n')
-			console_putc_raw('\r');
+		if (buf[i] == '\n') console_putc_raw('\r');
 		console_putc_raw(buf[i]);
 	}
 	uk_spin_unlock(&write_lock);
@@ -94,8 +91,7 @@ static void uart_interrupt(unsigned intid, void *arg)
 		ring[ring_head % RING] = (char)mmio_read32(uk_mach.uart_base + UARTDR);
 		ring_head = ring_head + 1;
 	}
-	if (ring_full())
-		mmio_write32(uk_mach.uart_base + UARTIMSC, 0);
+	if (ring_full()) mmio_write32(uk_mach.uart_base + UARTIMSC, 0);
 }
 
 /* Interrupts masked. The FIFO may hold what will never interrupt: take it now. */
@@ -123,18 +119,15 @@ int uk_console_getc(bool wait)
 	uint64_t daif;
 	int c = -1;
 
-	if (!read_start())
-		return -1;
+	if (!read_start()) return -1;
 	daif = uk_irq_save();
-	while (wait && ring_head == ring_tail)
-		uk_wfi();
+	while (wait && ring_head == ring_tail) uk_wfi();
 	if (ring_head != ring_tail) {
 		bool was_full = ring_full();
 
 		c = (uint8_t)ring[ring_tail % RING];
 		ring_tail = ring_tail + 1;
-		if (was_full)
-			rx_unmask();
+		if (was_full) rx_unmask();
 	}
 	uk_irq_restore(daif);
 	return c;
@@ -158,8 +151,7 @@ static bool edit_line(void)
 		int in = uk_console_getc(true);
 		char c = in == '\r' ? '\n' : (char)in;
 
-		if (in < 0 || (c == CTRL('D') && line_len == 0))
-			return false;
+		if (in < 0 || (c == CTRL('D') && line_len == 0)) return false;
 		if (c == '\b' || c == 0x7f) {
 			erase(1);
 		} else if (c == CTRL('U')) {
@@ -167,8 +159,7 @@ static bool edit_line(void)
 		} else if (c == '\n' || ((uint8_t)c >= ' ' && line_len < LINE - 1)) {
 			console_write(&c, 1);
 			line[line_len++] = c;
-			if (c == '\n')
-				return true;
+			if (c == '\n') return true;
 		}
 	}
 }
@@ -178,18 +169,15 @@ int console_read(char *buf, size_t len)
 {
 	size_t n = 0;
 
-	if (!read_start())
-		return -1;
+	if (!read_start()) return -1;
 	if (raw_mode) {
 		for (int c = uk_console_getc(true); c >= 0; c = uk_console_getc(false)) {
 			buf[n++] = (char)c;
-			if (n == len)
-				break;
+			if (n == len) break;
 		}
 		return (int)n;
 	}
-	if (line_pos == line_len && !edit_line())
-		return 0;
+	if (line_pos == line_len && !edit_line()) return 0;
 	n = line_len - line_pos < len ? line_len - line_pos : len;
 	memcpy(buf, line + line_pos, n);
 	line_pos += n;

@@ -62,8 +62,7 @@ static const char *abort_name(uint64_t esr)
 
 static void put(const char *s)
 {
-	while (*s)
-		console_putc_raw(*s++);
+	while (*s) console_putc_raw(*s++);
 }
 
 static void put_hex(const char *name, uint64_t val)
@@ -77,8 +76,7 @@ static void put_xn(unsigned n)
 {
 	put(n % 4 == 0 ? "\r\n" : " ");
 	put(n < 10 ? " x" : "x");
-	if (n >= 10)
-		console_putc_raw((char)('0' + n / 10));
+	if (n >= 10) console_putc_raw((char)('0' + n / 10));
 	console_putc_raw((char)('0' + n % 10));
 }
 
@@ -125,8 +123,7 @@ void uk_exception(struct uk_regs *regs, unsigned vector)
 		irq_dispatch();
 		return;
 	}
-	if (vector == VEC_SYNC && fault_hook && fault_hook(regs))
-		return;
+	if (vector == VEC_SYNC && fault_hook && fault_hook(regs)) return;
 	if (!cpu->in_fault) {
 		cpu->in_fault = true;
 		report(regs, vector);

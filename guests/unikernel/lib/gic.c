@@ -16,8 +16,7 @@ static const struct irqchip *chip;
 
 void gic_init(void)
 {
-	if (uk_mach.gic_version == 0)
-		uk_crash("no GICv2 or GICv3 in the device tree");
+	if (uk_mach.gic_version == 0) uk_crash("no GICv2 or GICv3 in the device tree");
 	chip = uk_mach.gic_version == 3 ? &gicv3_chip : &gicv2_chip;
 	chip->init();
 	chip->cpu_init();
@@ -27,14 +26,12 @@ void gic_cpu_init(void) { chip->cpu_init(); }
 
 int uk_irq_register(unsigned intid, uk_irq_fn fn, void *arg)
 {
-	if (intid >= NR_INTIDS || !fn || handlers[intid].fn)
-		return -1;
+	if (intid >= NR_INTIDS || !fn || handlers[intid].fn) return -1;
 	handlers[intid].arg = arg;
 	/* Release: a CPU that finds the handler finds its argument. */
 	__atomic_store_n(&handlers[intid].fn, fn, __ATOMIC_RELEASE);
 	chip->set_priority(intid, DEFAULT_PRIORITY);
-	if (intid >= 32)
-		chip->route_here(intid);
+	if (intid >= 32) chip->route_here(intid);
 	chip->set_enable(intid, true);
 	return 0;
 }
@@ -49,32 +46,27 @@ void uk_irq_unregister(unsigned intid)
 
 void uk_irq_enable(unsigned intid)
 {
-	if (intid < NR_INTIDS)
-		chip->set_enable(intid, true);
+	if (intid < NR_INTIDS) chip->set_enable(intid, true);
 }
 
 void uk_irq_disable(unsigned intid)
 {
-	if (intid < NR_INTIDS)
-		chip->set_enable(intid, false);
+	if (intid < NR_INTIDS) chip->set_enable(intid, false);
 }
 
 void uk_irq_set_priority(unsigned intid, uint8_t priority)
 {
-	if (intid < NR_INTIDS)
-		chip->set_priority(intid, priority);
+	if (intid < NR_INTIDS) chip->set_priority(intid, priority);
 }
 
 void uk_irq_set_edge(unsigned intid, bool edge)
 {
-	if (intid >= 32 && intid < NR_INTIDS)
-		chip->set_edge(intid, edge);
+	if (intid >= 32 && intid < NR_INTIDS) chip->set_edge(intid, edge);
 }
 
 void uk_sgi_send(unsigned cpu, unsigned intid)
 {
-	if (cpu < uk_mach.nr_cpus && intid < 16)
-		chip->send_sgi(cpu, intid);
+	if (cpu < uk_mach.nr_cpus && intid < 16) chip->send_sgi(cpu, intid);
 }
 
 void irq_dispatch(void)
@@ -83,8 +75,7 @@ void irq_dispatch(void)
 	uint32_t intid = uk_mach.gic_version == 3 ? iar & 0xffffff : iar & 0x3ff;
 	uk_irq_fn fn;
 
-	if (intid >= 1020 && intid < 8192)
-		return; /* spurious: no EOI */
+	if (intid >= 1020 && intid < 8192) return; /* spurious: no EOI */
 	fn = intid < NR_INTIDS ? __atomic_load_n(&handlers[intid].fn, __ATOMIC_ACQUIRE) : NULL;
 	if (fn)
 		fn(intid, handlers[intid].arg);

@@ -30,8 +30,7 @@ static uint64_t rdist[UK_MAX_CPUS];
 
 static void wait_rwp(uint64_t reg, uint32_t bit)
 {
-	while (mmio_read32(reg) & bit)
-		uk_cpu_relax();
+	while (mmio_read32(reg) & bit) uk_cpu_relax();
 }
 
 static void v3_init(void)
@@ -58,10 +57,8 @@ static uint64_t find_rdist(uint64_t mpidr)
 	while (base < end) {
 		uint64_t typer = mmio_read64(base + GICR_TYPER);
 
-		if (typer >> 32 == aff)
-			return base;
-		if (typer & GICR_TYPER_LAST)
-			break;
+		if (typer >> 32 == aff) return base;
+		if (typer & GICR_TYPER_LAST) break;
 		base += typer & GICR_TYPER_VLPIS ? 0x40000 : 0x20000;
 	}
 	uk_crash("no redistributor for this CPU");

@@ -31,8 +31,7 @@ const void *fdt_relocate(const void *fdt, uint64_t to, uint64_t limit, uint64_t 
 {
 	size_t used = fdt_used(fdt);
 
-	if (to > limit || used > limit - to)
-		return NULL;
+	if (to > limit || used > limit - to) return NULL;
 	memmove((void *)to, fdt, used);
 	fdt_set_totalsize((void *)to, (uint32_t)used);
 	*end = to + used;
@@ -47,17 +46,13 @@ static bool node_reg(const void *fdt, int node, int idx, uint64_t *base, uint64_
 	const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &len);
 	uint64_t val[2] = {0, 0};
 
-	if (!reg || cells[0] < 1 || cells[1] < 0)
-		return false;
-	if (len < (idx + 1) * (cells[0] + cells[1]) * 4)
-		return false;
+	if (!reg || cells[0] < 1 || cells[1] < 0) return false;
+	if (len < (idx + 1) * (cells[0] + cells[1]) * 4) return false;
 	reg += idx * (cells[0] + cells[1]);
 	for (int i = 0; i < 2; i++)
-		for (int n = 0; n < cells[i]; n++)
-			val[i] = val[i] << 32 | fdt32_to_cpu(*reg++);
+		for (int n = 0; n < cells[i]; n++) val[i] = val[i] << 32 | fdt32_to_cpu(*reg++);
 	*base = val[0];
-	if (size)
-		*size = val[1];
+	if (size) *size = val[1];
 	return true;
 }
 
@@ -67,8 +62,7 @@ static unsigned node_irq(const void *fdt, int node, int idx)
 	int len;
 	const fdt32_t *irq = fdt_getprop(fdt, node, "interrupts", &len);
 
-	if (!irq || len < (idx + 1) * 12)
-		return 0;
+	if (!irq || len < (idx + 1) * 12) return 0;
 	irq += idx * 3;
 	return fdt32_to_cpu(irq[1]) + (fdt32_to_cpu(irq[0]) == 1 ? 16 : 32);
 }
@@ -78,8 +72,7 @@ static uint64_t prop_cells(const void *fdt, int node, const char *name)
 	int len;
 	const fdt32_t *p = fdt_getprop(fdt, node, name, &len);
 
-	if (!p || len < 4)
-		return 0;
+	if (!p || len < 4) return 0;
 	return len < 8 ? fdt32_to_cpu(p[0])
 	               : (uint64_t)fdt32_to_cpu(p[0]) << 32 | fdt32_to_cpu(p[1]);
 }
@@ -91,8 +84,7 @@ static bool read_memory(const void *fdt)
 
 	for (;;) {
 		node = fdt_node_offset_by_prop_value(fdt, node, "device_type", "memory", 7);
-		if (node < 0)
-			return false;
+		if (node < 0) return false;
 		for (int i = 0; node_reg(fdt, node, i, &uk_mach.ram_base, &uk_mach.ram_size); i++)
 			if ((uint64_t)uk_image_start - uk_mach.ram_base < uk_mach.ram_size)
 				return true;
@@ -184,8 +176,7 @@ static void read_devices(const void *fdt)
 	}
 	if (uart >= 0 && node_reg(fdt, uart, 0, &uk_mach.uart_base, NULL))
 		uk_mach.uart_irq = node_irq(fdt, uart, 0);
-	if (rtc >= 0)
-		(void)node_reg(fdt, rtc, 0, &uk_mach.rtc_base, NULL);
+	if (rtc >= 0) (void)node_reg(fdt, rtc, 0, &uk_mach.rtc_base, NULL);
 	if (timer >= 0) { /* order: secure, physical, virtual, hypervisor */
 		uk_mach.timer_irq[UK_TIMER_PHYS] = node_irq(fdt, timer, 1);
 		uk_mach.timer_irq[UK_TIMER_VIRT] = node_irq(fdt, timer, 2);

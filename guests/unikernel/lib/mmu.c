@@ -39,10 +39,8 @@ static bool early_done;
 
 static uint64_t *table_alloc(void)
 {
-	if (early_done)
-		return uk_pages_alloc(1);
-	if (nr_early_used == NR_EARLY_TABLES)
-		return NULL;
+	if (early_done) return uk_pages_alloc(1);
+	if (nr_early_used == NR_EARLY_TABLES) return NULL;
 	return early_tables[nr_early_used++];
 }
 
@@ -68,8 +66,7 @@ static bool map(uint64_t *root, uint64_t va, uint64_t end, uint64_t attr)
 			if (*pte == 0) {
 				uint64_t *next = table_alloc();
 
-				if (!next)
-					return false;
+				if (!next) return false;
 				*pte = (uint64_t)next | PTE_TABLE | PTE_VALID;
 			}
 			table = (uint64_t *)(*pte & PTE_ADDR);
@@ -93,8 +90,7 @@ uint64_t uk_mmu_early(void)
 
 	if (!map_image(root) || !map(root, RAM_GUESS, (uint64_t)uk_image_start, MAP_RW) ||
 	    !map(root, (uint64_t)uk_rodata_end, RAM_MAX, MAP_RW))
-		for (;;)
-			__asm__ volatile("wfi");
+		for (;;) __asm__ volatile("wfi");
 	/* What was written with caches off must not be hidden by clean lines from before. */
 	for (uint64_t p = (uint64_t)uk_rodata_end; p < (uint64_t)uk_image_end; p += line)
 		__asm__ volatile("dc civac, %0" : : "r"(p) : "memory");

@@ -36,8 +36,7 @@ int64_t uk_psci(uint32_t id, uint64_t a1, uint64_t a2, uint64_t a3)
 {
 	int64_t ret;
 
-	if (!uk_mach.has_psci)
-		return -1; /* NOT_SUPPORTED */
+	if (!uk_mach.has_psci) return -1; /* NOT_SUPPORTED */
 	ret = uk_mach.psci_smc ? CALL("smc", id, a1, a2, a3) : CALL("hvc", id, a1, a2, a3);
 	/* A call with a 32-bit id returns 32 bits (DEN0028 section 3.1). */
 	return (id & 1u << 30) ? ret : (int32_t)ret;
@@ -72,8 +71,7 @@ _Noreturn void power_exit(int status)
 		*--p = (char)('0' + val % 10);
 		val /= 10;
 	} while (val);
-	if (status < 0)
-		*--p = '-';
+	if (status < 0) *--p = '-';
 	put_line("exit status ", p);
 	power_off();
 }

@@ -16,8 +16,7 @@ struct _reent *__getreent(void)
 {
 	struct cpu *cpu = this_cpu();
 
-	if (sysreg_read(spsel))
-		return cpu->sp_exc ? (struct _reent *)cpu->sp_exc : _impure_ptr;
+	if (sysreg_read(spsel)) return cpu->sp_exc ? (struct _reent *)cpu->sp_exc : _impure_ptr;
 	return cpu->id ? (struct _reent *)cpu->sp_main : _impure_ptr;
 }
 

@@ -26,8 +26,7 @@ void uk_cpu_main(void)
 	__asm__ volatile("msr daifclr, #6" : : : "memory"); /* SError and IRQ on */
 	cpu->fn(cpu->arg);
 	reent_finish();
-	for (unsigned t = 0; t < UK_NR_TIMERS; t++)
-		uk_timer_stop((enum uk_timer)t);
+	for (unsigned t = 0; t < UK_NR_TIMERS; t++) uk_timer_stop((enum uk_timer)t);
 	__asm__ volatile("msr daifset, #15" : : : "memory");
 	/* Release: whoever finds this CPU off finds what it did. */
 	__atomic_store_n(&cpu->on, false, __ATOMIC_RELEASE);
@@ -51,11 +50,9 @@ int uk_cpu_start(unsigned cpu, void (*fn)(void *), void *arg)
 	struct cpu *c;
 	int err;
 
-	if (cpu == 0 || cpu >= uk_mach.nr_cpus || !fn)
-		return PSCI_INVALID_PARAMETERS;
+	if (cpu == 0 || cpu >= uk_mach.nr_cpus || !fn) return PSCI_INVALID_PARAMETERS;
 	c = &uk_cpus[cpu];
-	if (__atomic_exchange_n(&c->on, true, __ATOMIC_ACQUIRE))
-		return PSCI_ALREADY_ON;
+	if (__atomic_exchange_n(&c->on, true, __ATOMIC_ACQUIRE)) return PSCI_ALREADY_ON;
 	while (uk_psci(PSCI_AFFINITY_INFO, uk_mach.mpidr[cpu], 0, 0) == AFFINITY_ON)
 		uk_cpu_relax(); /* on its way to CPU_OFF */
 	c->fn = fn;
@@ -64,7 +61,6 @@ int uk_cpu_start(unsigned cpu, void (*fn)(void *), void *arg)
 	_Static_assert(sizeof(struct cpu) == 64, "one cache line");
 	__asm__ volatile("dc cvac, %0\n\tdsb sy" : : "r"(c) : "memory");
 	err = (int)uk_psci(PSCI_CPU_ON, uk_mach.mpidr[cpu], (uint64_t)uk_cpu_entry, (uint64_t)c);
-	if (err)
-		__atomic_store_n(&c->on, false, __ATOMIC_RELEASE);
+	if (err) __atomic_store_n(&c->on, false, __ATOMIC_RELEASE);
 	return err;
 }

@@ -30,18 +30,15 @@ static int split_args(const char *line, char **argv)
 	while (copy && argc < MAX_ARGS) {
 		bool quoted = false;
 
-		while (*in == ' ' || *in == '\t')
-			in++;
-		if (*in == 0)
-			break;
+		while (*in == ' ' || *in == '\t') in++;
+		if (*in == 0) break;
 		argv[argc++] = out;
 		for (; *in && (quoted || (*in != ' ' && *in != '\t')); in++)
 			if (*in == '"')
 				quoted = !quoted;
 			else
 				*out++ = *in;
-		if (*in)
-			in++;
+		if (*in) in++;
 		*out++ = 0;
 	}
 	argv[argc] = NULL;
@@ -59,8 +56,7 @@ static void run_main(void)
 	timer_cpu_init();
 	/* SError and IRQ on. */
 	__asm__ volatile("msr daifclr, #6" : : : "memory");
-	for (long i = 0; i < n; i++)
-		uk_init_array[i]();
+	for (long i = 0; i < n; i++) uk_init_array[i]();
 	exit(main(argc, argv));
 }
 
@@ -78,8 +74,7 @@ void uk_boot(const void *fdt)
 		uk_cpus[i].sp_emergency = (uint64_t)emergency[i] + EMERGENCY_STACK_SIZE;
 	}
 	/* QEMU starts an ELF with x0 = 0 and the tree at RAM base. */
-	if (!is_fdt(fdt))
-		fdt = (const void *)RAM_GUESS;
+	if (!is_fdt(fdt)) fdt = (const void *)RAM_GUESS;
 	if (!is_fdt(fdt) || !machine_read(fdt)) {
 		uk_mach.uart_base = uk_mach.uart_base ? uk_mach.uart_base : 0x09000000;
 		uk_crash("no usable device tree");
@@ -91,8 +86,7 @@ void uk_boot(const void *fdt)
 	heap = (heap + 15) & ~15ul;
 	/* One page to spare: the heap's end, rounded, stays below the first page from the top. */
 	fdt = fdt_relocate(fdt, heap, uk_mach.ram_base + uk_mach.ram_size - UK_PAGE_SIZE, &heap);
-	if (!fdt || !machine_read(fdt))
-		uk_crash("too little RAM");
+	if (!fdt || !machine_read(fdt)) uk_crash("too little RAM");
 	memory_init(heap);
 	uk_mmu_final();
 	uk_run_on(&uk_cpus[0], run_main);
@@ -101,8 +95,7 @@ void uk_boot(const void *fdt)
 bool uk_arg_flag(int argc, char **argv, const char *name)
 {
 	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], name) == 0)
-			return true;
+		if (strcmp(argv[i], name) == 0) return true;
 	return false;
 }
 
@@ -114,8 +107,7 @@ uint64_t uk_arg_u64(int argc, char **argv, const char *name, uint64_t fallback)
 		char *end;
 		uint64_t val;
 
-		if (strncmp(argv[i], name, len) != 0 || argv[i][len] != '=')
-			continue;
+		if (strncmp(argv[i], name, len) != 0 || argv[i][len] != '=') continue;
 		val = strtoull(argv[i] + len + 1, &end, 0);
 		if (*end || end == argv[i] + len + 1) {
 			fprintf(stderr, "%s: not a number: %s\n", argv[0], argv[i]);

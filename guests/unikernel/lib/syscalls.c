@@ -39,8 +39,7 @@ static bool is_tty(int fd) { return fd >= 0 && fd <= 2; }
 
 int _write(int fd, const char *buf, size_t len)
 {
-	if (fd != 1 && fd != 2)
-		return fail(EBADF);
+	if (fd != 1 && fd != 2) return fail(EBADF);
 	console_write(buf, len);
 	return (int)len;
 }
@@ -49,8 +48,7 @@ int _read(int fd, char *buf, size_t len)
 {
 	int n;
 
-	if (fd != 0)
-		return fail(EBADF);
+	if (fd != 0) return fail(EBADF);
 	n = len ? console_read(buf, len) : 0;
 	return n < 0 ? fail(EIO) : n;
 }
@@ -59,16 +57,14 @@ int _close(int fd) { return is_tty(fd) ? 0 : fail(EBADF); }
 
 int _fstat(int fd, struct stat *st)
 {
-	if (!is_tty(fd))
-		return fail(EBADF);
+	if (!is_tty(fd)) return fail(EBADF);
 	*st = (struct stat){.st_mode = S_IFCHR, .st_blksize = 256};
 	return 0;
 }
 
 int _isatty(int fd)
 {
-	if (!is_tty(fd))
-		errno = EBADF;
+	if (!is_tty(fd)) errno = EBADF;
 	return is_tty(fd);
 }
 
@@ -112,12 +108,9 @@ int _getpid(void) { return 1; }
 /* raise() without a handler ends here, and so does abort(). */
 int _kill(int pid, int sig)
 {
-	if (pid != 1)
-		return fail(ESRCH);
-	if (sig == 0)
-		return 0;
-	if (sig == SIGABRT)
-		uk_crash("abort");
+	if (pid != 1) return fail(ESRCH);
+	if (sig == 0) return 0;
+	if (sig == SIGABRT) uk_crash("abort");
 	_exit(128 + sig);
 }
 

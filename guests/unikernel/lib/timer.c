@@ -60,8 +60,7 @@ static void timer_interrupt(unsigned intid, void *arg)
 	uint64_t t = now(timer);
 
 	(void)intid;
-	if (timer == UK_TIMER_VIRT && t >= sleepers[cpu])
-		sleepers[cpu] = NEVER;
+	if (timer == UK_TIMER_VIRT && t >= sleepers[cpu]) sleepers[cpu] = NEVER;
 	if (t >= slot->deadline) {
 		slot->deadline = slot->period ? slot->deadline + slot->period : NEVER;
 		slot->fn(slot->arg); /* may start or stop the timer */
@@ -76,8 +75,7 @@ void timer_cpu_init(void)
 	sleepers[cpu] = NEVER;
 	for (unsigned t = 0; t < UK_NR_TIMERS; t++) {
 		slots[cpu][t].deadline = NEVER;
-		if (uk_mach.timer_irq[t] == 0)
-			continue;
+		if (uk_mach.timer_irq[t] == 0) continue;
 		program((enum uk_timer)t);
 		if (cpu == 0) {
 			(void)uk_irq_register(uk_mach.timer_irq[t], timer_interrupt,
@@ -93,8 +91,7 @@ int uk_timer_start(enum uk_timer timer, uint64_t us, bool periodic, void (*fn)(v
 	uint64_t ticks = us_to_ticks(us);
 	uint64_t daif;
 
-	if (timer >= UK_NR_TIMERS || uk_mach.timer_irq[timer] == 0 || !fn)
-		return -1;
+	if (timer >= UK_NR_TIMERS || uk_mach.timer_irq[timer] == 0 || !fn) return -1;
 	ticks = ticks ? ticks : 1;
 	daif = uk_irq_save();
 	slots[uk_cpu_id()][timer] = (struct slot){

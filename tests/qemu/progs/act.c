@@ -20,8 +20,7 @@ static void print_lines(unsigned n)
 	/* Every byte follows from the number: a lost, doubled or foreign one shows. */
 	for (unsigned i = 1; i <= n; i++) {
 		printf("line %05u of %05u ", i, n);
-		for (unsigned k = 0; k < pad; k++)
-			putchar('a' + (int)((i + k) % 26));
+		for (unsigned k = 0; k < pad; k++) putchar('a' + (int)((i + k) % 26));
 		printf(" end\n");
 	}
 }
@@ -43,8 +42,7 @@ static void show_keys(unsigned n)
 	uk_console_raw(true);
 	printf("keys");
 	fflush(stdout);
-	while (n-- > 0)
-		printf(" %02x", (unsigned)uk_console_getc(true) & 0xff);
+	while (n-- > 0) printf(" %02x", (unsigned)uk_console_getc(true) & 0xff);
 	printf(" end\n");
 	uk_console_raw(false);
 }
@@ -70,8 +68,7 @@ static void end(const char *word)
 	else if (strcmp(word, "fault") == 0)
 		__asm__ volatile("str xzr, [%0]" : : "r"(NOWHERE) : "memory");
 	else if (strcmp(word, "hang") == 0)
-		for (;;)
-			uk_sleep_us(1000000);
+		for (;;) uk_sleep_us(1000000);
 	printf("%s: what is that?\n", word);
 	exit(99);
 }
@@ -104,7 +101,6 @@ static void act(const char *word)
 
 int main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++)
-		act(argv[i]);
+	for (int i = 1; i < argc; i++) act(argv[i]);
 	return 0;
 }
