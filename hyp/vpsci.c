@@ -81,6 +81,7 @@ static uint64_t cpu_off(struct vcpu *v)
 
 	spin_lock(&vm->lock);
 	last = --vm->nr_online == 0;
+	store_relaxed(&v->power, POWER_LEAVING);
 	spin_unlock(&vm->lock);
 	if (last)
 		vm_stop(vm, STOP_OFF, 0);
@@ -91,6 +92,7 @@ static uint64_t cpu_off(struct vcpu *v)
 
 void vcpu_left(struct vcpu *v)
 {
+	if (load_relaxed(&v->power) != POWER_LEAVING) return; /* stopped or paused by the host */
 	spin_lock(&v->vm->lock);
 	v->power = POWER_OFF;
 	vgic_retarget(v->vm);
@@ -103,7 +105,7 @@ static uint64_t affinity_info(struct vcpu *caller, uint64_t mpidr, uint32_t leve
 	struct vcpu *v = vm_vcpu_by_mpidr(caller->vm, mpidr);
 
 	if (level != 0 || !v) return PSCI_INVALID_PARAMETERS;
-	return load_acquire(&v->power) == POWER_ON ? 0 : 1;
+	return load_acquire(&v->power) == POWER_OFF ? 1 : 0;
 }
 
 /* Every state is a standby state here: the call returns when an interrupt is pending. */

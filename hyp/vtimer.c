@@ -6,9 +6,15 @@
 #include <hyp/atomic.h>
 #include <hyp/pcpu.h>
 #include <hyp/vcpu.h>
+#include <hyp/vdev.h>
 #include <hyp/vm.h>
 #include <hyp/vtimer.h>
 #include <arch/gic.h>
+
+static bool enabled(uint32_t ctl)
+{
+	return (ctl & (TIMER_CTL_ENABLE | TIMER_CTL_IMASK)) == TIMER_CTL_ENABLE;
+}
 
 /* PPI 27 of the guest is linked to the host's virtual timer PPI. */
 static bool virt_level(struct vcpu *v, uint32_t intid)
@@ -16,8 +22,7 @@ static bool virt_level(struct vcpu *v, uint32_t intid)
 	const struct arch_vtimer *t = &v->vtimer.virt;
 
 	if (this_pcpu()->loaded == v) return arch_vtimer_output();
-	return (t->ctl & (TIMER_CTL_ENABLE | TIMER_CTL_IMASK)) == TIMER_CTL_ENABLE &&
-	       arch_counter() - v->vm->cntvoff >= t->cval;
+	return enabled(t->ctl) && arch_counter() - v->vm->cntvoff >= t->cval;
 }
 
 /* CNTPCT as the guest reads it. */
@@ -27,8 +32,7 @@ static bool phys_level(struct vcpu *v, uint32_t intid)
 {
 	const struct vtimer *t = &v->vtimer;
 
-	return (t->phys_ctl & (TIMER_CTL_ENABLE | TIMER_CTL_IMASK)) == TIMER_CTL_ENABLE &&
-	       guest_cntpct(v) >= t->phys_cval;
+	return enabled(t->phys_ctl) && guest_cntpct(v) >= t->phys_cval;
 }
 
 static const struct vgic_line_ops virt_lops = {virt_level};
@@ -88,6 +92,21 @@ void vtimer_load(struct vcpu *v)
 	arch_vtimer_load(&t->virt, v->vm->cntvoff);
 }
 
+/* A CVAL so far away that its sum with the offset wraps never comes. */
+static uint64_t host_time(uint64_t cval, uint64_t off)
+{
+	return cval + off >= off ? cval + off : TIMER_NEVER;
+}
+
+/* What stands in for CNTV until v is loaded again. */
+static void virt_arm(struct vcpu *v)
+{
+	struct vtimer *t = &v->vtimer;
+
+	if (enabled(t->virt.ctl) && !vgic_hw_active(v, GUEST_VTIMER_INTID))
+		deadline_set(&t->virt_dl, host_time(t->virt.cval, v->vm->cntvoff));
+}
+
 void vtimer_put(struct vcpu *v)
 {
 	struct vtimer *t = &v->vtimer;
@@ -97,13 +116,7 @@ void vtimer_put(struct vcpu *v)
 		arch_gic_clear_active(host.timer.virt_intid);
 		t->phys_active_set = false;
 	}
-	if ((t->virt.ctl & (TIMER_CTL_ENABLE | TIMER_CTL_IMASK)) == TIMER_CTL_ENABLE &&
-	    !vgic_hw_active(v, GUEST_VTIMER_INTID)) {
-		uint64_t when = t->virt.cval + v->vm->cntvoff;
-
-		/* A CVAL so far away that the sum wraps never comes. */
-		if (when >= v->vm->cntvoff) deadline_set(&t->virt_dl, when);
-	}
+	virt_arm(v);
 }
 
 void vtimer_irq(struct vcpu *v)
@@ -123,14 +136,34 @@ static void phys_update(struct vcpu *v)
 	struct vtimer *t = &v->vtimer;
 	bool level = phys_level(v, GUEST_PTIMER_INTID);
 
-	if ((t->phys_ctl & (TIMER_CTL_ENABLE | TIMER_CTL_IMASK)) == TIMER_CTL_ENABLE && !level) {
-		uint64_t when = t->phys_cval + v->vm->cntpct_off;
-
-		deadline_set(&t->phys_dl, when >= t->phys_cval ? when : TIMER_NEVER);
-	} else {
-		deadline_cancel(&t->phys_dl);
-	}
+	deadline_set(&t->phys_dl, enabled(t->phys_ctl) && !level
+	                              ? host_time(t->phys_cval, v->vm->cntpct_off)
+	                              : TIMER_NEVER);
 	vgic_set_line(v->vm, v, GUEST_PTIMER_INTID, level);
+}
+
+void vtimer_vm_freeze(struct vm *vm)
+{
+	vm->frozen_at = arch_counter();
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		deadline_cancel(&vm->vcpus[i]->vtimer.virt_dl);
+		deadline_cancel(&vm->vcpus[i]->vtimer.phys_dl);
+	}
+	if (vm->pl031) vpl031_freeze(vm);
+}
+
+void vtimer_vm_thaw(struct vm *vm)
+{
+	uint64_t ticks = arch_counter() - vm->frozen_at;
+
+	vm->cntvoff += ticks;
+	vm->cntpct_off += ticks;
+	vm->cntpct_trap = true;
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		virt_arm(vm->vcpus[i]);
+		phys_update(vm->vcpus[i]);
+	}
+	if (vm->pl031) vpl031_thaw(vm, ticks);
 }
 
 uint64_t vtimer_cntp_read_ctl(struct vcpu *v)

@@ -146,6 +146,21 @@ void vpl031_reset(struct vm *vm)
 	vdev_line_sync(&r->line);
 }
 
+void vpl031_freeze(struct vm *vm) { deadline_cancel(&vm->pl031->alarm); }
+
+void vpl031_thaw(struct vm *vm, uint64_t ticks)
+{
+	struct vpl031 *r = vm->pl031;
+	uint64_t when;
+
+	spin_lock(&r->lock);
+	r->base += ticks;
+	if (r->when != TIMER_NEVER) r->when += ticks;
+	when = r->when;
+	spin_unlock(&r->lock);
+	deadline_set(&r->alarm, when);
+}
+
 void vpl031_destroy(struct vm *vm)
 {
 	if (vm->pl031 != NULL) {

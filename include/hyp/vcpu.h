@@ -59,7 +59,8 @@ struct vcpu {
 	bool flushed;   /* set/way: the flush this vCPU waited for is done (vm->lock) */
 };
 
-enum vcpu_power { POWER_OFF, POWER_ON };
+/* LEAVING: CPU_OFF was called, it is not saved yet. A pause changes nothing here. */
+enum vcpu_power { POWER_OFF, POWER_ON, POWER_LEAVING };
 
 /*
  * Makes a BLOCKED vCPU READY on its home CPU's wake list and kicks that CPU; on one in any other

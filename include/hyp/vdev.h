@@ -60,6 +60,9 @@ struct vpl031 {
 enum hyp_err vpl031_create(struct vm *vm) __must_check;
 void vpl031_destroy(struct vm *vm);
 void vpl031_reset(struct vm *vm);
+/* The clock and its alarm stand still; they go on, having stood for `ticks`. */
+void vpl031_freeze(struct vm *vm);
+void vpl031_thaw(struct vm *vm, uint64_t ticks);
 
 /* The rest of the absent flash (0, ignored); a row of empty virtio-mmio transports, 0x200 each. */
 extern const struct mmio_ops vflash_ops, vvirtio_empty_ops;

@@ -73,6 +73,7 @@ struct vm {
 	uint64_t cntvoff; /* CNTVOFF_EL2: CNTVCT = CNTPCT - cntvoff */
 	bool cntpct_trap; /* time was stopped once: CNTPCT is trapped and offset */
 	uint64_t cntpct_off;
+	uint64_t frozen_at; /* counter value of the last vtimer_vm_freeze() */
 
 	/* One flush of all RAM for set/way maintenance (hyp/setway.c); under lock. */
 	struct job flush_job;

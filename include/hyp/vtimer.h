@@ -10,6 +10,7 @@
 #include <arch/timer.h>
 
 struct vcpu;
+struct vm;
 
 struct vtimer {
 	struct arch_vtimer virt; /* valid while not loaded */
@@ -26,6 +27,14 @@ void vtimer_load(struct vcpu *v);
 void vtimer_put(struct vcpu *v);
 /* Host virtual timer PPI on this CPU; v = loaded vCPU or NULL. */
 void vtimer_irq(struct vcpu *v);
+
+/*
+ * Guest time stands still between the two: CNTVCT, CNTPCT (trapped and offset ever after), both
+ * timers, the PL031. All vCPUs are out (vcpu_is_out()) from before the freeze until after the thaw;
+ * serialised by the caller. A load (restart) starts a new time and needs no thaw.
+ */
+void vtimer_vm_freeze(struct vm *vm);
+void vtimer_vm_thaw(struct vm *vm);
 
 /* Trapped CNTP_* registers. Time is CNTPCT as the guest reads it. */
 uint64_t vtimer_cntp_read_ctl(struct vcpu *v);

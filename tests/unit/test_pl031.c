@@ -229,12 +229,36 @@ static void test_late_alarm(void **state)
 	assert_int_equal(r->ris, 0);
 }
 
+/* The VM is paused: neither clock nor alarm go on until it is resumed. */
+static void test_freeze(void **state)
+{
+	(void)state;
+	vpl031_freeze(&vm); /* no alarm set */
+	clock_advance(3 * SECOND);
+	vpl031_thaw(&vm, 3 * SECOND);
+	assert_int_equal(rd(DR), 1700000000);
+	assert_int_equal(fake_cnthp[0], TIMER_NEVER);
+	wr(IMSC, 1);
+	wr(MR, 1700000002);
+	clock_advance(SECOND);
+	vpl031_freeze(&vm);
+	clock_advance(5 * SECOND);
+	assert_false(line);
+	vpl031_thaw(&vm, 5 * SECOND);
+	assert_int_equal(rd(DR), 1700000001);
+	clock_advance(SECOND - 1);
+	assert_false(line);
+	clock_advance(1);
+	assert_true(line);
+	assert_int_equal(rd(DR), 1700000002);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
 	    T(test_registers),    T(test_time),    T(test_match),      T(test_match_moves),
-	    T(test_fast_counter), T(test_destroy), T(test_late_alarm),
+	    T(test_fast_counter), T(test_destroy), T(test_late_alarm), T(test_freeze),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -305,6 +305,9 @@ static void test_cpu_off(void **state)
 
 	(void)state;
 	call(F64(3), 1, 0x40000000, 0);
+	/* It leaves its CPU for a pause: that is not CPU_OFF. */
+	vcpu_left(v);
+	assert_int_equal(v->power, POWER_ON);
 	v->state = VCPU_RUNNING;
 	v->loaded_on = 1;
 	vpsci_call(v, F32(2), 0, 0, 0);
@@ -312,6 +315,7 @@ static void test_cpu_off(void **state)
 	assert_int_equal(stops, 0);
 	assert_int_equal(vm.nr_online, 1);
 	/* Its registers are still on that CPU. */
+	assert_int_equal(v->power, POWER_LEAVING);
 	assert_int_equal(call(F64(4), 1, 0, 0), 0);
 	assert_int_equal(call(F64(3), 1, 0x50000000, 0), ALREADY_ON);
 	assert_int_equal(vm.nr_online, 1);

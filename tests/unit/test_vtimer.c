@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <hyp/vdev.h>
 #include <hyp/vm.h>
 #include <hyp/vtimer.h>
 #include "tests/fake_arch/clock.h"
@@ -98,6 +99,23 @@ void vcpu_wake(struct vcpu *c)
 	wakes++;
 }
 
+/* --- the RTC's side --- */
+static struct vpl031 rtc;
+static unsigned freezes;
+static uint64_t thawed;
+
+void vpl031_freeze(struct vm *of)
+{
+	assert_ptr_equal(of->pl031, &rtc);
+	freezes++;
+}
+
+void vpl031_thaw(struct vm *of, uint64_t ticks)
+{
+	assert_ptr_equal(of->pl031, &rtc);
+	thawed += ticks;
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -112,6 +130,12 @@ static int setup(void **state)
 	host.timer.virt_intid = HOST_PPI;
 	vm.vgic.version = 3;
 	vm.cntvoff = 400000;
+	vm.nr_vcpus = 2;
+	vm.vcpus[0] = &vcpus[0];
+	vm.vcpus[1] = &vcpus[1];
+	vm.pl031 = &rtc;
+	freezes = 0;
+	thawed = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		vcpus[i].id = i;
 		vcpus[i].vm = &vm;
@@ -376,6 +400,67 @@ static void test_cntp_offset(void **state)
 	assert_false(line[0][30]);
 }
 
+/* Time stands still: nothing fires, and afterwards everything is as far away as it was. */
+static void test_freeze(void **state)
+{
+	struct vcpu *w = &vcpus[1];
+
+	(void)state;
+	vtimer_cntp_write_cval(v, fake_now + 8000);
+	vtimer_cntp_write_ctl(v, ON);
+	vtimer_cntp_write_cval(w, fake_now - 10);
+	vtimer_cntp_write_ctl(w, MASKED);
+	load(v);
+	arm(5000, ON);
+	put(v);
+	load(w); /* in its handler: the guest's, so no deadline before and after */
+	arm(0, ON);
+	vtimer_irq(w);
+	put(w);
+	clock_advance(1000);
+	for (unsigned i = 1; i <= 2; i++) {
+		uint64_t cntvct = fake_now - vm.cntvoff, cntpct = fake_now - vm.cntpct_off;
+
+		vtimer_vm_freeze(&vm);
+		clock_advance(50000);
+		assert_false(line[0][27] || line[0][30] || line[1][27] || line[1][30]);
+		vtimer_vm_thaw(&vm);
+		assert_int_equal(fake_now - vm.cntvoff, cntvct);
+		assert_int_equal(fake_now - vm.cntpct_off, cntpct);
+		assert_true(vm.cntpct_trap);
+		assert_int_equal(freezes, i);
+		assert_int_equal(thawed, i * 50000);
+		assert_int_equal(vtimer_cntp_read_tval(v), 7000);
+		assert_false(queued(&w->vtimer.virt_dl) || queued(&w->vtimer.phys_dl));
+	}
+	clock_advance(3999);
+	assert_false(line[0][27]);
+	clock_advance(1);
+	assert_true(line[0][27]);
+	clock_advance(2999);
+	assert_false(line[0][30]);
+	clock_advance(1);
+	assert_true(line[0][30]);
+	load(v);
+	assert_int_equal(hw_off, 500000);
+}
+
+/* One that was due when time stopped is due when it goes on. */
+static void test_freeze_due(void **state)
+{
+	(void)state;
+	load(v);
+	arm(10, ON);
+	fake_now += 20; /* no interrupt was taken yet */
+	put(v);
+	vtimer_vm_freeze(&vm);
+	clock_advance(1000);
+	assert_false(line[0][27]);
+	vtimer_vm_thaw(&vm);
+	clock_advance(0);
+	assert_true(line[0][27]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -388,6 +473,8 @@ int main(void)
 	    cmocka_unit_test_setup(test_cntp, setup),
 	    cmocka_unit_test_setup(test_tval_sign, setup),
 	    cmocka_unit_test_setup(test_cntp_offset, setup),
+	    cmocka_unit_test_setup(test_freeze, setup),
+	    cmocka_unit_test_setup(test_freeze_due, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
