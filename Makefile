@@ -17,6 +17,7 @@ include scripts/mk/third_party.mk
 include scripts/mk/el2.mk
 include scripts/mk/guests.mk
 include scripts/mk/unit.mk
+include scripts/mk/fuzz.mk
 include scripts/mk/check.mk
 include scripts/mk/run.mk
 endif

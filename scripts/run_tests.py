@@ -12,6 +12,8 @@ import sys
 import time
 import xml.etree.ElementTree
 
+import fuzz
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOGS = 'build/test-logs'
 UNIT_LIMIT = 300    # seconds for one unit test program
@@ -91,6 +93,24 @@ def run_unit(args, count):
                 print('\n'.join('      ' + line for line in output.splitlines()[-60:]))
 
 
+def run_fuzz(args, count):
+    """Each fuzz target's bounded run; it also fails for too little line coverage."""
+    build = make(args, 'fuzz-build')
+    if build.returncode:
+        print(errors_of(build.stdout))
+    targets = fuzz.names()
+    if not targets:
+        count.add('fuzz targets', 0, 1, 'there are none')
+    fresh = [t for t in targets if build.returncode == 0 or make(args, '-q', f'build/fuzz/fuzz_{t}').returncode == 0]
+    for name in [t for t in targets if t not in fresh]:
+        count.add(f'fuzz {name}', 0, 1, 'does not build')
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, (passed, note, output) in zip(fresh, pool.map(fuzz.test_one, fresh)):
+            count.add(f'fuzz {name}', int(passed), int(not passed), note)
+            if not passed:
+                print('\n'.join('      ' + line for line in output.splitlines()[-40:]))
+
+
 def run_checks(args, count):
     for check in args.checks.split():
         result = make(args, check)
@@ -138,13 +158,13 @@ def main():
     parser.add_argument('--all', action='store_true', help='the whole matrix and the slow tests too')
     parser.add_argument('--checks', default='')
     parser.add_argument('--select', default=os.environ.get('TESTS', ''), help='pytest -k expression (also $TESTS)')
-    parser.add_argument('parts', nargs='+', choices=['unit', 'check', 'qemu'])
+    parser.add_argument('parts', nargs='+', choices=['unit', 'fuzz', 'check', 'qemu'])
     args = parser.parse_args()
     os.chdir(ROOT)
     os.makedirs(LOGS, exist_ok=True)
     count = Count()
     start = time.monotonic()
-    for part, run in (('unit', run_unit), ('check', run_checks), ('qemu', run_qemu_tests)):
+    for part, run in (('unit', run_unit), ('fuzz', run_fuzz), ('check', run_checks), ('qemu', run_qemu_tests)):
         if part in args.parts:
             print(f'{part}:', flush=True)
             run(args, count)

@@ -68,9 +68,8 @@ static uint32_t read_reg(const struct vpl031 *r, uint32_t off) REQUIRES(r->lock)
 	    seconds(r, arch_counter()), r->match, r->load, 1, r->imsc, r->ris, r->ris & r->imsc,
 	};
 
-	return off % 4 == 0 && off / 4 < ARRAY_SIZE(regs)
-	           ? regs[array_index_nospec(off / 4, ARRAY_SIZE(regs))]
-	           : vdev_primecell_id(0x1031, off);
+	return off / 4 < ARRAY_SIZE(regs) ? regs[array_index_nospec(off / 4, ARRAY_SIZE(regs))]
+	                                  : vdev_primecell_id(0x1031, off);
 }
 
 static enum mmio_result vpl031_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
@@ -79,7 +78,8 @@ static enum mmio_result vpl031_read(struct vcpu *v, void *dev, uint32_t off, uns
 	struct vpl031 *r = dev;
 
 	spin_lock(&r->lock);
-	*val = read_reg(r, off);
+	/* A narrow access to the middle of a register gets that part of it. */
+	*val = read_reg(r, off & ~3u) >> 8 * (off & 3);
 	spin_unlock(&r->lock);
 	return MMIO_OK;
 }

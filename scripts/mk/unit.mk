@@ -10,10 +10,11 @@ UNIT_FLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recov
 	-fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=. -DCONFIG_DEBUG=1
 UNIT_WARN := -Wall -Wextra -Werror -Wundef -Wno-unused-parameter
 UNIT_INC := -Iinclude -I. -Itests/fake_arch/include -isystem $(LIBFDT_SRC)
-UNIT_INFO := $(if $(UNIT_TESTS),$(shell awk 'function flush() { if (name != "") print name "|" k["links"] "|" k["cflags"] "|" k["libs"] } \
+# $(call test_heads,FILES): NAME|LINKS|CFLAGS|LIBS of each, with commas for blanks
+test_heads = $(if $1,$(shell awk 'function flush() { if (name != "") print name "|" k["links"] "|" k["cflags"] "|" k["libs"] } \
 	FNR == 1 { flush(); name = FILENAME; gsub(/.*\/|\.c$$/, "", name); delete k } \
 	FNR <= 40 && match($$0, /^ \* (links|cflags|libs): /) { key = $$2; sub(/:/, "", key); for (i = 3; i <= NF; i++) if ($$i != "*/") k[key] = k[key] "," $$i } \
-	END { flush() }' $(UNIT_TESTS)))
+	END { flush() }' $1))
 comma := ,
 unit_field = $(subst $(comma), ,$(word $2,$(subst |, ,$(subst ||,|-|,$(subst ||,|-|,$1|-)))))
 
@@ -49,7 +50,7 @@ UNIT_BINS :=
 UNIT_DEPS :=
 unit_dash = $(filter-out -,$(call unit_field,$1,$2))
 $(foreach c,gcc clang,$(eval $(call unit_objs,$c)))
-$(foreach t,$(UNIT_INFO),$(foreach c,gcc clang,$(eval $(call \
+$(foreach t,$(call test_heads,$(UNIT_TESTS)),$(foreach c,gcc clang,$(eval $(call \
 	unit_test,$c,$(call unit_field,$t,1),$(call unit_dash,$t,2),$(call unit_dash,$t,3),$(call unit_dash,$t,4)))))
 -include $(sort $(UNIT_DEPS))
 
