@@ -9,6 +9,7 @@
 #include <hyp/irq.h>
 #include <hyp/panic.h>
 #include <hyp/pcpu.h>
+#include <hyp/trace.h>
 #include <hyp/vcpu.h>
 #include <hyp/vgic.h>
 #include <hyp/vtimer.h>
@@ -43,8 +44,9 @@ void irq_handle(void)
 		console_rx_irq();
 	} else if (intid == GIC_SGI_STOP) {
 		panic_park();
+	} else if (intid == GIC_SGI_KICK) {
+		trace_cpu_update(); /* else nothing: the way out looks at p->work and v->work */
 	}
-	/* GIC_SGI_KICK needs nothing here: the way out looks at p->work and v->work. */
 	arch_gic_drop(iar);
 	arch_gic_deactivate(iar);
 }

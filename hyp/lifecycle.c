@@ -12,6 +12,7 @@
 #include <hyp/page.h>
 #include <hyp/sched.h>
 #include <hyp/setway.h>
+#include <hyp/trace.h>
 #include <hyp/vdev.h>
 #include <arch/cpu.h>
 #include <arch/mm.h>
@@ -224,7 +225,9 @@ static void stop(struct vm *vm, enum stop_reason reason, uint32_t status,
 		for (unsigned i = 0; i < vm->nr_vcpus; i++) vcpu_stop(vm->vcpus[i]);
 	}
 	spin_unlock(&vm->lock);
-	if (first) job_start(&vm->life->job);
+	if (!first) return;
+	trace_event(TRACE_STOP, vm, c ? c->vcpu : 0, c ? c->esr : 0, c ? c->pc : 0, reason);
+	job_start(&vm->life->job);
 }
 
 void vm_stop(struct vm *vm, enum stop_reason reason, uint32_t status)

@@ -13,7 +13,7 @@ HYP = {
     1: 'types err check hidden ksyms atomic',
     3: 'log console panic page objpool pcpu deadline',
     4: 's2',
-    5: 'vm vcpu gmem mmio vtimer vgic vdev setway',
+    5: 'vm vcpu gmem mmio vtimer vgic vdev setway trace',
     6: 'sched job irq hvc vpsci fit gfdt loader load life lifecycle crash',
     8: 'config shell start main host manifest',
 }
@@ -30,7 +30,7 @@ HEADER_LAYER = {
     'hyp/manifest_schema.def': 1,   # a table of words
 }
 # The upper half of arch/arm64: the only place where arch calls hyp.
-ARCH_UPPER = re.compile(r'^(trap|sysreg|inject|switch|vcpu)[a-z0-9_]*\.[ch]$|^entry\.S$|^offsets\.c$')
+ARCH_UPPER = re.compile(r'^(trap|sysreg|inject|switch|vcpu)[a-z0-9_]*\.[ch]$|^offsets\.c$')
 # stage2 has its page allocator and TLB hooks handed in.
 ALLOWED = {4: {0, 1, 4}}
 LIBFDT = re.compile(r'^hyp/(config|fit|gfdt|host)[a-z0-9_]*(\.[ch]|/.*)$')

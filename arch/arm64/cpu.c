@@ -4,6 +4,7 @@
  */
 #include <arch/barrier.h>
 #include <arch/cpu.h>
+#include <arch/trap.h>
 #include <hyp/board.h>
 #include <hyp/host.h>
 #include <lib/printf.h>
@@ -65,6 +66,12 @@ void arch_cpu_init(void)
 	if (FIELD_GET(GENMASK(43, 40), sysreg_read(ID_AA64MMFR1_EL1)) != 0)
 		sysreg_write(S3_4_C1_C2_2, 0);
 	isb(); /* in force before anything relies on it */
+}
+
+/* In force from the next ERET on at the latest, and no guest runs before that. */
+void arch_trace_exits(bool on)
+{
+	sysreg_write(VBAR_EL2, (uint64_t)(uintptr_t)(on ? vectors_trace : vectors));
 }
 
 void arch_cpu_idle(void)

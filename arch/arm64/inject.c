@@ -2,7 +2,10 @@
 /*
  * Exceptions into the loaded vCPU's EL1, as the CPU itself would take them (Arm ARM D1.3).
  */
+#include <hyp/pcpu.h>
+#include <hyp/trace.h>
 #include <hyp/vcpu.h>
+#include <hyp/vm.h>
 
 #include <asm/sysreg.h>
 #include <asm/trap.h>
@@ -26,6 +29,7 @@ static bool from_el0(uint64_t pstate)
 
 static void enter_el1(uint64_t esr)
 {
+	const struct vcpu *v = this_pcpu()->loaded;
 	uint64_t pstate = sysreg_read(SPSR_EL2);
 	uint64_t sctlr = sysreg_read(SCTLR_EL1);
 	/* D1.3.1: flags kept, PAN kept or set by SCTLR.SPAN = 0, all else as at exception entry. */
@@ -33,6 +37,7 @@ static void enter_el1(uint64_t esr)
 
 	if (!(sctlr & SCTLR_SPAN) && FIELD_GET(GENMASK(23, 20), sysreg_read(ID_AA64MMFR1_EL1)))
 		next |= PSR_PAN;
+	trace_event(TRACE_INJECT, v->vm, v->id, esr, sysreg_read(ELR_EL2), sysreg_read(FAR_EL1));
 	sysreg_write(ESR_EL1, esr);
 	sysreg_write(ELR_EL1, sysreg_read(ELR_EL2));
 	sysreg_write(SPSR_EL1, pstate);
@@ -62,4 +67,9 @@ void inject_abort(uint64_t esr, uint64_t va, bool walk)
 	enter_el1(out | FIELD_PREP(ESR_EC, ec));
 }
 
-void inject_serror(struct vcpu *v) { vcpu_hcr_change(v, 0, HCR_VSE); }
+void inject_serror(struct vcpu *v)
+{
+	trace_event(TRACE_INJECT, v->vm, v->id, FIELD_PREP(ESR_EC, EC_SERROR), sysreg_read(ELR_EL2),
+	            0);
+	vcpu_hcr_change(v, 0, HCR_VSE);
+}

@@ -5,6 +5,7 @@
  */
 #include <hyp/pcpu.h>
 #include <hyp/panic.h>
+#include <hyp/trace.h>
 #include <hyp/vcpu.h>
 
 #include <asm/boot.h>
@@ -19,8 +20,6 @@ void asm_offsets(void)
 {
 	OFFSET(PCPU_LOADED, struct pcpu, loaded);
 	OFFSET(PCPU_STACK_TOP, struct pcpu, stack_top);
-	OFFSET(PCPU_ID, struct pcpu, id);
-	VALUE(PCPU_SIZE, sizeof(struct pcpu));
 	OFFSET(EXC_X, struct exc_frame, x);
 	OFFSET(EXC_SP, struct exc_frame, sp);
 	OFFSET(EXC_PC, struct exc_frame, pc);
@@ -34,8 +33,9 @@ void asm_offsets(void)
 	VALUE(BOOT_SLOT_SIZE, sizeof(struct boot_slot));
 	VALUE(BOOT_SLOT_COUNT, MAX_PCPUS);
 	OFFSET(VCPU_X, struct vcpu, arch.x);
-	OFFSET(VCPU_WORK, struct vcpu, work);
-	OFFSET(VCPU_FP, struct vcpu, arch.fp.v);
+	VALUE(TRACE_SYNC, TRACE_SYNC);
+	VALUE(TRACE_IRQ, TRACE_IRQ);
+	VALUE(TRACE_SERROR, TRACE_SERROR);
 }
 
 /* LDP/STP of x registers reach offsets below 512 (C6.2.164), entry.S relies on it. */

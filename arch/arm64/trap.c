@@ -10,6 +10,7 @@
 #include <hyp/log.h>
 #include <hyp/pcpu.h>
 #include <hyp/sched.h>
+#include <hyp/trace.h>
 #include <hyp/vcpu.h>
 #include <hyp/vm.h>
 
@@ -137,6 +138,8 @@ static struct vcpu *pick(struct pcpu *p)
 			store_relaxed(&next->loaded_on, (int32_t)p->id);
 			vcpu_ctx_load(next);
 			p->nr_switches++;
+			if (load_relaxed(&trace_on))
+				trace_event(TRACE_SWITCH, next->vm, next->id, 0, next->arch.pc, 0);
 			return next;
 		}
 	}
@@ -192,6 +195,20 @@ struct vcpu *trap_serror(struct vcpu *v, uint64_t esr)
 	log_guest(v->vm, LOG_WARN, "SError, ESR %#llx", (unsigned long long)esr);
 	inject_serror(v);
 	return trap_exit(v, TRAP_RESUME, esr);
+}
+
+/* Before anything else is done about the exit, while tracing is on. x0-x17 are in v->arch. */
+void trap_trace(struct vcpu *v, uint32_t kind)
+{
+	uint64_t esr = kind == TRACE_IRQ ? 0 : sysreg_read(ESR_EL2);
+	uint64_t ec = FIELD_GET(ESR_EC, esr);
+	uint64_t ipa = FIELD_GET(HPFAR_FIPA, sysreg_read(HPFAR_EL2)) << PAGE_SHIFT;
+
+	if (ec == EC_DABT_LOWER || ec == EC_IABT_LOWER)
+		ipa |= sysreg_read(FAR_EL2) & PAGE_MASK;
+	else
+		ipa = v->arch.x[0];
+	trace_event(kind, v->vm, v->id, esr, sysreg_read(ELR_EL2), ipa);
 }
 
 /* Light path: only x0-x17 are in v->arch. Non-zero: work is pending. */

@@ -22,6 +22,8 @@ enum trap_result {
 
 /* Leaves the boot stack for ever: schedules. Each CPU, once. */
 noreturn void trap_enter_guests(void);
+/* This CPU's exits are recorded (trap_trace()) or not: chooses its vectors. */
+void arch_trace_exits(bool on);
 /* Registers that are the same for every guest. Each CPU, before it. */
 void trap_cpu_init(void);
 /* The sysreg hash: boot CPU, before guests. */

@@ -11,7 +11,7 @@
 
 enum exc_kind { EXC_SYNC, EXC_IRQ, EXC_FIQ, EXC_SERROR };
 
-/* What vectors.S saves of an exception taken in EL2 (offsets.c). */
+/* What entry.S saves of an exception taken in EL2 (offsets.c). */
 struct exc_frame {
 	uint64_t x[31];
 	uint64_t sp;

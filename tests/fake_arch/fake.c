@@ -14,6 +14,7 @@
 #include <arch/spinlock.h>
 #include <hyp/check.h>
 #include <hyp/log.h>
+#include <hyp/trace.h>
 #include "fake.h"
 
 struct pcpu;
@@ -268,4 +269,18 @@ void fake_reset(void)
 	fake_panic_expected = false;
 	fake_log_lines = 0;
 	if (fake_ram_base != NULL) ram_reserve();
+}
+
+/* --- trace --- */
+__attribute__((weak)) bool trace_on;
+
+__attribute__((weak)) void trace_event(enum trace_kind kind, const struct vm *vm, unsigned vcpu,
+                                       uint64_t esr, uint64_t pc, uint64_t arg)
+{
+	(void)kind;
+	(void)vm;
+	(void)vcpu;
+	(void)esr;
+	(void)pc;
+	(void)arg;
 }

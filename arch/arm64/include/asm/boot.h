@@ -42,6 +42,7 @@ extern struct mm_regs mm_regs;
 
 /* boot.S. */
 extern uint8_t image_start[], text_end[], rodata_end[], image_end[];
+extern uint8_t vectors[], vectors_trace[]; /* entry.S */
 void boot_secondary_entry(void);
 noreturn void boot_park(void);
 

@@ -7,12 +7,13 @@
 
 struct vcpu;
 
-/* Entry points of entry_guest.S. */
+/* Called by entry.S. */
 struct vcpu *trap_sync(struct vcpu *v, uint64_t esr);
 struct vcpu *trap_serror(struct vcpu *v, uint64_t esr);
 struct vcpu *trap_exit_slow(void);
 uint32_t trap_hvc(struct vcpu *v);
 uint32_t trap_irq(void);
+void trap_trace(struct vcpu *v, uint32_t kind);
 
 /* Full-view handlers, by exception class; registers of v->arch.x are valid. */
 enum trap_result trap_sysreg(struct vcpu *v, uint64_t esr);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What each CPU did last: rare events always, exits and switches of guests while tracing is on.
+ * Off costs nothing: exits are recorded by a second vector table, which is not in use then.
+ */
+#pragma once
+
+#include <hyp/types.h>
+
+struct vm;
+
+enum trace_kind {
+	TRACE_SYNC,   /* esr; arg: x0 of the guest, or the IPA of an abort */
+	TRACE_IRQ,    /* physical interrupt */
+	TRACE_SERROR, /* esr */
+	TRACE_SWITCH, /* a vCPU's context was loaded */
+	TRACE_INJECT, /* esr: what its ESR_EL1 says; arg: FAR_EL1 */
+	TRACE_STOP,   /* arg: enum stop_reason */
+};
+
+extern bool trace_on; /* shared: changed by trace_enable() alone */
+
+/* Records an event on this CPU. Any context, no lock. */
+void trace_event(enum trace_kind kind, const struct vm *vm, unsigned vcpu, uint64_t esr,
+                 uint64_t pc, uint64_t arg);
+/* All CPUs record exits from now on, or no longer. The shell's CPU. */
+void trace_enable(bool on);
+/* On each CPU when it is kicked: the vectors that trace_on asks for. */
+void trace_cpu_update(void);
+/*
+ * The newest events that fit into buf, oldest first, a line each; of one CPU (-1: all), of one VM
+ * (NULL: all). Returns the length. What is overwritten meanwhile is left out.
+ */
+size_t trace_text(int cpu, const struct vm *vm, char *buf, size_t n);
