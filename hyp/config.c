@@ -12,6 +12,7 @@
 #include <hyp/gfdt.h>
 #include <hyp/loader.h>
 #include <hyp/log.h>
+#include <hyp/page.h>
 #include <hyp/vm.h>
 #include <lib/printf.h>
 #include <lib/str.h>
@@ -22,6 +23,8 @@
 #define GICV2_MAX_CPUS 8u
 #define NEAR_MAX 32u /* longest name for which a similar one is looked for */
 #define PPM 1000000u
+#define HYPERVISOR "/chosen/hypervisor"
+#define CREATE_MAX 4096u /* bytes of the tree that config_create() makes */
 
 enum prop_type { T_FILE, T_TEXT, T_CHOICE, T_U32, T_BOOL, T_KIB, T_ADDR, T_SECS, T_CPUS, T_FLAG };
 
@@ -58,6 +61,11 @@ struct node {
 	unsigned long host_gic, host_cpus;
 	bool faulty;
 };
+
+/* What a VM at run time is checked with: set once, at the boot. */
+static const struct manifest *boot_manifest;
+static const struct fit *boot_bundle;
+static unsigned boot_gic, boot_cpus;
 
 /* src with what could disturb a terminal made visible. */
 static void plain_copy(char *dst, const char *src, size_t n)
@@ -322,18 +330,14 @@ static bool is_vm_name(const char *name)
 }
 
 /* The node's VM is all zero but valid. */
-static void parse_vm(struct node *node, const struct manifest *m, struct vm_config *cfg)
+static void parse_vm(struct node *node, struct vm_config *cfg)
 {
 	const char *name = fdt_get_name(node->blob, node->offset, NULL);
 	char child[CONFIG_NAME_MAX];
-	bool same = false;
 	int sub;
 
 	plain_copy(cfg->name, name, sizeof(cfg->name));
 	check(is_vm_name(name), node, NULL, RULE_NAME, CONFIG_NAME_MAX - 1UL);
-	for (const struct vm_config *other = m->vm; other < cfg; other++)
-		same = same || strcmp(other->name, cfg->name) == 0;
-	check(!same, node, NULL, RULE_SAME_NAME);
 	cfg->affinity = GENMASK(node->host_cpus - 1, 0);
 	read_props(node, VM_COMPATIBLE, props, NR_PROPS, cfg);
 	cfg->gic = given(node, P_gic) ? cfg->gic + 2 : (uint32_t)node->host_gic;
@@ -402,7 +406,7 @@ static void check_budgets(const struct manifest *m, struct vm_config *last)
 enum hyp_err config_parse(const void *blob, uint64_t size, unsigned host_gic_version,
                           unsigned host_cpus, struct manifest *out)
 {
-	struct node top = {.blob = blob, .where = "/chosen/hypervisor"};
+	struct node top = {.blob = blob, .where = HYPERVISOR};
 	unsigned long nr_vms = 0;
 	const char *why;
 	int vm;
@@ -413,6 +417,9 @@ enum hyp_err config_parse(const void *blob, uint64_t size, unsigned host_gic_ver
 	}
 	memset(out, 0, sizeof(*out));
 	out->blob = blob;
+	boot_manifest = out;
+	boot_gic = host_gic_version;
+	boot_cpus = host_cpus;
 	top.offset = fdt_path_offset(blob, top.where);
 	if (!check(top.offset >= 0, &top, NULL, RULE_NO_NODE)) return HYP_EINVAL;
 	read_props(&top, MANIFEST_COMPATIBLE, &when_idle, 1, &out->when_idle);
@@ -425,7 +432,9 @@ enum hyp_err config_parse(const void *blob, uint64_t size, unsigned host_gic_ver
 		struct node node = {blob, vm, NULL, cfg, host_gic_version, host_cpus, false};
 
 		cfg->node = vm;
-		parse_vm(&node, out, cfg);
+		parse_vm(&node, cfg);
+		for (const struct vm_config *other = out->vm; other < cfg; other++)
+			check(strcmp(other->name, cfg->name) != 0, &node, NULL, RULE_SAME_NAME);
 		cfg->valid = !node.faulty;
 	}
 	check_console(out);
@@ -472,6 +481,7 @@ static void check_files(struct node *node, const struct fit *bundle)
 
 void config_check_files(struct manifest *m, const struct fit *bundle, uint64_t ram)
 {
+	boot_bundle = bundle;
 	for (unsigned i = 0; i < 2 * m->nr_vms; i++) {
 		struct vm_config *cfg = &m->vm[i % m->nr_vms];
 		struct node node = {.blob = m->blob, .offset = cfg->node, .cfg = cfg};
@@ -483,4 +493,119 @@ void config_check_files(struct manifest *m, const struct fit *bundle, uint64_t r
 			ram -= cfg->memory;
 		cfg->valid = cfg->valid && !node.faulty;
 	}
+}
+
+/* Takes a word off *s and ends it: up to a blank outside of quotes, which are dropped; NULL: none.
+ */
+static char *take_word(char **s)
+{
+	bool quoted = false;
+	char *word = *s, *to, *p;
+
+	while (*word == ' ') word++;
+	if (!*word) return NULL;
+	for (to = p = word; *p && (quoted || *p != ' '); p++) {
+		quoted ^= *p == '"';
+		if (*p != '"') *to++ = *p;
+	}
+	*s = *p ? p + 1 : p;
+	*to = '\0';
+	return word;
+}
+
+static int put_string(void *tree, const char *name, const char *value)
+{
+	return fdt_property(tree, name, value, (int)strlen(value) + 1);
+}
+
+/* NAME=VALUE as dtc would have made it of <VALUE> or "VALUE": what is no number stays a string. */
+static int put_prop(void *tree, const char *name, const char *value)
+{
+	const struct prop *p = props;
+	const char *end = value;
+	uint8_t buf[(MAX_PCPUS + 1) * 8];
+	unsigned n = 0;
+	bool good = true, wide;
+	uint64_t v;
+
+	while (p < props + NR_PROPS && strcmp(p->name, name) != 0) p++;
+	if (!value) return fdt_property(tree, name, "", 0);
+	if (p == props + NR_PROPS || p->type <= T_CHOICE) return put_string(tree, name, value);
+	wide = p->type == T_KIB || p->type == T_ADDR || p->type == T_SECS;
+	for (const char *at = value; good && *end; at = end + 1) {
+		good = str_number(at, 0, &end, &v) && end > at && strchr(",", *end) &&
+		       n + 8 <= sizeof(buf);
+		wide = wide || v > UINT32_MAX;
+		if (good && wide)
+			fdt64_st(buf + n, v);
+		else if (good)
+			fdt32_st(buf + n, (uint32_t)v);
+		n += wide ? 8 : 4;
+		good = good && !(*end == ',' && end[1] == '\0');
+	}
+	return good && n > 0 ? fdt_property(tree, name, buf, (int)n)
+	                     : put_string(tree, name, value);
+}
+
+static int make_tree(void *tree, int size, const char *name, char *words)
+{
+	int err = fdt_create(tree, size);
+
+	err = err ? err : fdt_finish_reservemap(tree);
+	err = err ? err : fdt_begin_node(tree, "");
+	err = err ? err : fdt_begin_node(tree, name);
+	err = err ? err : put_string(tree, "compatible", VM_COMPATIBLE);
+	for (char *word = take_word(&words); !err && word; word = take_word(&words)) {
+		char *value = strchr(word, '=');
+
+		if (value) *value++ = '\0';
+		err = put_prop(tree, word, value);
+	}
+	err = err ? err : fdt_end_node(tree);
+	err = err ? err : fdt_end_node(tree);
+	return err ? err : fdt_finish(tree);
+}
+
+/* What is checked at the boot, and against the VMs there are. */
+static void check_new(struct node *node, struct vm_config *cfg)
+{
+	struct page_stats st;
+
+	page_get_stats(&st);
+	parse_vm(node, cfg);
+	for (unsigned i = 0; i < MAX_VMS; i++)
+		check(!vms[i] || strcmp(vms[i]->name, cfg->name) != 0, node, NULL, RULE_EXISTS);
+	if (!node->faulty) {
+		check_files(node, boot_bundle);
+		check(cfg->memory <= (st.free + st.dirty) * PAGE_SIZE, node, props + P_memory,
+		      RULE_BOARD_RAM, (st.free + st.dirty) * 4);
+	}
+	cfg->valid = !node->faulty;
+}
+
+enum hyp_err config_create(const char *name, char *words, struct vm_config *out)
+{
+	struct vm_config cfg = {.node = -1};
+	struct node node = {boot_manifest->blob, 0, NULL, &cfg, boot_gic, boot_cpus, false};
+	void *tree = NULL;
+	int err;
+
+	while (*words == ' ') words++;
+	if (*words) {
+		tree = page_alloc_hyp(CREATE_MAX);
+		if (!tree) return HYP_ENOMEM;
+		err = make_tree(tree, CREATE_MAX, name, words);
+		if (err) log_err("%s: " RULE_WORDS, name);
+		node.blob = tree;
+		node.offset = err ? err : fdt_first_subnode(tree, 0);
+	} else {
+		err = fdt_path_offset(node.blob, HYPERVISOR);
+		node.offset = fdt_subnode_offset(node.blob, err, name);
+	}
+	if (node.offset >= 0) check_new(&node, &cfg);
+	if (tree) page_free_hyp(tree, CREATE_MAX);
+	if (node.offset < 0) return tree ? HYP_EINVAL : HYP_ENOENT;
+	if (node.faulty) return HYP_EINVAL;
+	*out = cfg;
+	return HYP_OK;
 }

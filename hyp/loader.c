@@ -32,12 +32,29 @@ struct elf_phdr {
 	uint32_t type, flags;
 	uint64_t offset, vaddr, paddr, filesz, memsz, align;
 };
+struct elf_shdr {
+	uint32_t name, type;
+	uint64_t flags, addr, offset, size;
+	uint32_t link, info;
+	uint64_t align, entsize;
+};
+struct elf_sym {
+	uint32_t name;
+	uint8_t info, other;
+	uint16_t shndx;
+	uint64_t value, size;
+};
 #define ELF_MAGIC "\177ELF"
 #define ELF_IDENT "\2\1\1" /* 64-bit, little-endian, version 1 */
 #define EM_AARCH64 183u
 #define ET_EXEC 2u
 #define ET_DYN 3u
 #define PT_LOAD 1u
+#define SHT_SYMTAB 2u
+#define STT_NOTYPE 0u
+#define STT_FUNC 2u
+#define STT_MASK 15u
+#define MAX_SYMBOLS 65536u
 #define ELF_MAX_SEGMENTS (LOAD_MAX_SEGMENTS - 2) /* ramdisk, FDT */
 
 /* RAM that Images and position-independent ELF files leave free at its base, as QEMU does. */
@@ -224,5 +241,73 @@ enum hyp_err loader_plan(const struct vm_config *cfg, uint64_t ram_base,
 		return HYP_EINVAL;
 	}
 	*out = plan;
+	return HYP_OK;
+}
+
+/* n bytes at `at` of the file; false: not inside it. */
+static bool take(const struct fit_image *image, uint64_t at, void *out, uint64_t n)
+{
+	if (at > image->size || n > image->size - at) return false;
+	memcpy(out, image->data + at, n);
+	return true;
+}
+
+/* Entry i of a table at `at` of the file. */
+#define take_entry(image, at, i, out)                                                              \
+	((at) <= (image)->size &&                                                                  \
+	 take((image), (at) + (uint64_t)(i) * sizeof(*(out)), (out), sizeof(*(out))))
+
+/* The symbol's name with what could disturb a terminal made visible; false: it is no code. */
+static bool take_name(const struct fit_image *image, const struct elf_shdr *strings, uint32_t at,
+                      char *name, size_t n)
+{
+	size_t len = 0;
+	char c;
+
+	while (at < strings->size && len < n - 1 && take_entry(image, strings->offset, at, &c) &&
+	       c) {
+		name[len++] = c > ' ' && c <= '~' ? c : '?';
+		at++;
+	}
+	name[len] = '\0';
+	return len > 0 && name[0] != '$';
+}
+
+/* A symbol without a size is a label: it is good for a page. */
+static bool covers(const struct elf_sym *sym, uint64_t off)
+{
+	unsigned type = sym->info & STT_MASK;
+
+	return sym->shndx != 0 && (type == STT_FUNC || type == STT_NOTYPE) &&
+	       off < (sym->size ? sym->size : PAGE_SIZE);
+}
+
+enum hyp_err loader_symbol(const struct fit_image *image, ipa_t entry, uint64_t at, char *name,
+                           size_t n, uint64_t *offset)
+{
+	struct elf_header eh;
+	struct elf_shdr table = {0}, strings;
+	struct elf_sym sym, best;
+	uint64_t count, nearest = UINT64_MAX, off;
+
+	if (loader_detect(image) != FORMAT_ELF || !take(image, 0, &eh, sizeof(eh)))
+		return HYP_ENOENT;
+	for (unsigned i = 0; i < eh.shnum && table.type != SHT_SYMTAB; i++)
+		if (!take_entry(image, eh.shoff, i, &table)) return HYP_ENOENT;
+	if (table.type != SHT_SYMTAB || !take_entry(image, eh.shoff, table.link, &strings))
+		return HYP_ENOENT;
+	count = MIN(table.size / sizeof(sym), MAX_SYMBOLS);
+	for (unsigned i = 0; i < count && take_entry(image, table.offset, i, &sym); i++) {
+		/* As it runs: where it is linked to, or where it was loaded to. */
+		off = MIN(at - sym.value, at - (ipa_raw(entry) - eh.entry) - sym.value);
+		if (off < nearest && covers(&sym, off) &&
+		    take_name(image, &strings, sym.name, name, n)) {
+			nearest = off;
+			best = sym;
+		}
+	}
+	if (nearest == UINT64_MAX || !take_name(image, &strings, best.name, name, n))
+		return HYP_ENOENT;
+	*offset = nearest;
 	return HYP_OK;
 }

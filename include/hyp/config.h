@@ -69,6 +69,15 @@ enum hyp_err config_parse(const void *blob, uint64_t size, unsigned host_gic_ver
  */
 void config_check_files(struct manifest *m, const struct fit *bundle, uint64_t ram);
 
+/*
+ * A VM at run time. words: NAME or NAME=VALUE of the schema, blank-separated, as in image=hello.elf
+ * memory=4096 affinity=0,1 bootargs="two words" (numbers in the manifest's units; it is cut up);
+ * none: the boot manifest's node of that name, read again. The checks and the words of the boot,
+ * against the VMs that exist; what is refused was logged. EINVAL: it was; ENOENT: no such node and
+ * no words; ENOMEM. After config_parse() and config_check_files(); one CPU at a time.
+ */
+enum hyp_err config_create(const char *name, char *words, struct vm_config *out) __must_check;
+
 /* Host FDT -> host. MMU may be off. EINVAL with *why set to a sentence for the console; what was
  * found until then is in *out, for the way it is said. */
 enum hyp_err config_host_init(const void *fdt, struct host *out, const char **why) __must_check;

@@ -38,3 +38,11 @@ enum vm_format loader_detect(const struct fit_image *image);
 enum hyp_err loader_plan(const struct vm_config *cfg, uint64_t ram_base,
                          const struct fit_image *image, const struct fit_image *ramdisk,
                          uint64_t fdt_size, struct load_plan *out, const char **why) __must_check;
+
+/*
+ * The function that holds the address `at`, by the symbol table of an ELF image (untrusted): at as
+ * linked, or as loaded when the VM was entered at `entry`. name: n bytes, printable. ENOENT: not an
+ * ELF file, no symbols, or in none of the first 65536. Pure; a few instructions per symbol.
+ */
+enum hyp_err loader_symbol(const struct fit_image *image, ipa_t entry, uint64_t at, char *name,
+                           size_t n, uint64_t *offset) __must_check;

@@ -10,9 +10,19 @@
 #include <hyp/config.h>
 #include <hyp/fit.h>
 #include <hyp/log.h>
+#include <hyp/page.h>
 #include <hyp/vm.h>
 
 const struct machine machine_v1 = {.ram_base = 0x40000000};
+
+/* For config_create(), which is not used here. */
+struct vm *vms[MAX_VMS];
+
+void *page_alloc_hyp(uint64_t size) { return NULL; }
+
+void page_free_hyp(void *p, uint64_t size) {}
+
+void page_get_stats(struct page_stats *st) {}
 
 void log_write(enum log_level level, const char *fmt, ...)
 {

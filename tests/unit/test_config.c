@@ -22,10 +22,21 @@
 #include <hyp/config.h>
 #include <hyp/fit.h>
 #include <hyp/log.h>
+#include <hyp/page.h>
 #include <hyp/vm.h>
 #include <lib/printf.h>
 
 const struct machine machine_v1 = {.ram_base = 0x40000000};
+struct vm *vms[MAX_VMS];
+
+void *page_alloc_hyp(uint64_t size) { return malloc(size); }
+
+void page_free_hyp(void *p, uint64_t size) { free(p); }
+
+void page_get_stats(struct page_stats *st)
+{
+	*st = (struct page_stats){.free = MiB(12) / PAGE_SIZE, .dirty = MiB(4) / PAGE_SIZE};
+}
 
 static char said[8192];
 static size_t said_len;
@@ -323,6 +334,157 @@ static void test_random(void **state)
 	free(copy);
 }
 
+/* A bundle in memory with one raw image, a.elf, and the manifest of one VM, boot. */
+static void boot_for_create(void)
+{
+	static _Alignas(8) uint8_t itb[KiB(4)];
+	static struct fit bundle;
+	const char *why;
+
+	fdt_create(itb, sizeof(itb));
+	fdt_finish_reservemap(itb);
+	fdt_begin_node(itb, "");
+	fdt_begin_node(itb, "images");
+	fdt_begin_node(itb, "one");
+	fdt_property_string(itb, "description", "a.elf");
+	fdt_property_u32(itb, "data-offset", 0);
+	fdt_property_u32(itb, "data-size", 64);
+	fdt_end_node(itb);
+	fdt_end_node(itb);
+	fdt_end_node(itb);
+	assert_int_equal(fdt_finish(itb), 0);
+	assert_int_equal(fit_open(itb, sizeof(itb), &bundle, &why), HYP_OK);
+	begin();
+	begin_vm("boot");
+	fdt_property_u32(blob, "cpus", 3);
+	end_vm();
+	begin_vm("bad");
+	fdt_property_u32(blob, "cpus", 0);
+	end_vm();
+	end();
+	assert_int_equal(parse(3, 4), HYP_OK);
+	config_check_files(&m, &bundle, GiB(1));
+	said_len = 0;
+	said[0] = '\0';
+}
+
+static enum hyp_err create(const char *name, const char *words, struct vm_config *out)
+{
+	char copy[8192];
+
+	snprintf(copy, sizeof(copy), "%s", words);
+	memset(out, 0xa5, sizeof(*out));
+	said_len = 0;
+	said[0] = '\0';
+	return config_create(name, copy, out);
+}
+
+static void test_create(void **state)
+{
+	struct vm_config c;
+
+	(void)state;
+	boot_for_create();
+	assert_int_equal(
+	    create("new",
+	           " image=a.elf memory=8192  cpus=2 bootargs=\"a b=c\" affinity=3,0x1 "
+	           "background load=0x40080004 rtc-base=0x1234 format=raw sched=fixed "
+	           "budget=100 period=1000 on-crash=restart",
+	           &c),
+	    HYP_OK);
+	assert_string_equal(said, "");
+	assert_string_equal(c.name, "new");
+	assert_string_equal(c.image, "a.elf");
+	assert_string_equal(c.bootargs, "a b=c");
+	assert_int_equal(c.memory, MiB(8));
+	assert_int_equal(c.cpus, 2);
+	assert_int_equal(c.affinity, 0xa);
+	assert_int_equal(c.load, 0x40080004);
+	assert_int_equal(c.rtc_base, 0x1234);
+	assert_int_equal(c.on_crash, ON_CRASH_RESTART);
+	assert_int_equal(c.gic, 3);
+	assert_true(c.background && c.valid && c.autostart && !c.console);
+	/* Without words, the node of the manifest. */
+	assert_int_equal(create("boot", "  ", &c), HYP_OK);
+	assert_string_equal(c.name, "boot");
+	assert_int_equal(c.cpus, 3);
+	assert_int_equal(c.memory, MiB(4));
+	assert_string_equal(said, "");
+}
+
+static void test_create_refused(void **state)
+{
+	static const struct {
+		const char *name, *words, *says;
+	} cases[] = {
+	    {"a", "image=a.elf", "a: memory: missing; give two cells, in KiB"},
+	    {"a", "image=a.elf memory=4096 cpu=2",
+	     "a: cpu = \"2\": unknown property; did you mean cpus?"},
+	    {"a", "image=a.elf memory=lots", "a: memory = \"lots\": wrong type; give two cells"},
+	    {"a", "image=a.elf memory", "a: memory: wrong type; give two cells"},
+	    {"a", "image=a.elf memory=4096,4", "a: memory = <0 4096 0 4>: wrong type"},
+	    {"a", "image=a.elf memory=4096,", "a: memory = \"4096,\": wrong type"},
+	    {"a", "image=a.elf memory=4096 cpus=99999999999",
+	     "a: cpus = <23 1215752191>: wrong type"},
+	    {"a", "image=a.elf memory=4096 cpus=-1", "a: cpus = \"-1\": wrong type"},
+	    {"a", "image=a.elf memory=4096 cpus=17", "a: cpus = <17>: out of range; give 1 to 16"},
+	    {"a", "image=a.elf memory=4096 affinity=1,4", "a: affinity = <1 4>: there is no CPU 4"},
+	    {"a", "image=a.elf memory=4096 weight=2 sched=fixed", "a: weight = <2>: has no effect"},
+	    {"a", "image=a.elf memory=4096 background=1", "a: background = <1>: wrong type"},
+	    {"a", "image=b.elf memory=4096", "a: image = \"b.elf\": no such file in the bundle"},
+	    {"a", "image=a.elf memory=16388",
+	     "a: memory = <0 16388>: 16384 KiB of the board's RAM are left"},
+	    {"a", "image=a.elf memory=4096 \"\"", "a: : unknown property"},
+	    {"9", "image=a.elf memory=4096", "9: not a name for a VM"},
+	    {"old", "image=a.elf memory=4096", "old: a VM of this name exists"},
+	    {"boot", "", "boot: a VM of this name exists"},
+	    {"bad", "", "bad: cpus = <0>: out of range"},
+	};
+	static struct vm old = {.name = "old"}, same = {.name = "boot"};
+	struct vm_config c;
+
+	(void)state;
+	boot_for_create();
+	vms[3] = &old;
+	vms[5] = &same;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(create(cases[i].name, cases[i].words, &c), HYP_EINVAL);
+		if (strstr(said, cases[i].says) != said) fail_msg("%s: %s", cases[i].words, said);
+		assert_ptr_equal(strchr(said, '\n'), said + said_len - 1); /* one sentence */
+		assert_int_equal(c.cpus, 0xa5a5a5a5);
+	}
+	vms[3] = NULL;
+	vms[5] = NULL;
+	assert_int_equal(create("none", "", &c), HYP_ENOENT);
+}
+
+/* Words too long for the tree, and any words at all. */
+static void test_create_long(void **state)
+{
+	struct vm_config c;
+	char words[6000] = "image=a.elf memory=4096 bootargs=";
+
+	(void)state;
+	boot_for_create();
+	for (unsigned n = strlen(words); n < sizeof(words) - 1; n++) {
+		words[n] = 'x';
+		words[n + 1] = '\0';
+		if (n % 97 != 0) continue;
+		assert_int_equal(create("a", words, &c), n < 544 ? HYP_OK : HYP_EINVAL);
+	}
+	assert_string_equal(said, "a: its properties are too long; give less than 4 KiB in all\n");
+	srand(5);
+	for (unsigned round = 0; round < 3000; round++) {
+		static const char alphabet[] = "image=a.elf memory=4096,\" cpus=1 0x";
+
+		for (unsigned n = 0; n < 200; n++)
+			words[n] = alphabet[(unsigned)rand() % (sizeof(alphabet) - 1)];
+		words[rand() % 200] = '\0';
+		if (create("a", words, &c) != HYP_OK)
+			assert_true(said_len > 0 || words[0] == ' ' || !words[0]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +495,9 @@ int main(void)
 	    cmocka_unit_test_setup(test_nobodys, setup),
 	    cmocka_unit_test_setup(test_unsound, setup),
 	    cmocka_unit_test_setup(test_random, setup),
+	    cmocka_unit_test_setup(test_create, setup),
+	    cmocka_unit_test_setup(test_create_refused, setup),
+	    cmocka_unit_test_setup(test_create_long, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

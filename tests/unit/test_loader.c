@@ -391,6 +391,107 @@ static void test_random(void **state)
 	assert_true(accepted > 10000);
 }
 
+static enum hyp_err symbol(uint64_t at, char *name, uint64_t *off)
+{
+	return loader_symbol(&image, ipa(RAM + 0x2000), at, name, 8, off);
+}
+
+/* Sections: none, symbols, strings. */
+static void make_symbols(void)
+{
+	static const struct {
+		uint32_t name;
+		uint8_t info;
+		uint64_t value, size;
+	} syms[] = {{1, 2, 0x1000, 0x100},
+	            {6, 0, 0x1400, 0},
+	            {16, 0, 0x1008, 0},
+	            {1, 1, 0x1020, 8},
+	            {19, 2, 0x1600, 4}};
+	static const char strings[] = "\0main\0long_name\0$x\0\033[";
+
+	make_elf(3, 0x1010, NULL, 0);
+	put(40, 0x100, 8);
+	put(58, 64, 2);
+	put(60, 3, 2);
+	put(0x144, 2, 4);
+	put(0x158, 0x200, 8);
+	put(0x160, sizeof(syms), 8); /* more than there are */
+	put(0x168, 2, 4);
+	put(0x198, 0x400, 8);
+	put(0x1a0, sizeof(strings), 8);
+	for (unsigned i = 0; i < ARRAY_SIZE(syms); i++) {
+		put(0x200 + i * 24, syms[i].name, 4);
+		put(0x204 + i * 24, syms[i].info, 1);
+		put(0x206 + i * 24, 1, 2);
+		put(0x208 + i * 24, syms[i].value, 8);
+		put(0x210 + i * 24, syms[i].size, 8);
+	}
+	memcpy(file + 0x400, strings, sizeof(strings));
+}
+
+static void test_symbol(void **state)
+{
+	static const struct {
+		uint64_t at, offset;
+		const char *name;
+	} cases[] = {
+	    {0x1000, 0, "main"},       {0x10ff, 0xff, "main"}, /* not $x, no data */
+	    {0x1100, 0, NULL},                                 /* behind its end */
+	    {0x1404, 4, "long_na"},                            /* a label; cut */
+	    {RAM + 0x1ff4, 4, "main"},                         /* where it was loaded: 0x1004 */
+	    {0x1603, 3, "?["},                            /* nothing that a terminal would obey */
+	    {0xfff, 0, NULL},          {0x2400, 0, NULL}, /* a label is good for a page */
+	    {UINT64_MAX, 0, NULL},
+	};
+	uint64_t offset;
+	char name[8];
+
+	(void)state;
+	make_symbols();
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		enum hyp_err err = symbol(cases[i].at, name, &offset);
+
+		assert_int_equal(err, cases[i].name ? HYP_OK : HYP_ENOENT);
+		if (err != HYP_OK) continue;
+		assert_string_equal(name, cases[i].name);
+		assert_int_equal(offset, cases[i].offset);
+	}
+	image.size = 0x200;
+	assert_int_equal(symbol(0x1000, name, &offset), HYP_ENOENT);
+	image.size = 40;
+	assert_int_equal(symbol(0x1000, name, &offset), HYP_ENOENT);
+}
+
+/* Broken tables: nothing outside an exact allocation is read, and a name is ended. */
+static void test_symbol_random(void **state)
+{
+	unsigned found = 0;
+
+	(void)state;
+	srand(11);
+	for (unsigned round = 0; round < 30000; round++) {
+		uint64_t offset = 0;
+		uint8_t *copy;
+		char name[8];
+
+		make_symbols();
+		image.size = 0x100 + (uint64_t)rand() % 0x400;
+		for (int n = rand() % 4; n > 0; n--)
+			file[(unsigned)rand() % 0x480] = (uint8_t)(rand() % 3 ? rand() : 0xff);
+		copy = malloc(image.size);
+		memcpy(copy, file, image.size);
+		image.data = copy;
+		if (symbol(0x1004, name, &offset) == HYP_OK) {
+			found++;
+			assert_in_range(strlen(name), 1, 7);
+		}
+		image.data = file;
+		free(copy);
+	}
+	assert_in_range(found, 2000, 29000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +507,8 @@ int main(void)
 	    cmocka_unit_test_setup(test_ramdisk, setup),
 	    cmocka_unit_test_setup(test_fdt_boundary, setup),
 	    cmocka_unit_test_setup(test_random, setup),
+	    cmocka_unit_test_setup(test_symbol, setup),
+	    cmocka_unit_test_setup(test_symbol_random, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
