@@ -61,7 +61,7 @@ void log_vwrite(enum log_level level, const char *who, const char *fmt, va_list 
 	len += (size_t)vsnprintf(buf + len, n - len, fmt, ap);
 	if (len >= n) {
 		len = n - 1;
-		memcpy(buf + len - 3, "...", 3);
+		buf[len - 1] = buf[len - 2] = buf[len - 3] = '.';
 	}
 	buf[len] = '\n';
 	if (console_ready()) ring_put(buf + start, len - start + 1);

@@ -84,8 +84,8 @@ static void say_address(const char *what, uint64_t at, unsigned back)
 	uint64_t image = at - (uint64_t)(uintptr_t)image_start;
 	uint32_t n = 0;
 
-	while (image - back < (uint64_t)(text_end - image_start) && n < ksyms_count &&
-	       ksyms_addr[n] <= image - back)
+	while (image - back < (uint64_t)((uintptr_t)text_end - (uintptr_t)image_start) &&
+	       n < ksyms_count && ksyms_addr[n] <= image - back)
 		n++;
 	if (n == 0) {
 		panic_say("  %-4s %016lx\n", what, at);

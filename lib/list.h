@@ -37,8 +37,10 @@ static inline void list_del(struct list_node *n)
 }
 
 #define list_entry(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+/* NOLINTBEGIN(bugprone-macro-parentheses): n is declared, which leaves no place for them */
 #define list_for_each(n, head) for (struct list_node *n = (head)->next; n != (head); n = n->next)
 /* n may be removed in the body. */
 #define list_for_each_safe(n, tmp, head)                                                           \
 	for (struct list_node *n = (head)->next, *tmp = n->next; n != (head);                      \
 	     n = tmp, tmp = n->next)
+/* NOLINTEND(bugprone-macro-parentheses) */

@@ -56,6 +56,8 @@ requirements() {
 		llvm cmd llvm-cov
 		libclang-rt-$major-dev file $rt
 		clang-format cmd clang-format
+		clang-tidy cmd clang-tidy
+		cppcheck cmd cppcheck
 		device-tree-compiler cmd dtc
 		u-boot-tools cmd mkimage
 		u-boot-qemu file /usr/lib/u-boot/qemu_arm64/u-boot.bin

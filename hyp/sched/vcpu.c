@@ -97,7 +97,7 @@ void sched_off(struct vcpu *v)
 	turn_off(v);
 }
 
-void sched_yield(struct vcpu *v)
+void sched_yield(const struct vcpu *v)
 {
 	struct pcpu *p = this_pcpu();
 
@@ -128,14 +128,6 @@ uint64_t sched_run_ticks(const struct vcpu *v)
 
 	if (load_relaxed(&v->state) == VCPU_RUNNING)
 		ticks += arch_counter() - load_relaxed(&rqs[load_relaxed(&v->cpu)].stamp);
-	return ticks;
-}
-
-uint64_t sched_idle_ticks(unsigned cpu)
-{
-	uint64_t ticks = load_relaxed(&pcpus[cpu].idle_ticks);
-
-	if (load_relaxed(&pcpus[cpu].idle)) ticks += arch_counter() - load_relaxed(&rqs[cpu].stamp);
 	return ticks;
 }
 

@@ -119,7 +119,7 @@ static void clear_sources(struct vm *vm, struct vgic_irq *irq, uint32_t val)
 	vgic_irq_end(vm, irq);
 }
 
-#define BITS(log_bits) log_bits, BIT32(1 << log_bits) - 1
+#define BITS(log_bits) (log_bits), BIT32(1 << (log_bits)) - 1
 #define BYTE(member, shift) offsetof(struct vgic_irq, member), shift, NULL
 static const struct field fields[] = {
     {0x100, 0x080, BITS(0), ONES, BYTE(enabled, 0), set_enabled},

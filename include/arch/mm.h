@@ -16,8 +16,8 @@ enum mm_attr {
 	MM_DEVICE, /* device nGnRE, read-write, never executable */
 };
 
-/* Maps [pa, pa + size) (rounded out to pages) at VA = PA. Boot CPU, before the others start. */
-enum hyp_err arch_mm_map(pa_t pa, uint64_t size, enum mm_attr attr) __must_check;
+/* Maps [at, at + size) (rounded out to pages) at VA = PA. Boot CPU, before the others start. */
+enum hyp_err arch_mm_map(pa_t at, uint64_t size, enum mm_attr attr) __must_check;
 
 struct host;
 /*

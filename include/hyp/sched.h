@@ -25,7 +25,7 @@ void sched_start(struct vcpu *v);
 void sched_block(struct vcpu *v);
 void sched_off(struct vcpu *v);
 /* v stays READY and goes behind its equals. */
-void sched_yield(struct vcpu *v);
+void sched_yield(const struct vcpu *v);
 /* Another vCPU waits for this CPU. */
 bool sched_contended(void);
 /*
@@ -40,7 +40,5 @@ struct vcpu *sched_next(void);
 void sched_saved(struct vcpu *v);
 /* Run time of v including the slice it is in. */
 uint64_t sched_run_ticks(const struct vcpu *v);
-/* Time for which that CPU had nothing to run, until now. */
-uint64_t sched_idle_ticks(unsigned cpu);
 /* A word for the shell. */
 const char *vcpu_state_name(const struct vcpu *v);

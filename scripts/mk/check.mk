@@ -6,7 +6,9 @@ CHECK_HEADERS := $(wildcard include/abi/*.h include/arch/*.h include/hyp/*.h inc
 	stage2/*.h hyp/*.h hyp/*/*.h arch/arm64/*.h arch/arm64/gic/*.h drivers/*.h board/*/*.h)
 # asm/X.h is the inline part of include/arch/X.h and is included by nothing else.
 CHECK_HEADERS := $(filter-out $(patsubst include/arch/%,arch/arm64/include/asm/%,$(wildcard include/arch/*.h)),$(CHECK_HEADERS))
-CHECKS := check-layers check-headers-gcc check-headers-clang check-format check-elf-gcc check-elf-clang
+# The image of each compiler with and without DEBUG: no warning, and with clang no lock missing (-Wthread-safety).
+CHECKS := check-layers check-format check-headers-gcc check-headers-clang check-build-gcc check-build-clang check-tidy check-cppcheck \
+	check-elf-gcc check-elf-clang
 
 # Each header alone, by each compiler: a stamp a header, so only what changed is looked at again.
 define check_headers
@@ -18,14 +20,35 @@ build/check/$1/%.ok: % scripts/mk/check.mk | $$(LIBFDT_STAMP) build/$(BOARD)-$1/
 -include $(CHECK_HEADERS:%=build/check/$1/%.ok.d)
 .PHONY: check-headers-$1
 check-headers-$1: $(CHECK_HEADERS:%=build/check/$1/%.ok)
-.PHONY: check-elf-$1
+.PHONY: check-build-$1 check-elf-$1
+check-build-$1: build/$(BOARD)-$1/atoll.bin build/$(BOARD)-$1-debug/atoll.bin
 check-elf-$1: build/$(BOARD)-$1/atoll.bin
 	$$(Q)$(PY) scripts/check_elf.py build/$(BOARD)-$1/atoll.elf build/$(BOARD)-$1/atoll.bin \
 		$$(build/$(BOARD)-$1/objs)
 endef
 $(foreach c,gcc clang,$(eval $(call check_headers,$c)))
 
-.PHONY: check check-layers check-format fmt
+# Analysers, a stamp for each source. Its object knows what headers it depends on; the checks and why some are off: .clang-tidy and
+# scripts/cppcheck.txt.
+CHECK_OBJ := build/$(BOARD)-clang
+build/check/tidy/arch/%.ok build/check/tidy/board/%.ok: private lang := gnu11
+build/check/tidy/%.c.ok: %.c $(CHECK_OBJ)/obj/%.o .clang-tidy scripts/mk/check.mk
+	@mkdir -p $(@D)
+	$(call say,TIDY,$<)
+	$(Q)clang-tidy --quiet $< -- --target=aarch64-linux-gnu -std=$(or $(lang),c11) $($(CHECK_OBJ)/flags) $(EL2_WARN) \
+		-include hyp/hidden.h 2>$@.err || { cat $@.err; exit 1; }
+	@touch $@
+build/check/cppcheck/%.c.ok: %.c $(CHECK_OBJ)/obj/%.o scripts/cppcheck.txt scripts/mk/check.mk
+	@mkdir -p $(@D)
+	$(call say,CPPCHECK,$<)
+	$(Q)cppcheck --quiet --enable=warning,style,performance,portability --inline-suppr --suppressions-list=scripts/cppcheck.txt \
+		--std=c11 --error-exitcode=1 --template='{file}:{line}: {severity}: {message} [{id}]' \
+		-Iinclude -I. -Iarch/arm64/include -I$(CHECK_OBJ) -Ilib/freestanding -I$(LIBFDT_SRC) -D__aarch64__ -DCONFIG_DEBUG=1 $<
+	@touch $@
+
+.PHONY: check check-tidy check-cppcheck check-layers check-format fmt
+check-tidy: $(EL2_SRC_C:%=build/check/tidy/%.ok)
+check-cppcheck: $(EL2_SRC_C:%=build/check/cppcheck/%.ok)
 check-layers:
 	$(Q)$(PY) scripts/check_layers.py
 check-format:

@@ -9,7 +9,8 @@
 #: make unit       unit tests on this machine (gcc and clang, address and undefined-behaviour sanitizers)
 #: make fuzz       fuzzing: every target in turn until Ctrl-C, or FUZZ_SECONDS=60 each; TARGET=pl011: that one only;
 #:                 what crashes lies in build/fuzz/TARGET/. `make fuzz-corpus` keeps the inputs that add coverage
-#: make check      static checks: layers, headers alone, layout, the linked image
+#: make check      static checks: all warnings of both compilers with and without DEBUG, locks (clang's thread-safety analysis),
+#:                 clang-tidy, cppcheck, layers, headers alone, layout, the linked image
 #: make bundle     build/bundle-<manifest>.img, what a loader passes as initrd
 #: make gdb        QEMU stopped at the first instruction, with gdb-multiarch on it
 #: make fmt        clang-format on all C

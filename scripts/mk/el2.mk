@@ -19,7 +19,7 @@ EL2_CC_clang := clang --target=aarch64-linux-gnu
 EL2_LD_gcc := aarch64-linux-gnu-ld
 EL2_LD_clang := ld.lld
 EL2_CODE_gcc :=
-EL2_CODE_clang :=
+EL2_CODE_clang := -Wthread-safety
 # memcpy() and its like must not become calls of themselves.
 EL2_LIBC_gcc := -fno-builtin -fno-tree-loop-distribute-patterns
 EL2_LIBC_clang := -fno-builtin

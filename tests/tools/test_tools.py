@@ -229,6 +229,45 @@ def test_layer_check_lets_good_code_pass(tmp_path):
     assert result.returncode == 0, result.stdout
 
 
+# --- clang-tidy, cppcheck and -Wthread-safety, as `make check` calls them
+
+LOCKED = '''
+#include <arch/spinlock.h>
+static spinlock_t lock;
+static int guarded GUARDED_BY(lock);
+static void needs(void) REQUIRES(lock) { guarded++; }
+void entry(int held);
+void entry(int held)
+{
+'''
+
+
+@pytest.mark.parametrize('goal, code, says', [
+    ('tidy', 'int entry(const int *p);\nint entry(const int *p)\n{\n\tif (!p) return *p;\n\treturn 0;\n}\n', 'core.NullDereference'),
+    ('tidy', 'int entry(int n);\nint entry(int n) { return n > 0 ? entry(n - 1) : 0; }\n', 'misc-no-recursion'),
+    ('cppcheck', 'int entry(int n);\nint entry(int n)\n{\n\tint x = 1;\n\n\tif (n == 0) x = 2;\n\treturn x / n;\n}\n', 'zerodivcond'),
+    ('object', LOCKED + '\tneeds();\n}\n', 'requires holding'),
+    ('object', LOCKED + '\tspin_lock(&lock);\n\tneeds();\n}\n', 'still held'),
+    ('object', LOCKED + '\tguarded = held;\n}\n', 'guarded'),
+    ('all', LOCKED + '\tspin_lock(&lock);\n\tneeds();\n\tspin_unlock(&lock);\n}\n', None),
+])
+def test_static_checks_catch(goal, code, says):
+    directory = ROOT / 'build/check-test' / str(os.getpid())
+    name = f'{directory.relative_to(ROOT)}/entry'
+    goals = {'tidy': f'build/check/tidy/{name}.c.ok', 'cppcheck': f'build/check/cppcheck/{name}.c.ok',
+             'object': f'build/qemu-virt-clang/obj/{name}.o'}
+    places = [directory] + [(ROOT / g).parent for g in goals.values()]
+    try:
+        directory.mkdir(parents=True)
+        (directory / 'entry.c').write_text('/* A test of the checks. */\n' + code)
+        result = run('make', *(goals.values() if goal == 'all' else [goals[goal]]), timeout=300)
+        assert (result.returncode == 0) == (says is None), result.stdout
+        assert says is None or says in result.stdout
+    finally:
+        for place in places:
+            shutil.rmtree(place, ignore_errors=True)
+
+
 # --- scripts/check_elf.py
 
 HEAD = '''.section .head.text,"ax"

@@ -85,7 +85,7 @@ void sched_block(struct vcpu *c)
 	nr_block++;
 }
 
-void sched_yield(struct vcpu *c)
+void sched_yield(const struct vcpu *c)
 {
 	assert_ptr_equal(c, v);
 	nr_yield++;
