@@ -522,7 +522,7 @@ static int put_string(void *tree, const char *name, const char *value)
 static int put_prop(void *tree, const char *name, const char *value)
 {
 	const struct prop *p = props;
-	const char *end = value;
+	char *end;
 	uint8_t buf[(MAX_PCPUS + 1) * 8];
 	unsigned n = 0;
 	bool good = true, wide;
@@ -532,19 +532,17 @@ static int put_prop(void *tree, const char *name, const char *value)
 	if (!value) return fdt_property(tree, name, "", 0);
 	if (p == props + NR_PROPS || p->type <= T_CHOICE) return put_string(tree, name, value);
 	wide = p->type == T_KIB || p->type == T_ADDR || p->type == T_SECS;
-	for (const char *at = value; good && *end; at = end + 1) {
-		good = str_number(at, 0, &end, &v) && end > at && strchr(",", *end) &&
-		       n + 8 <= sizeof(buf);
+	for (const char *at = value; good && at; at = *end ? end + 1 : NULL) {
+		v = strtoul(at, &end, 0);
+		good = end > at && (*end == ',' || *end == '\0') && n + 8 <= sizeof(buf);
 		wide = wide || v > UINT32_MAX;
 		if (good && wide)
 			fdt64_st(buf + n, v);
 		else if (good)
 			fdt32_st(buf + n, (uint32_t)v);
 		n += wide ? 8 : 4;
-		good = good && !(*end == ',' && end[1] == '\0');
 	}
-	return good && n > 0 ? fdt_property(tree, name, buf, (int)n)
-	                     : put_string(tree, name, value);
+	return good ? fdt_property(tree, name, buf, (int)n) : put_string(tree, name, value);
 }
 
 static int make_tree(void *tree, int size, const char *name, char *words)

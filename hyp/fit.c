@@ -132,8 +132,9 @@ static enum hyp_err read_image(const struct fit *f, int node, struct fit_image *
 			out->crc32 = be32(value);
 			out->has_crc32 = true;
 		}
-		if (value && len1 == SHA256_SIZE && prop_is(f->base, hash, "algo", "sha256")) {
-			memcpy(out->sha256, value, SHA256_SIZE);
+		if (value && len1 == sizeof(out->sha256) &&
+		    prop_is(f->base, hash, "algo", "sha256")) {
+			memcpy(out->sha256, value, sizeof(out->sha256));
 			out->has_sha256 = true;
 		}
 	}
@@ -159,7 +160,7 @@ enum hyp_err fit_find(const struct fit *f, const char *name, struct fit_image *o
 void fit_verify_init(struct fit_verify *v, const struct fit_image *image, bool sha)
 {
 	*v = (struct fit_verify){.image = image, .sha = sha};
-	sha256_init(&v->sha256);
+	avb_sha256_init(&v->sha256);
 }
 
 bool fit_verify_step(struct fit_verify *v)
@@ -168,23 +169,21 @@ bool fit_verify_step(struct fit_verify *v)
 	uint64_t n = MIN(v->image->size - v->at, v->sha ? FIT_VERIFY_STEP / 4 : FIT_VERIFY_STEP);
 
 	v->crc32 = arch_crc32(v->crc32, p, n);
-	if (v->sha) sha256_update(&v->sha256, p, n);
+	if (v->sha) avb_sha256_update(&v->sha256, p, n);
 	v->at += n;
 	return v->at < v->image->size;
 }
 
 enum hyp_err fit_verify_done(struct fit_verify *v, const char **why)
 {
-	uint8_t sum[SHA256_SIZE];
-
 	if (!v->image->has_crc32 || (v->sha && !v->image->has_sha256)) {
 		return refuse(HYP_ECORRUPT,
 		              "the bundle lacks its hash; make it again with scripts/mkbundle",
 		              why);
 	}
-	sha256_final(&v->sha256, sum);
 	if (v->crc32 != v->image->crc32 ||
-	    (v->sha && memcmp(sum, v->image->sha256, sizeof(sum)) != 0)) {
+	    (v->sha && memcmp(avb_sha256_final(&v->sha256), v->image->sha256,
+	                      sizeof(v->image->sha256)) != 0)) {
 		return refuse(
 		    HYP_ECORRUPT,
 		    "its content does not match its hash; load the bundle again, or make it again",

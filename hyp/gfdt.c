@@ -249,7 +249,8 @@ enum hyp_err gfdt_build(const struct gfdt_input *in, void *buf, uint64_t n, uint
 
 	/* An overlay's copy and libfdt's int sizes. */
 	n = ALIGN_DOWN(MIN(n, MiB(2)), 8);
-	step(&g, fdt_create(buf, (int)n));
+	/* To look for each name among those before it would be most of the work. */
+	step(&g, fdt_create_with_flags(buf, (int)n, FDT_CREATE_FLAG_NO_NAME_DEDUP));
 	step(&g, fdt_finish_reservemap(buf));
 	tree(&g, in);
 	step(&g, fdt_finish(buf));

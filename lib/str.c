@@ -4,6 +4,8 @@
  */
 #include <lib/str.h>
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool str_copy(char *dst, const char *src, size_t n)
@@ -26,48 +28,37 @@ static unsigned digit(char c)
 	return lower >= 'a' && lower <= 'f' ? (unsigned)(lower - 'a') + 10 : 16;
 }
 
-bool str_number(const char *s, unsigned base, const char **end, uint64_t *out)
+unsigned long strtoul(const char *s, char **end, int base)
 {
-	bool fits = true;
-	uint64_t v = 0;
+	unsigned long v = 0, b = base == 0 ? 10 : (unsigned long)base;
 
 	if (base != 10 && s[0] == '0' && (s[1] | 0x20) == 'x' && digit(s[2]) < 16) {
-		base = 16;
+		b = 16;
 		s += 2;
-	} else if (base == 0) {
-		base = 10;
 	}
-	for (; digit(*s) < base; s++) {
-		fits = fits && v <= (UINT64_MAX - digit(*s)) / base;
-		v = v * base + digit(*s);
-	}
-	*end = s;
-	*out = v;
-	return fits;
+	for (; digit(*s) < b; s++)
+		v = v > (ULONG_MAX - digit(*s)) / b ? ULONG_MAX : v * b + digit(*s);
+	if (end != NULL) *end = (char *)(uintptr_t)s;
+	return v;
 }
 
 bool str_to_u64(const char *s, uint64_t *out)
 {
-	const char *end;
-	uint64_t v;
-	bool good = str_number(s, 0, &end, &v) && end != s && *end == '\0';
+	char *end;
+	uint64_t v = strtoul(s, &end, 0);
+	bool good = end != s && *end == '\0' && v != ULONG_MAX;
 
 	*out = good ? v : *out;
 	return good;
 }
 
-static bool blank(char c) { return c == ' ' || c == '\t'; }
-
 char *str_word(char **s)
 {
-	char *word = *s, *p;
+	char *word = *s + strspn(*s, " \t"), *end = word + strcspn(word, " \t");
 
-	while (blank(*word)) word++;
-	for (p = word; *p != '\0' && !blank(*p); p++) {
-	}
-	if (p == word) return NULL;
-	*s = *p != '\0' ? p + 1 : p;
-	*p = '\0';
+	if (end == word) return NULL;
+	*s = end + (*end != '\0');
+	*end = '\0';
 	return word;
 }
 

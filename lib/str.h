@@ -11,12 +11,11 @@
 /* Copies src with a NUL, cut off at n bytes; returns false if it was cut off. n > 0. */
 bool str_copy(char *dst, const char *src, size_t n);
 /*
- * The digits at s: *end behind them (s: there are none), *out their value. base 0: 16 after 0x,
- * else
- * 10. False on overflow.
+ * The standard's, but for digits alone: no blanks, no sign, and base 0 knows no octal. ULONG_MAX on
+ * overflow.
  */
-bool str_number(const char *s, unsigned base, const char **end, uint64_t *out);
-/* The whole of s is a number, decimal or with 0x. */
+unsigned long strtoul(const char *s, char **end, int base);
+/* The whole of s is a number below 2^64 - 1, decimal or with 0x. */
 bool str_to_u64(const char *s, uint64_t *out);
 /* Takes the next blank-separated word off *s and ends it with a NUL; NULL: none left. */
 char *str_word(char **s);

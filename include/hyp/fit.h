@@ -21,7 +21,7 @@ struct fit_image {
 	uint32_t index; /* 0, 1, ... in the bundle: to remember what was verified */
 	uint32_t crc32;
 	bool has_crc32, has_sha256;
-	uint8_t sha256[SHA256_SIZE];
+	uint8_t sha256[AVB_SHA256_DIGEST_SIZE];
 };
 
 /*
@@ -47,7 +47,7 @@ struct fit_verify {
 	uint64_t at;
 	bool sha;
 	uint32_t crc32;
-	struct sha256 sha256;
+	AvbSHA256Ctx sha256;
 };
 
 /* crc32 always, sha256 too if sha. image stays valid until done. */

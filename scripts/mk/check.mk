@@ -12,7 +12,7 @@ CHECKS := check-layers check-format check-headers-gcc check-headers-clang check-
 
 # Each header alone, by each compiler: a stamp a header, so only what changed is looked at again.
 define check_headers
-build/check/$1/%.ok: % scripts/mk/check.mk | $$(LIBFDT_STAMP) build/$(BOARD)-$1/gen/version.h
+build/check/$1/%.ok: % scripts/mk/check.mk | $(EL2_TP_STAMPS) build/$(BOARD)-$1/gen/version.h
 	@mkdir -p $$(@D)
 	$$(Q)printf '#include "%s"\n#include "%s"\n' '$$<' '$$<' | $(EL2_CC_$1) -std=gnu11 $$(build/$(BOARD)-$1/flags) $(EL2_WARN) \
 		-include hyp/hidden.h -MMD -MP -MT $$@ -MF $$@.d -fsyntax-only -x c -

@@ -12,7 +12,9 @@ EL2_CODE := -ffreestanding -fpie -mgeneral-regs-only -mno-outline-atomics -mstri
 	-fno-strict-aliasing -fno-stack-protector -mbranch-protection=none -fvisibility=hidden \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-omit-frame-pointer -g -ffile-prefix-map=$(CURDIR)=.
 EL2_INC := -nostdinc -Iinclude -I. -Iarch/arm64/include
-EL2_SYSINC = -isystem lib/freestanding -isystem $(LIBFDT_SRC)
+EL2_SYSINC = -D_POSIX_C_SOURCE=200809L -isystem lib/freestanding -isystem $(LIBFDT_SRC) -isystem $(LIBAVB_SRC) \
+	-isystem $(NEWLIB_SRC)/newlib/libc/include
+EL2_LIBC_FILES := memchr memcmp memcpy memmove memset strchr strcmp strcspn strlen strncmp strnlen strrchr strspn
 
 EL2_CC_gcc := aarch64-linux-gnu-gcc
 EL2_CC_clang := clang --target=aarch64-linux-gnu
@@ -46,43 +48,47 @@ $1/gen/version.h: FORCE
 	printf '/* Generated. */\n#pragma once\n#define ATOLL_VERSION "%s"\n' "$$$$v" | cmp -s - $$@ || \
 	printf '/* Generated. */\n#pragma once\n#define ATOLL_VERSION "%s"\n' "$$$$v" >$$@
 
-$1/gen/asm_offsets.h: arch/arm64/offsets.c scripts/mk/el2.mk | $1/gen/version.h $$(LIBFDT_STAMP)
+$1/gen/asm_offsets.h: arch/arm64/offsets.c scripts/mk/el2.mk | $1/gen/version.h $(EL2_TP_STAMPS)
 	$$(call say,OFFSETS)
 	$$(Q)$(EL2_CC_$2) -std=gnu11 $$($1/flags) $(EL2_WARN) -include hyp/hidden.h -MMD -MP -MT $$@ -MF $1/gen/offsets.d -S -o $1/gen/offsets.s $$<
 	@{ echo '/* Generated from $$<. */'; echo '#pragma once'; \
 	sed -n 's/.*\.ascii[[:space:]]*"->\([A-Za-z0-9_]*\) [$$$$#]*\([-0-9]*\).*/#define \1 \2/p' $1/gen/offsets.s; } >$$@
 
 $1/obj/arch/%.o $1/obj/board/%.o: private lang := gnu11
-$1/obj/lib/string.o: private extra := $(EL2_LIBC_$2)
-$1/obj/%.o: %.c scripts/mk/el2.mk | $1/gen/version.h $$(LIBFDT_STAMP)
+$1/obj/%.o: %.c scripts/mk/el2.mk | $1/gen/version.h $(EL2_TP_STAMPS)
 	@mkdir -p $$(@D)
 	$$(call say,CC)
-	$$(Q)$(EL2_CC_$2) -std=$$(or $$(lang),c11) $$($1/flags) $$(extra) $(EL2_WARN) -include hyp/hidden.h -MMD -MP -c -o $$@ $$<
+	$$(Q)$(EL2_CC_$2) -std=$$(or $$(lang),c11) $$($1/flags) $(EL2_WARN) -include hyp/hidden.h -MMD -MP -c -o $$@ $$<
 
-$1/obj/%.S.o: %.S scripts/mk/el2.mk | $1/gen/version.h $1/gen/asm_offsets.h $$(LIBFDT_STAMP)
+$1/obj/%.S.o: %.S scripts/mk/el2.mk | $1/gen/version.h $1/gen/asm_offsets.h $(EL2_TP_STAMPS)
 	@mkdir -p $$(@D)
 	$$(call say,AS)
 	$$(Q)$(EL2_CC_$2) -D__ASSEMBLY__ $$($1/flags) -MMD -MP -c -o $$@ $$<
 
-$1/libfdt/%.o: $$(LIBFDT_STAMP) scripts/mk/el2.mk
+$1/libfdt/%.o: $(EL2_TP_STAMPS) scripts/mk/el2.mk
 	@mkdir -p $$(@D)
 	$$(call say,CC)
 	$$(Q)$(EL2_CC_$2) -std=c11 $$($1/flags) -w -include hyp/hidden.h -c -o $$@ $(LIBFDT_SRC)/$$*.c
 
-$1/libfdt.a: $(LIBFDT_FILES:%=$1/libfdt/%.o)
+$1/libc/%.o: $(EL2_TP_STAMPS) scripts/mk/el2.mk
+	@mkdir -p $$(@D)
+	$$(call say,CC)
+	$$(Q)$(EL2_CC_$2) -std=c11 $$($1/flags) $(EL2_LIBC_$2) -w -include hyp/hidden.h -c -o $$@ $(NEWLIB_SRC)/newlib/libc/string/$$*.c
+
+$1/third_party.a: $(LIBFDT_FILES:%=$1/libfdt/%.o) $(EL2_LIBC_FILES:%=$1/libc/%.o)
 	@rm -f $$@
 	$$(Q)aarch64-linux-gnu-ar rcsD $$@ $$^
 
 # Two links: the second carries the table of the first one's function addresses. Text comes first in the image, so the
 # table moves none of them; the comparison afterwards makes sure.
-$1/atoll.elf: $$($1/objs) $1/libfdt.a arch/arm64/atoll.lds scripts/ksyms.py
+$1/atoll.elf: $$($1/objs) $1/third_party.a arch/arm64/atoll.lds scripts/ksyms.py
 	$$(call say,LD)
 	$$(Q)$(PY) scripts/ksyms.py --empty >$1/gen/ksyms0.S
 	$$(Q)$(EL2_CC_$2) -c -o $1/gen/ksyms0.o $1/gen/ksyms0.S
-	$$(Q)$(EL2_LD_$2) $(EL2_LDFLAGS) -o $1/gen/atoll0.elf $$($1/objs) $1/gen/ksyms0.o $1/libfdt.a
+	$$(Q)$(EL2_LD_$2) $(EL2_LDFLAGS) -o $1/gen/atoll0.elf $$($1/objs) $1/gen/ksyms0.o $1/third_party.a
 	$$(Q)$(PY) scripts/ksyms.py $1/gen/atoll0.elf >$1/gen/ksyms.S
 	$$(Q)$(EL2_CC_$2) -c -o $1/gen/ksyms.o $1/gen/ksyms.S
-	$$(Q)$(EL2_LD_$2) $(EL2_LDFLAGS) -Map=$1/atoll.map -o $$@ $$($1/objs) $1/gen/ksyms.o $1/libfdt.a
+	$$(Q)$(EL2_LD_$2) $(EL2_LDFLAGS) -Map=$1/atoll.map -o $$@ $$($1/objs) $1/gen/ksyms.o $1/third_party.a
 	$$(Q)$(PY) scripts/ksyms.py $$@ | cmp - $1/gen/ksyms.S
 
 $1/atoll.bin: $1/atoll.elf

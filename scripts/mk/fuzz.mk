@@ -15,7 +15,7 @@ FUZZ_FLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno
 
 # $(call fuzz_target,TARGET,LINKS,CFLAGS,LIBS): objects of its own, so that its flags are theirs
 define fuzz_target
-build/fuzz/obj-$1/%.o: %.c tests/fuzz/fuzz_$1.c scripts/mk/fuzz.mk | $$(LIBFDT_STAMP)
+build/fuzz/obj-$1/%.o: %.c tests/fuzz/fuzz_$1.c scripts/mk/fuzz.mk | $(EL2_TP_STAMPS)
 	@mkdir -p $$(@D)
 	$$(call say,FUZZCC)
 	$$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) $(UNIT_WARN) $(UNIT_INC) $3 -MMD -MP -c -o $$@ $$<

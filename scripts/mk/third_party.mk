@@ -10,11 +10,22 @@ LIBFDT_STAMP := $(TP)/libfdt.stamp
 NEWLIB_DIR := $(TP)/newlib
 NEWLIB_STAMP := $(TP)/newlib-$(shell aarch64-linux-gnu-gcc -dumpfullversion).stamp
 
+LIBAVB_SRC := $(TP)/libavb
+NEWLIB_SRC := $(TP)/newlib-src
+# What EL2 is built from: libfdt, newlib's string functions, and SHA-256 of libavb
+EL2_TP_STAMPS := $(LIBFDT_STAMP) $(TP)/libavb.stamp $(TP)/newlib-src.stamp
+
 # The cache may have been emptied since: a link to nothing makes its stamp again.
-$(LIBFDT_STAMP): scripts/fetch.sh scripts/third_party.list $(if $(wildcard $(LIBFDT_SRC)/fdt.c),,FORCE)
-	$(call say,FETCH,libfdt)
-	$(Q)scripts/fetch.sh libfdt $(LIBFDT_SRC) >/dev/null
-	@touch $@
+# $(call fetch,NAME,LINK,A-FILE-IN-IT)
+define fetch
+$(TP)/$2.stamp: scripts/fetch.sh scripts/third_party.list $(if $(wildcard $(TP)/$2/$3),,FORCE)
+	$$(call say,FETCH,$1)
+	$$(Q)scripts/fetch.sh $1 $(TP)/$2 >/dev/null
+	@touch $$@
+endef
+$(eval $(call fetch,libfdt,libfdt,fdt.c))
+$(eval $(call fetch,libavb,libavb,avb_sha256.c))
+$(eval $(call fetch,newlib,newlib-src,newlib/libc/string/memcpy.c))
 
 $(NEWLIB_STAMP): scripts/build_newlib.sh scripts/third_party.list $(if $(wildcard $(NEWLIB_DIR)/lib/libc.a),,FORCE)
 	$(call say,FETCH,newlib)

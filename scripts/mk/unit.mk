@@ -9,7 +9,7 @@ UNIT_CC_clang := clang
 UNIT_FLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fno-common \
 	-fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=. -DCONFIG_DEBUG=1
 UNIT_WARN := -Wall -Wextra -Werror -Wundef -Wno-unused-parameter
-UNIT_INC := -Iinclude -I. -Itests/fake_arch/include -isystem $(LIBFDT_SRC)
+UNIT_INC := -Iinclude -I. -Itests/fake_arch/include -isystem $(LIBFDT_SRC) -isystem $(LIBAVB_SRC) -isystem lib/freestanding
 # $(call test_heads,FILES): NAME|LINKS|CFLAGS|LIBS of each, with commas for blanks
 test_heads = $(if $1,$(shell awk 'function flush() { if (name != "") print name "|" k["links"] "|" k["cflags"] "|" k["libs"] } \
 	FNR == 1 { flush(); name = FILENAME; gsub(/.*\/|\.c$$/, "", name); delete k } \
@@ -20,11 +20,11 @@ unit_field = $(subst $(comma), ,$(word $2,$(subst |, ,$(subst ||,|-|,$(subst ||,
 
 # $(call unit_objs,COMPILER): libfdt and the rules for objects that have no flags of their own
 define unit_objs
-build/unit-$1/obj/%.o: %.c scripts/mk/unit.mk | $$(LIBFDT_STAMP)
+build/unit-$1/obj/%.o: %.c scripts/mk/unit.mk | $(EL2_TP_STAMPS)
 	@mkdir -p $$(@D)
 	$$(call say,HOSTCC)
 	$$(Q)$(UNIT_CC_$1) $(UNIT_FLAGS) $(UNIT_WARN) $(UNIT_INC) -MMD -MP -c -o $$@ $$<
-build/unit-$1/libfdt/%.o: $$(LIBFDT_STAMP) scripts/mk/unit.mk
+build/unit-$1/libfdt/%.o: $(EL2_TP_STAMPS) scripts/mk/unit.mk
 	@mkdir -p $$(@D)
 	$$(Q)$(UNIT_CC_$1) $(UNIT_FLAGS) -w -I$(LIBFDT_SRC) -c -o $$@ $(LIBFDT_SRC)/$$*.c
 build/unit-$1/libfdt.a: $(LIBFDT_FILES:%=build/unit-$1/libfdt/%.o)
@@ -38,7 +38,7 @@ build/unit-$1/$2: $(if $4,$(patsubst %.c,build/unit-$1/for-$2/%.o,tests/unit/$2.
 		$(if $(filter fdt,$5),build/unit-$1/libfdt.a)
 	$$(call say,HOSTLD)
 	$$(Q)$(UNIT_CC_$1) $(UNIT_FLAGS) -o $$@ $$(filter %.o %.a,$$^) -lcmocka
-$(if $4,build/unit-$1/for-$2/%.o: %.c tests/unit/$2.c scripts/mk/unit.mk | $$(LIBFDT_STAMP)
+$(if $4,build/unit-$1/for-$2/%.o: %.c tests/unit/$2.c scripts/mk/unit.mk | $(EL2_TP_STAMPS)
 	@mkdir -p $$(@D)
 	$$(call say,HOSTCC)
 	$$(Q)$(UNIT_CC_$1) $(UNIT_FLAGS) $(UNIT_WARN) $(UNIT_INC) $4 -MMD -MP -c -o $$@ $$<)

@@ -30,8 +30,9 @@ def run(*command, env=None, timeout=60):
 @pytest.fixture(scope='session')
 def el2(tmp_path_factory):
     """el2(bundle, gic, cpus, ram): what EL2 says."""
-    libfdt = pathlib.Path(run('scripts/fetch.sh', 'libfdt', timeout=600).stdout.strip().splitlines()[-1])
-    assert (libfdt / 'fdt.c').is_file()
+    libfdt, libavb = (pathlib.Path(run('scripts/fetch.sh', n, timeout=600).stdout.strip().splitlines()[-1])
+                      for n in ('libfdt', 'libavb'))
+    assert (libfdt / 'fdt.c').is_file() and (libavb / 'avb_sha256.c').is_file()
     program = ROOT / 'build/tools/config_check'
     program.parent.mkdir(parents=True, exist_ok=True)
     # One build for all workers of pytest.
@@ -41,6 +42,7 @@ def el2(tmp_path_factory):
         if not program.exists() or max(p.stat().st_mtime for p in inputs) >= program.stat().st_mtime:
             made = run('gcc', '-std=gnu11', '-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all',
                        '-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter', '-Iinclude', '-I.', '-Itests/fake_arch/include', '-isystem', libfdt,
+                       '-isystem', libavb, '-isystem', 'lib/freestanding',
                        '-o', program, *SOURCES, *[libfdt / f'fdt{n}.c' for n in ('', '_ro', '_rw', '_sw', '_wip', '_addresses', '_strerror')])
             assert made.returncode == 0, made.stdout
     return lambda bundle, gic=3, cpus=16, ram=1 << 30: run(program, bundle, gic, cpus, ram)

@@ -29,16 +29,16 @@ static volatile enum hyp_err sink;
 
 static void sha_of(const void *p, uint64_t n, uint8_t *out)
 {
-	struct sha256 s;
+	AvbSHA256Ctx s;
 
-	sha256_init(&s);
-	sha256_update(&s, p, n);
-	sha256_final(&s, out);
+	avb_sha256_init(&s);
+	avb_sha256_update(&s, p, n);
+	memcpy(out, avb_sha256_final(&s), AVB_SHA256_DIGEST_SIZE);
 }
 
 static void add_image(void *b, const char *name, unsigned i, uint32_t offset, uint32_t size)
 {
-	uint8_t sum[SHA256_SIZE];
+	uint8_t sum[AVB_SHA256_DIGEST_SIZE];
 
 	fdt_begin_node(b, name);
 	fdt_property_string(b, "description", name);
@@ -238,22 +238,22 @@ static void test_steps(void **state)
 
 static void check_sha(const char *text, unsigned times, const char *hex)
 {
-	uint8_t sum[SHA256_SIZE];
+	uint8_t sum[AVB_SHA256_DIGEST_SIZE];
 	char out[65];
-	struct sha256 s;
+	AvbSHA256Ctx s;
 
-	sha256_init(&s);
-	while (times-- > 0) sha256_update(&s, text, strlen(text));
-	sha256_final(&s, sum);
-	for (unsigned i = 0; i < SHA256_SIZE; i++) sprintf(out + 2 * i, "%02x", sum[i]);
+	avb_sha256_init(&s);
+	while (times-- > 0) avb_sha256_update(&s, (const uint8_t *)text, strlen(text));
+	memcpy(sum, avb_sha256_final(&s), AVB_SHA256_DIGEST_SIZE);
+	for (unsigned i = 0; i < AVB_SHA256_DIGEST_SIZE; i++) sprintf(out + 2 * i, "%02x", sum[i]);
 	assert_string_equal(out, hex);
 }
 
 /* FIPS 180-2 appendix B; "123456789" is the usual check of a CRC. */
 static void test_sums(void **state)
 {
-	uint8_t a[SHA256_SIZE], b[SHA256_SIZE], data[300] = "x";
-	struct sha256 s;
+	uint8_t a[AVB_SHA256_DIGEST_SIZE], b[AVB_SHA256_DIGEST_SIZE], data[300] = "x";
+	AvbSHA256Ctx s;
 
 	(void)state;
 	assert_int_equal(arch_crc32(0, "123456789", 9), 0xcbf43926);
@@ -268,10 +268,10 @@ static void test_sums(void **state)
 	for (unsigned n = 50; n < 140; n++) {
 		sha_of(data, n, a);
 		for (unsigned at = 0; at <= n; at += 13) {
-			sha256_init(&s);
-			sha256_update(&s, data, at);
-			sha256_update(&s, data + at, n - at);
-			sha256_final(&s, b);
+			avb_sha256_init(&s);
+			avb_sha256_update(&s, data, at);
+			avb_sha256_update(&s, data + at, n - at);
+			memcpy(b, avb_sha256_final(&s), AVB_SHA256_DIGEST_SIZE);
 			assert_memory_equal(a, b, sizeof(a));
 		}
 	}
