@@ -35,6 +35,14 @@ static pa_t zero_page;
 static uint32_t nr_foreground, nr_alive, nr_stopped, nr_crashed;
 static bool going_down; /* background VMs are being stopped: nothing starts any more */
 static bool told;       /* the verdict was given */
+static bool booted;     /* jobs run: nothing that takes time is done at once any more */
+static uint64_t slots;  /* bit: a VM has it, or has not given everything back */
+static struct job scrub_job;
+
+#define SCRUB_WEIGHT 10u
+#define ALIVE                                                                                      \
+	(BIT(VM_LOADING) | BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_RESUMING) |                   \
+	 BIT(VM_STOPPING) | BIT(VM_BACKOFF))
 
 /* --- stage-2 resources ------------------------------------------------------------------- */
 
@@ -54,7 +62,7 @@ static bool may_map(uint16_t owner, pa_t p, uint64_t size, enum s2_attr attr)
 
 const struct s2_mem_ops life_s2_ops = {table_alloc, page_free, may_map};
 
-static enum hyp_err map(struct vm *vm, uint64_t to, pa_t p, uint64_t size, enum s2_attr attr)
+enum hyp_err life_map(struct vm *vm, uint64_t to, pa_t p, uint64_t size, enum s2_attr attr)
 {
 	enum hyp_err err;
 
@@ -64,48 +72,104 @@ static enum hyp_err map(struct vm *vm, uint64_t to, pa_t p, uint64_t size, enum 
 	return err;
 }
 
-/* RAM in the largest blocks there are. What was mapped when this fails, vm_free() gives back. */
-static enum hyp_err ram_create(struct vm *vm)
+/* --- requests ------------------------------------------------------------------------------ */
+
+/* To another state, if it is in one of `from`; the job does the rest. vm->lock held. */
+static enum hyp_err go_locked(struct vm *vm, uint64_t from, enum vm_state to) REQUIRES(vm->lock)
 {
-	uint64_t done = 0;
-
-	while (done < vm->cfg->memory) {
-		unsigned order;
-		enum hyp_err err;
-		pa_t p;
-
-		TRY(page_alloc_best((vm->cfg->memory - done) / PAGE_SIZE, vm->s2.owner, &p,
-		                    &order));
-		while (page_scrub_block(p)) {
-		}
-		err = map(vm, vm->machine->ram_base + done, p, PAGE_SIZE << order, S2_RWX);
-		if (err != HYP_OK) {
-			page_free(p, order);
-			return err;
-		}
-		done += PAGE_SIZE << order;
-	}
+	if ((from & BIT(vm->state)) == 0) return HYP_EBUSY;
+	vm->state = to;
+	if (to == VM_PAUSED || to == VM_STOPPING)
+		for (unsigned i = 0; i < vm->nr_vcpus; i++) vcpu_stop(vm->vcpus[i]);
+	job_start(&life_of(vm)->job);
 	return HYP_OK;
 }
 
-static void ram_destroy(struct vm *vm)
+static enum hyp_err go(struct vm *vm, uint64_t from, enum vm_state to)
 {
-	uint64_t at = vm->machine->ram_base, end = at + vm->cfg->memory;
-	struct s2_walk w;
+	enum hyp_err err;
 
-	/* Unmapped first: no page is free while a TLB may still know it. */
-	while (at < end && s2_lookup(&vm->s2, ipa(at), &w) == HYP_OK) {
-		unsigned order = w.level == 1 ? 18 : w.level == 2 ? 9 : 0;
-		enum hyp_err err;
-
-		s2_begin(&vm->s2);
-		err = s2_unmap(&vm->s2, ipa(at), PAGE_SIZE << order);
-		s2_commit(&vm->s2);
-		CHECK(err == HYP_OK); /* a whole block: nothing to split */
-		page_free(w.pa, order);
-		at += PAGE_SIZE << order;
-	}
+	spin_lock(&vm->lock);
+	err = go_locked(vm, from, to);
+	spin_unlock(&vm->lock);
+	return err;
 }
+
+enum hyp_err vm_start(struct vm *vm)
+{
+	enum hyp_err err = HYP_EBUSY;
+
+	spin_lock(&vm->lock);
+	/* Who takes the host down sets this first, then stops what it finds alive. */
+	if (!load_relaxed(&going_down))
+		err = go_locked(vm, BIT(VM_NEW) | BIT(VM_STOPPED), VM_LOADING);
+	if (err == HYP_OK) {
+		vm->restarts = 0;
+		store_relaxed(&told, false);
+		atomic_fetch_add_full(&nr_alive, 1u);
+		atomic_fetch_add_full(&nr_foreground, vm->cfg->background ? 0u : 1u);
+	}
+	spin_unlock(&vm->lock);
+	return err;
+}
+
+enum hyp_err vm_pause(struct vm *vm) { return go(vm, BIT(VM_RUNNING), VM_PAUSED); }
+
+enum hyp_err vm_resume(struct vm *vm) { return go(vm, BIT(VM_PAUSED), VM_RESUMING); }
+
+static enum hyp_err stop(struct vm *vm, enum stop_reason reason, uint32_t status,
+                         const struct crash_info *c)
+{
+	enum hyp_err err;
+
+	spin_lock(&vm->lock);
+	err = go_locked(vm, ALIVE & ~BIT(VM_STOPPING), VM_STOPPING);
+	if (err == HYP_OK) {
+		vm->reason = reason;
+		vm->exit_status = status;
+		if (c) vm->crash = *c;
+		vm->crash.valid = c != NULL;
+	}
+	spin_unlock(&vm->lock);
+	if (err == HYP_OK)
+		trace_event(TRACE_STOP, vm, c ? c->vcpu : 0, c ? c->esr : 0, c ? c->pc : 0, reason);
+	return err;
+}
+
+enum hyp_err vm_stop(struct vm *vm, enum stop_reason reason, uint32_t status)
+{
+	return stop(vm, reason, status, NULL);
+}
+
+void vm_crash(struct vm *vm, const struct crash_info *c) { (void)stop(vm, STOP_CRASH, 0, c); }
+
+enum hyp_err vm_restart(struct vm *vm)
+{
+	return vm_start(vm) == HYP_OK ? HYP_OK : vm_stop(vm, STOP_RESTART, 0);
+}
+
+enum hyp_err vm_destroy(struct vm *vm)
+{
+	struct life *l = life_of(vm);
+	enum hyp_err err = HYP_EBUSY;
+
+	spin_lock(&vm->lock);
+	if (!l->doomed) {
+		l->doomed = true;
+		err = HYP_OK;
+		(void)go_locked(vm, BIT(VM_NEW) | BIT(VM_STOPPED), VM_GONE);
+	}
+	spin_unlock(&vm->lock);
+	if (err == HYP_OK) (void)vm_stop(vm, STOP_ADMIN, 0);
+	return err;
+}
+
+static void backoff_fire(struct deadline *d, uint64_t now)
+{
+	(void)go(&container_of(d, struct life, backoff)->vm, BIT(VM_BACKOFF), VM_LOADING);
+}
+
+static const struct deadline_ops backoff_ops = {backoff_fire};
 
 /* --- creation ---------------------------------------------------------------------------- */
 
@@ -114,9 +178,11 @@ static enum hyp_err machine_create(struct vm *vm)
 	const struct machine *m = vm->machine;
 
 	TRY(vgic_vm_init(vm, vm->cfg->gic, m->virtio_intid + m->nr_virtio - GIC_FIRST_SPI));
-	if (vm->cfg->gic == 2) TRY(map(vm, m->gicc, arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
+	if (vm->cfg->gic == 2)
+		TRY(life_map(vm, m->gicc, arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
 	for (uint64_t off = 0; off < FLASH_ZERO_SIZE; off += PAGE_SIZE)
-		TRY(map(vm, m->flash_base + FLASH_ZERO_BASE + off, zero_page, PAGE_SIZE, S2_RO));
+		TRY(life_map(vm, m->flash_base + FLASH_ZERO_BASE + off, zero_page, PAGE_SIZE,
+		             S2_RO));
 	TRY(mmio_add(&vm->mmio, ipa(m->flash_base), m->flash_size, &vflash_ops, vm));
 	TRY(vpl011_create(vm));
 	TRY(vpl031_create(vm));
@@ -124,118 +190,100 @@ static enum hyp_err machine_create(struct vm *vm)
 	                &vvirtio_empty_ops, vm);
 }
 
-/* Everything but vms[slot] and the counters; safe on a VM that was built in part. */
-static void vm_free(struct vm *vm)
+/* Safe on a VM that was built in part. Its devices are gone, or nobody has seen them yet. */
+void life_free(struct life *l)
 {
-	/* Devices first: their up-calls and deadlines wake vCPUs. */
+	struct vm *vm = &l->vm;
+
 	if (vm->pl031) vpl031_destroy(vm);
 	if (vm->pl011) vpl011_destroy(vm);
 	for (unsigned i = 0; i < vm->nr_vcpus && vm->vcpus[i]; i++) vcpu_free(vm->vcpus[i]);
 	vgic_vm_fini(vm);
-	if (vm->s2.nr_tables != 0) {
-		ram_destroy(vm);
-		s2_destroy(&vm->s2);
-	}
-	if (vm->life) life_free(vm->life);
-	page_free_hyp(vm, sizeof(*vm));
+	if (vm->s2.nr_tables != 0) s2_destroy(&vm->s2);
+	atomic_fetch_and_full(&slots, ~BIT(vm->slot));
+	job_start(&scrub_job);
 }
 
-static enum hyp_err vm_build(struct vm *vm)
+static enum hyp_err vm_build(struct life *l)
 {
+	struct vm *vm = &l->vm;
+
+	TRY(life_find_files(l, bundle));
 	TRY(s2_create(&vm->s2, (uint16_t)(vm->slot + 1), &life_s2_ops));
-	TRY(life_create(vm, bundle));
 	TRY(machine_create(vm));
-	TRY(ram_create(vm));
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		vm->vcpus[i] = vcpu_alloc(vm, i);
 		if (!vm->vcpus[i]) return HYP_ENOMEM;
 		sched_vcpu_init(vm->vcpus[i], vm->cfg);
 	}
 	setway_vm_init(vm);
+	while (!booted && l->phase == LIFE_RAM) TRY(life_ram_step(l));
 	return HYP_OK;
 }
 
-enum hyp_err lifecycle_create(const struct vm_config *cfg, struct vm **out)
+/* RAM that nobody has, less what VMs still wait for. */
+static bool room_for(uint64_t memory)
 {
-	unsigned slot = 0;
-	enum hyp_err err;
-	struct vm *vm;
+	struct page_stats st;
 
-	while (slot < MAX_VMS && vms[slot]) slot++;
+	page_get_stats(&st);
+	for (unsigned i = 0; i < MAX_VMS; i++)
+		if (vms[i]) memory += vms[i]->cfg->memory - load_relaxed(&life_of(vms[i])->ram);
+	return memory / PAGE_SIZE <= st.free + st.dirty;
+}
+
+enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
+{
+	unsigned slot = slots != UINT64_MAX ? (unsigned)__builtin_ctzll(~slots) : MAX_VMS;
+	struct life *l;
+	struct vm *vm;
+	enum hyp_err err;
+
 	if (slot == MAX_VMS) return HYP_EFULL;
-	vm = page_alloc_hyp(sizeof(*vm));
-	if (!vm) return HYP_ENOMEM;
+	if (!room_for(cfg->memory)) return HYP_ENOMEM;
+	l = page_alloc_hyp(sizeof(*l));
+	if (!l) return HYP_ENOMEM;
+	l->cfg = *cfg;
+	vm = &l->vm;
 	vm->lock = SPINLOCK_INIT(LOCK_VM);
 	vm->slot = slot;
-	vm->cfg = cfg;
+	vm->cfg = &l->cfg;
 	vm->machine = &machine_v1;
 	vm->nr_vcpus = cfg->cpus;
 	(void)str_copy(vm->name, cfg->name, sizeof(vm->name));
-	err = vm_build(vm);
+	atomic_fetch_or_full(&slots, BIT(slot));
+	job_init(&l->job, &life_ops, vm, cfg->weight);
+	deadline_init(&l->backoff, &backoff_ops);
+	err = vm_build(l);
 	if (err != HYP_OK) {
-		vm_free(vm);
+		while (life_ram_free_step(l)) {
+		}
+		life_free(l);
+		page_free_hyp(l, sizeof(*l));
 		return err;
 	}
-	vms[slot] = vm;
+	store_release(&vms[slot], vm);
 	*out = vm;
+	if (booted) job_start(&l->job);
 	return HYP_OK;
 }
+
+static bool scrub_step(struct job *j) { return page_scrub_step(); }
+
+static const struct job_ops scrub_ops = {"scrub", scrub_step, NULL};
 
 enum hyp_err lifecycle_init(const struct fit *b, const struct manifest *m)
 {
 	bundle = b;
 	when_idle = m->when_idle;
 	for (unsigned i = 0; i < m->nr_vms; i++) nr_crashed += m->vm[i].valid ? 0 : 1;
+	job_init(&scrub_job, &scrub_ops, NULL, SCRUB_WEIGHT);
 	return page_alloc(0, OWNER_SHARED, &zero_page);
 }
 
 void lifecycle_vm_refused(void) { nr_crashed++; }
 
-/* from -> LOADING, and the job does the rest; no effect in any other state. */
-static void load(struct vm *vm, enum vm_state from)
-{
-	bool go;
-
-	spin_lock(&vm->lock);
-	go = vm->state == from;
-	if (go) vm->state = VM_LOADING;
-	spin_unlock(&vm->lock);
-	if (go) job_start(&vm->life->job);
-}
-
-bool life_going_down(void) { return load_acquire(&going_down); }
-
-/* --- stop -------------------------------------------------------------------------------- */
-
-static void stop(struct vm *vm, enum stop_reason reason, uint32_t status,
-                 const struct crash_info *c)
-{
-	bool first;
-
-	spin_lock(&vm->lock);
-	first = vm->state == VM_RUNNING || vm->state == VM_PAUSED;
-	if (first) {
-		vm->reason = reason;
-		vm->exit_status = status;
-		if (c) {
-			vm->crash = *c;
-			vm->crash.valid = true;
-		}
-		vm->state = VM_STOPPING;
-		for (unsigned i = 0; i < vm->nr_vcpus; i++) vcpu_stop(vm->vcpus[i]);
-	}
-	spin_unlock(&vm->lock);
-	if (!first) return;
-	trace_event(TRACE_STOP, vm, c ? c->vcpu : 0, c ? c->esr : 0, c ? c->pc : 0, reason);
-	job_start(&vm->life->job);
-}
-
-void vm_stop(struct vm *vm, enum stop_reason reason, uint32_t status)
-{
-	stop(vm, reason, status, NULL);
-}
-
-void vm_crash(struct vm *vm, const struct crash_info *c) { stop(vm, STOP_CRASH, 0, c); }
+/* --- what follows ------------------------------------------------------------------------- */
 
 static bool failed(const struct vm *vm)
 {
@@ -243,8 +291,8 @@ static bool failed(const struct vm *vm)
 }
 
 /*
- * The last words, once; the host goes off if it is to. Runs in the job of the last VM to stop: two
- * may do so at once.
+ * The last words; the host goes off if it is to. Runs in the job of the last VM to stop: two may do
+ * so at once.
  */
 static void all_stopped(void)
 {
@@ -267,19 +315,19 @@ static void stop_background(void)
 {
 	store_release(&going_down, true);
 	for (unsigned i = 0; i < MAX_VMS; i++) {
-		if (vms[i]) {
-			vm_stop(vms[i], STOP_ADMIN, 0);
-			load(vms[i], VM_BACKOFF); /* its job sees that the host goes down */
-		}
+		struct vm *vm = load_acquire(&vms[i]);
+
+		if (vm) (void)vm_stop(vm, STOP_ADMIN, 0);
 	}
 }
 
-void life_stopped_for_good(struct vm *vm)
+/* vm, in a state of ALIVE, has stopped for good. */
+static void stopped_for_good(struct vm *vm)
 {
 	bool last_fg, last;
 
 	spin_lock(&vm->lock);
-	vm->state = VM_STOPPED;
+	vm->state = life_of(vm)->doomed ? VM_GONE : VM_STOPPED;
 	spin_unlock(&vm->lock);
 	atomic_fetch_add_full(&nr_stopped, 1);
 	if (failed(vm)) atomic_fetch_add_full(&nr_crashed, 1);
@@ -293,94 +341,99 @@ void life_stopped_for_good(struct vm *vm)
 
 void lifecycle_start_all(void)
 {
-	for (unsigned i = 0; i < MAX_VMS; i++) {
-		if (vms[i] && vms[i]->cfg->autostart) {
-			nr_alive++;
-			nr_foreground += vms[i]->cfg->background ? 0 : 1;
-			load(vms[i], VM_NEW); /* no job runs before this CPU's scheduler does */
-		}
-	}
+	booted = true; /* no job runs before this CPU's scheduler does */
+	for (unsigned i = 0; i < MAX_VMS; i++)
+		if (vms[i] && vms[i]->cfg->autostart) CHECK(vm_start(vms[i]) == HYP_OK);
 	if (nr_alive == 0) all_stopped(); /* nothing was let in: the verdict is due at once */
 }
 
-static void backoff_fire(struct deadline *d, uint64_t now)
+/* What policy does with a VM that would start again; true: it does. */
+static bool restart(struct life *l)
 {
-	struct vm_life *l = container_of(d, struct vm_life, backoff);
-
-	load(l->vm, VM_BACKOFF);
-}
-
-const struct deadline_ops life_backoff_ops = {backoff_fire};
-
-/* From the VM's own job: the step that follows sees the new state. */
-static void restart(struct vm *vm)
-{
-	struct vm_life *l = vm->life;
+	struct vm *vm = &l->vm;
 	uint64_t us = MIN((uint64_t)BACKOFF_FIRST_US << MIN(vm->restarts, 16u), BACKOFF_LAST_US);
+	bool by_hand = vm->reason == STOP_RESTART, go_on;
 
-	vm->restarts++;
-	l->dirty = true;
+	if (vm->restarts >= vm->cfg->restart_limit && !by_hand) {
+		log_warn("%s: stays stopped: restart-limit %u is used up", vm->name,
+		         vm->cfg->restart_limit);
+		return false;
+	}
 	spin_lock(&vm->lock);
-	vm->state = VM_BACKOFF;
+	go_on = !l->doomed && !load_relaxed(&going_down);
+	if (go_on) {
+		vm->state = failed(vm) ? VM_BACKOFF : VM_LOADING;
+		vm->restarts = by_hand ? 0 : vm->restarts + 1;
+	}
 	spin_unlock(&vm->lock);
-	if (failed(vm)) {
+	if (go_on && failed(vm)) {
 		log_info("%s: restart %u of %u in %lu ms", vm->name, vm->restarts,
 		         vm->cfg->restart_limit, us / 1000);
 		deadline_set(&l->backoff, arch_counter() + arch_us_to_ticks(us));
-	} else {
-		load(vm, VM_BACKOFF);
 	}
+	return go_on;
 }
 
-bool life_stopped(struct vm *vm)
+void life_stopped(struct life *l)
 {
-	bool again =
-	    vm->reason == STOP_RESET || (failed(vm) && vm->cfg->on_crash == ON_CRASH_RESTART);
+	struct vm *vm = &l->vm;
+	enum vm_on_crash policy = vm->cfg->on_crash;
 
-	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		if (!vcpu_is_out(vm->vcpus[i])) return false;
+	if (vm->reason == STOP_CRASH && !vm->crash.valid) { /* told by life_failed() */
+		stopped_for_good(vm);
+		return;
+	}
 	if (vm->reason == STOP_CRASH) crash_explain(vm);
 	if (vm->reason == STOP_EXIT)
 		log_info("%s: exit(%d)", vm->name, (int)vm->exit_status);
 	else
 		log_info("%s: %s", vm->name, stop_reason_name(vm->reason));
-	if (failed(vm) && vm->cfg->on_crash == ON_CRASH_PANIC)
+	if (failed(vm) && policy == ON_CRASH_PANIC)
 		panic("VM %s failed and its manifest says on-crash = \"panic\"", vm->name);
-	if (again && vm->restarts < vm->cfg->restart_limit) {
-		restart(vm);
-		return true;
-	}
-	if (again) {
-		log_warn("%s: stays stopped: restart-limit %u is used up", vm->name,
-		         vm->cfg->restart_limit);
-	}
-	life_stopped_for_good(vm);
-	return true;
+	if (failed(vm) && policy == ON_CRASH_STOP)
+		log_info("%s: stays stopped: on-crash = \"stop\"", vm->name);
+	if ((vm->reason == STOP_RESET || vm->reason == STOP_RESTART ||
+	     (failed(vm) && policy == ON_CRASH_RESTART)) &&
+	    restart(l))
+		return;
+	stopped_for_good(vm);
 }
 
-void life_load_failed(struct vm *vm, const char *image, const char *why)
+void life_failed(struct life *l, const char *image, const char *why)
 {
+	struct vm *vm = &l->vm;
+
 	log_err("%s: cannot be loaded: %s: %s", vm->name, image, why);
-	vm->reason = STOP_CRASH;
-	vm->crash = (struct crash_info){.what = "its image cannot be loaded"};
-	life_stopped_for_good(vm);
+	if (load_relaxed(&vm->state) == VM_NEW)
+		(void)vm_destroy(vm); /* its RAM cannot be had: nobody has started it yet */
+	else
+		(void)stop(vm, STOP_CRASH, 0, NULL);
 }
 
 const char *stop_reason_name(enum stop_reason r)
 {
-	static const char *const names[] = {
-	    [STOP_NONE] = "-",    [STOP_OFF] = "off",     [STOP_RESET] = "reset",
-	    [STOP_EXIT] = "exit", [STOP_CRASH] = "crash", [STOP_ADMIN] = "stopped by the host"};
+	static const char *const names[] = {[STOP_NONE] = "-",
+	                                    [STOP_OFF] = "off",
+	                                    [STOP_RESET] = "reset",
+	                                    [STOP_EXIT] = "exit",
+	                                    [STOP_CRASH] = "crash",
+	                                    [STOP_ADMIN] = "stopped by the host",
+	                                    [STOP_RESTART] = "restarted by the host"};
 
 	return names[r];
 }
 
 const char *vm_state_name(const struct vm *vm)
 {
-	static const char *const names[] = {
-	    [VM_NEW] = "new",           [VM_LOADING] = "loading",   [VM_RUNNING] = "running",
-	    [VM_PAUSED] = "paused",     [VM_STOPPING] = "stopping", [VM_STOPPED] = "stopped",
-	    [VM_BACKOFF] = "restarting"};
+	static const char *const names[] = {[VM_NEW] = "new",
+	                                    [VM_LOADING] = "loading",
+	                                    [VM_RUNNING] = "running",
+	                                    [VM_PAUSED] = "paused",
+	                                    [VM_RESUMING] = "resuming",
+	                                    [VM_STOPPING] = "stopping",
+	                                    [VM_BACKOFF] = "restarting",
+	                                    [VM_STOPPED] = "stopped",
+	                                    [VM_GONE] = "gone"};
 
 	return names[load_relaxed(&vm->state)];
 }

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The job that brings a VM up: check its files' hashes (once per bundle), plan, clear RAM that was
- * used, copy, clean to the point of coherency, start; in steps of at most 64 KiB.
+ * The job of a VM: gives it RAM, loads it (hashes once per bundle, plan, clear, copy), starts,
+ * pauses, resumes, stops and frees it, in steps of at most 64 KiB.
  */
 #include <hyp/atomic.h>
 #include <hyp/check.h>
 #include <hyp/gfdt.h>
 #include <hyp/life.h>
-#include <hyp/lifecycle.h>
+#include <hyp/log.h>
 #include <hyp/page.h>
+#include <hyp/pcpu.h>
 #include <hyp/sched.h>
 #include <hyp/setway.h>
 #include <hyp/vdev.h>
-#include <hyp/vm.h>
+#include <arch/barrier.h>
 #include <arch/cache.h>
 #include <arch/mm.h>
 #include <arch/timer.h>
@@ -25,30 +26,27 @@
 /* Images of the bundle whose hashes were right: bit 0 crc32, bit 1 sha256 as well. */
 static uint8_t verified[BUNDLE_MAX_IMAGES];
 
-static const char *file_name(const struct vm *vm, unsigned file)
+static const char *file_name(const struct life *l, unsigned file)
 {
-	const struct vm_config *c = vm->cfg;
-
-	return file == FILE_IMAGE ? c->image : file == FILE_RAMDISK ? c->ramdisk : c->fdt_overlay;
+	return file == FILE_IMAGE     ? l->cfg.image
+	       : file == FILE_RAMDISK ? l->cfg.ramdisk
+	                              : l->cfg.fdt_overlay;
 }
 
-static const struct fit_image *file_or_null(const struct vm_life *l, unsigned file)
+static const struct fit_image *file_or_null(const struct life *l, unsigned file)
 {
 	return l->files[file].size != 0 ? &l->files[file] : NULL;
 }
 
-/* Failure: the VM is stopped and the job is over. */
-static bool fail(struct vm_life *l, const char *image, const char *why)
+enum hyp_err life_find_files(struct life *l, const struct fit *bundle)
 {
-	if (l->fdt) {
-		page_free_hyp(l->fdt, GFDT_MAX_SIZE);
-		l->fdt = NULL;
-	}
-	life_load_failed(l->vm, image, why);
-	return false;
+	for (unsigned i = 0; i < NR_FILES; i++)
+		if (file_name(l, i)[0] != '\0')
+			TRY(fit_find(bundle, file_name(l, i), &l->files[i]));
+	return HYP_OK;
 }
 
-static bool next_phase(struct vm_life *l, enum load_phase phase)
+static bool next_phase(struct life *l, enum life_phase phase)
 {
 	l->phase = phase;
 	l->file = 0;
@@ -56,16 +54,72 @@ static bool next_phase(struct vm_life *l, enum load_phase phase)
 	return true;
 }
 
-static bool next_file(struct vm_life *l)
+static bool fail(struct life *l, unsigned file, const char *why)
 {
-	l->at = 0;
-	return ++l->file < NR_FILES ? true : next_phase(l, LOAD_PLAN);
+	life_failed(l, file_name(l, file), why);
+	return true;
 }
 
-static bool verify_step(struct vm_life *l)
+/* --- RAM --------------------------------------------------------------------------------- */
+
+/* In the largest blocks there are, each scrubbed before it is mapped. */
+enum hyp_err life_ram_step(struct life *l)
+{
+	uint64_t left = l->cfg.memory - l->ram;
+
+	if (pa_raw(l->block) == 0) {
+		return page_alloc_best(left / PAGE_SIZE, l->vm.s2.owner, &l->block,
+		                       &l->block_order);
+	}
+	if (page_scrub_block(l->block)) return HYP_OK;
+	TRY(life_map(&l->vm, l->vm.machine->ram_base + l->ram, l->block,
+	             PAGE_SIZE << l->block_order, S2_RWX));
+	l->ram += PAGE_SIZE << l->block_order;
+	l->block = pa(0);
+	if (l->ram == l->cfg.memory) next_phase(l, LIFE_VERIFY);
+	return HYP_OK;
+}
+
+static bool ram_step(struct life *l)
+{
+	return life_ram_step(l) == HYP_OK || fail(l, FILE_IMAGE, "not enough RAM left");
+}
+
+/* One block back. Unmapped first: no page is free while a TLB may still know it. */
+bool life_ram_free_step(struct life *l)
+{
+	struct vm *vm = &l->vm;
+	struct s2_walk w;
+	enum hyp_err err;
+	unsigned order;
+
+	if (pa_raw(l->block) != 0) page_free(l->block, l->block_order);
+	l->block = pa(0);
+	if (l->ram == 0) return false;
+	l->ram -= PAGE_SIZE;
+	CHECK(s2_lookup(&vm->s2, ipa(vm->machine->ram_base + l->ram), &w) == HYP_OK);
+	order = 9 * (3u - w.level);
+	l->ram = ALIGN_DOWN(l->ram, PAGE_SIZE << order);
+	s2_begin(&vm->s2);
+	err = s2_unmap(&vm->s2, ipa(vm->machine->ram_base + l->ram), PAGE_SIZE << order);
+	s2_commit(&vm->s2);
+	CHECK(err == HYP_OK); /* a whole block: nothing to split */
+	page_free(pa(ALIGN_DOWN(pa_raw(w.pa), PAGE_SIZE << order)), order);
+	return true;
+}
+
+/* --- loading ----------------------------------------------------------------------------- */
+
+static bool next_file(struct life *l)
+{
+	l->at = 0;
+	return ++l->file < NR_FILES ? true : next_phase(l, LIFE_PLAN);
+}
+
+static bool verify_step(struct life *l)
 {
 	const struct fit_image *img = &l->files[l->file];
-	uint8_t want = l->vm->cfg->verify == VERIFY_SHA256 ? 3 : 1;
+	uint8_t want = l->cfg.verify == VERIFY_SHA256 ? 3 : 1;
 	const char *why;
 
 	if (img->size == 0 ||
@@ -76,15 +130,14 @@ static bool verify_step(struct vm_life *l)
 		l->at = 1;
 	}
 	if (fit_verify_step(&l->verify)) return true;
-	if (fit_verify_done(&l->verify, &why) != HYP_OK)
-		return fail(l, file_name(l->vm, l->file), why);
+	if (fit_verify_done(&l->verify, &why) != HYP_OK) return fail(l, l->file, why);
 	if (img->index < BUNDLE_MAX_IMAGES) verified[img->index] |= want;
 	return next_file(l);
 }
 
-static bool plan_step(struct vm_life *l)
+static bool plan_step(struct life *l)
 {
-	struct vm *vm = l->vm;
+	struct vm *vm = &l->vm;
 	uint64_t room = gfdt_room(file_or_null(l, FILE_OVERLAY));
 	const char *why;
 	struct gfdt_input in = {
@@ -95,15 +148,23 @@ static bool plan_step(struct vm_life *l)
 
 	if (loader_plan(vm->cfg, vm->machine->ram_base, &l->files[FILE_IMAGE],
 	                file_or_null(l, FILE_RAMDISK), room, &l->plan, &why) != HYP_OK)
-		return fail(l, vm->cfg->image, why);
+		return fail(l, FILE_IMAGE, why);
 	in.initrd_start = ipa_raw(l->plan.initrd_start);
 	in.initrd_end = ipa_raw(l->plan.initrd_end);
 	l->fdt = page_alloc_hyp(GFDT_MAX_SIZE);
-	if (!l->fdt) return fail(l, vm->cfg->image, "no memory left for its device tree");
+	if (!l->fdt) return fail(l, FILE_IMAGE, "no memory left for its device tree");
 	why = "its device tree does not fit";
 	if (gfdt_build(&in, l->fdt, room, &l->fdt_size, &why) != HYP_OK)
-		return fail(l, in.overlay ? vm->cfg->fdt_overlay : vm->cfg->image, why);
-	return next_phase(l, l->dirty ? LOAD_ZERO : LOAD_COPY);
+		return fail(l, in.overlay ? FILE_OVERLAY : FILE_IMAGE, why);
+	next_phase(l, l->dirty ? LIFE_ZERO : LIFE_COPY);
+	l->dirty = true;
+	return true;
+}
+
+static void drop_fdt(struct life *l)
+{
+	if (l->fdt) page_free_hyp(l->fdt, GFDT_MAX_SIZE);
+	l->fdt = NULL;
 }
 
 /* n bytes of guest RAM at `to`: from `from`, or zero; cleaned so that a guest without caches
@@ -130,29 +191,29 @@ static void fill(struct vm *vm, uint64_t to, const uint8_t *from, uint64_t n)
 	}
 }
 
-static bool zero_step(struct vm_life *l)
+static bool zero_step(struct life *l)
 {
-	uint64_t n = MIN(STEP, l->vm->cfg->memory - l->at);
+	uint64_t n = MIN(STEP, l->cfg.memory - l->at);
 
-	fill(l->vm, l->vm->machine->ram_base + l->at, NULL, n);
+	fill(&l->vm, l->vm.machine->ram_base + l->at, NULL, n);
 	l->at += n;
-	return l->at < l->vm->cfg->memory ? true : next_phase(l, LOAD_COPY);
+	return l->at < l->cfg.memory ? true : next_phase(l, LIFE_COPY);
 }
 
-static bool copy_step(struct vm_life *l)
+static bool copy_step(struct life *l)
 {
 	const struct load_segment *s = &l->plan.seg[l->file];
+	struct vm *vm = &l->vm;
 	uint64_t n;
 
 	if (l->file == l->plan.n) {
-		fill(l->vm, ipa_raw(l->plan.fdt), l->fdt, l->fdt_size);
-		if (l->plan.fdt_at_base) fill(l->vm, l->vm->machine->ram_base, l->fdt, l->fdt_size);
-		page_free_hyp(l->fdt, GFDT_MAX_SIZE);
-		l->fdt = NULL;
-		return next_phase(l, LOAD_START);
+		fill(vm, ipa_raw(l->plan.fdt), l->fdt, l->fdt_size);
+		if (l->plan.fdt_at_base) fill(vm, vm->machine->ram_base, l->fdt, l->fdt_size);
+		drop_fdt(l);
+		return next_phase(l, LIFE_START);
 	}
 	n = MIN(STEP, s->size - l->at);
-	fill(l->vm, ipa_raw(s->to) + l->at, s->from + l->at, n);
+	fill(vm, ipa_raw(s->to) + l->at, s->from + l->at, n);
 	l->at += n;
 	if (l->at == s->size) {
 		l->file++;
@@ -161,83 +222,171 @@ static bool copy_step(struct vm_life *l)
 	return true;
 }
 
-static bool start_step(struct vm_life *l)
+static bool start_step(struct life *l)
 {
-	struct vm *vm = l->vm;
+	struct vm *vm = &l->vm;
 
 	/* Code was written through the data side: no CPU may run what was there before. */
 	arch_icache_inval_all();
 	spin_lock(&vm->lock);
-	if (life_going_down()) {
-		/* Too late. Were it running, whoever takes the host down would have stopped it. */
-		spin_unlock(&vm->lock);
-		return true;
+	if (vm->state == VM_LOADING) { /* not stopped meanwhile */
+		next_phase(l, LIFE_VERIFY);
+		setway_vm_reset(vm);
+		vgic_vm_reset(vm);
+		vpl011_reset(vm);
+		vpl031_reset(vm);
+		vm->reason = STOP_NONE;
+		vm->crash.valid = false;
+		vm->cntvoff = arch_counter();
+		s2_new_vmid(&vm->s2); /* no translation of an earlier life is hit */
+		vm->cntpct_trap = false;
+		vm->cntpct_off = 0;
+		for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+			vcpu_reset(vm->vcpus[i], 0, 0);
+			vm->vcpus[i]->power = POWER_OFF;
+		}
+		vcpu_reset(vm->vcpus[0], ipa_raw(l->plan.entry), ipa_raw(l->plan.fdt));
+		vm->vcpus[0]->power = POWER_ON;
+		vm->nr_online = 1;
+		vm->state = VM_RUNNING;
+		sched_start(vm->vcpus[0]);
 	}
-	setway_vm_reset(vm);
-	vgic_vm_reset(vm);
-	vpl011_reset(vm);
-	vpl031_reset(vm);
-	vm->reason = STOP_NONE;
-	vm->crash.valid = false;
-	vm->cntvoff = arch_counter();
-	s2_new_vmid(&vm->s2); /* no translation of an earlier life is hit */
-	vm->cntpct_trap = false;
-	vm->cntpct_off = 0;
-	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
-		vcpu_reset(vm->vcpus[i], 0, 0);
-		vm->vcpus[i]->power = POWER_OFF;
-	}
-	vcpu_reset(vm->vcpus[0], ipa_raw(l->plan.entry), ipa_raw(l->plan.fdt));
-	vm->vcpus[0]->power = POWER_ON;
-	vm->nr_online = 1;
-	vm->state = VM_RUNNING;
-	next_phase(l, LOAD_VERIFY);
-	sched_start(vm->vcpus[0]);
 	spin_unlock(&vm->lock);
+	return true;
+}
+
+/* --- pause, stop, destroy ------------------------------------------------------------------ */
+
+/* Each vCPU was kicked: a few turns at most. */
+static bool all_out(const struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		if (!vcpu_is_out(vm->vcpus[i])) return false;
+	return true;
+}
+
+static bool pause_step(struct life *l)
+{
+	if (!all_out(&l->vm)) return true;
+	if (!l->frozen) vtimer_vm_freeze(&l->vm);
+	l->frozen = true;
 	return false;
 }
 
-static bool (*const steps[])(struct vm_life *l) = {
-    [LOAD_VERIFY] = verify_step, [LOAD_PLAN] = plan_step,   [LOAD_ZERO] = zero_step,
-    [LOAD_COPY] = copy_step,     [LOAD_START] = start_step,
-};
-
-static bool life_step(struct job *j)
+static bool resume_step(struct life *l)
 {
-	struct vm_life *l = container_of(j, struct vm_life, job);
-	uint32_t state = load_relaxed(&l->vm->state);
+	struct vm *vm = &l->vm;
 
-	if (state == VM_STOPPING)
-		return !life_stopped(l->vm);   /* each vCPU was kicked: a few turns at most */
-	if (state != VM_LOADING) return false; /* started twice */
-	if (life_going_down()) {
-		l->vm->reason = STOP_ADMIN;
-		life_stopped_for_good(l->vm);
-		return false;
+	if (!all_out(vm)) return true;
+	if (l->frozen) vtimer_vm_thaw(vm);
+	l->frozen = false;
+	spin_lock(&vm->lock);
+	if (vm->state == VM_RESUMING) {
+		vm->state = VM_RUNNING;
+		for (unsigned i = 0; i < vm->nr_vcpus; i++)
+			if (vm->vcpus[i]->power == POWER_ON) sched_start(vm->vcpus[i]);
 	}
+	spin_unlock(&vm->lock);
+	return true;
+}
+
+static bool stop_step(struct life *l)
+{
+	if (!all_out(&l->vm)) return true;
+	deadline_cancel(&l->backoff);
+	drop_fdt(l);
+	l->frozen = false; /* the next life has a time of its own */
+	if (l->phase != LIFE_RAM) next_phase(l, LIFE_VERIFY);
+	life_stopped(l);
+	return true;
+}
+
+/* Out of everybody's sight, and nothing of it fires any more. */
+static bool unlink_step(struct life *l)
+{
+	struct vm *vm = &l->vm;
+
+	store_release(&vms[vm->slot], NULL);
+	/* What it said last is shown by and by: an unfinished line after some silence. */
+	if (load_acquire(&vm->port.tail) != load_relaxed(&vm->port.head)) return true;
+	if (!job_is_idle(&vm->flush_job)) return true;
+	vpl031_destroy(vm); /* their up-calls and deadlines wake vCPUs */
+	vpl011_destroy(vm);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) vtimer_vcpu_reset(vm->vcpus[i]);
+	deadline_cancel(&l->backoff);
+	/* Unlinked before the passes are read; a CPU has its passes before it looks at vms[]. */
+	smp_mb();
+	for (unsigned i = 0; i < nr_pcpus; i++) {
+		l->passes[i] = load_relaxed(&pcpus[i].passes);
+		pcpu_kick(&pcpus[i], PCPU_WORK_RESCHED);
+	}
+	return next_phase(l, LIFE_GRACE);
+}
+
+/*
+ * A handler on another CPU may hold a pointer to the VM: the shell, a deadline that fires late.
+ * None does when every CPU has come to its scheduler; twice, since the first time may have begun
+ * before the VM was unlinked.
+ */
+static bool grace_step(struct life *l)
+{
+	for (unsigned i = 0; i < nr_pcpus; i++) {
+		if (load_acquire(&pcpus[i].online) &&
+		    load_acquire(&pcpus[i].passes) - l->passes[i] < 2) {
+			pcpu_kick(&pcpus[i], PCPU_WORK_RESCHED);
+			return true;
+		}
+	}
+	return next_phase(l, LIFE_FREE);
+}
+
+static bool free_step(struct life *l)
+{
+	if (life_ram_free_step(l)) return true;
+	log_info("%s: destroyed", l->vm.name);
+	l->phase = LIFE_FREED;
+	life_free(l);
+	return false;
+}
+
+static bool gone_step(struct life *l)
+{
+	if (l->phase < LIFE_UNLINK) return next_phase(l, LIFE_UNLINK);
+	return l->phase == LIFE_UNLINK  ? unlink_step(l)
+	       : l->phase == LIFE_GRACE ? grace_step(l)
+	                                : free_step(l);
+}
+
+static bool load_step(struct life *l)
+{
+	static bool (*const steps[])(struct life * l) = {
+	    [LIFE_RAM] = ram_step,   [LIFE_VERIFY] = verify_step, [LIFE_PLAN] = plan_step,
+	    [LIFE_ZERO] = zero_step, [LIFE_COPY] = copy_step,     [LIFE_START] = start_step,
+	};
+
 	return steps[l->phase](l);
 }
 
-static const struct job_ops life_ops = {"life", life_step, NULL};
+static bool new_step(struct life *l) { return l->phase == LIFE_RAM && ram_step(l); }
 
-enum hyp_err life_create(struct vm *vm, const struct fit *bundle)
+static bool life_step(struct job *j)
 {
-	struct vm_life *l = page_alloc_hyp(sizeof(*l));
+	static bool (*const steps[])(struct life * l) = {
+	    [VM_NEW] = new_step,         [VM_LOADING] = load_step,  [VM_PAUSED] = pause_step,
+	    [VM_RESUMING] = resume_step, [VM_STOPPING] = stop_step, [VM_GONE] = gone_step,
+	};
+	struct life *l = container_of(j, struct life, job);
+	uint32_t state = load_acquire(&l->vm.state);
 
-	if (!l) return HYP_ENOMEM;
-	vm->life = l;
-	l->vm = vm;
-	l->bundle = bundle;
-	job_init(&l->job, &life_ops, vm, 100);
-	deadline_init(&l->backoff, &life_backoff_ops);
-	for (unsigned i = 0; i < NR_FILES; i++)
-		if (file_name(vm, i)[0] != '\0')
-			TRY(fit_find(bundle, file_name(vm, i), &l->files[i]));
-	return HYP_OK;
+	return state < ARRAY_SIZE(steps) && steps[state] && steps[state](l);
 }
 
-void life_free(struct vm_life *l)
+/* The job's last access. A later start finds another job, if any: the VM is out of sight. */
+static void life_done(struct job *j)
 {
-	deadline_cancel(&l->backoff);
-	page_free_hyp(l, sizeof(*l));
+	struct life *l = container_of(j, struct life, job);
+
+	if (l->phase == LIFE_FREED) page_free_hyp(l, sizeof(*l));
 }
+
+const struct job_ops life_ops = {"life", life_step, life_done};

@@ -71,7 +71,7 @@ static void create_vms(void)
 		struct vm *vm;
 
 		if (!cfg->valid) continue;
-		err = lifecycle_create(cfg, &vm);
+		err = vm_create(cfg, &vm);
 		if (err != HYP_OK) {
 			log_err("%s: refused: %s", cfg->name, create_failure(err));
 			lifecycle_vm_refused();

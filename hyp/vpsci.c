@@ -34,7 +34,6 @@ enum {
 
 #define PSCI_1_1 UINT64_C(0x10001)
 #define PSCI_TOS_NOT_PRESENT UINT64_C(2)
-#define PSCI_DENIED ((uint64_t)-3)
 #define PSCI_INVALID_PARAMETERS ((uint64_t)-2)
 #define PSCI_ALREADY_ON ((uint64_t)-4)
 #define PSCI_INVALID_ADDRESS ((uint64_t)-9)
@@ -58,8 +57,6 @@ static uint64_t cpu_on(struct vcpu *caller, uint64_t mpidr, uint64_t entry, uint
 	spin_lock(&vm->lock);
 	if (v->power != POWER_OFF) {
 		ret = PSCI_ALREADY_ON;
-	} else if (vm->state != VM_RUNNING) {
-		ret = PSCI_DENIED;
 	} else {
 		/* vcpu_left() came before the last store of its CPU's switch: a few instructions.
 		 */
@@ -68,7 +65,8 @@ static uint64_t cpu_on(struct vcpu *caller, uint64_t mpidr, uint64_t entry, uint
 		v->power = POWER_ON;
 		vm->nr_online++;
 		vgic_retarget(vm);
-		sched_start(v);
+		/* Not while the VM is being paused: the resume starts it. */
+		if (vm->state == VM_RUNNING) sched_start(v);
 	}
 	spin_unlock(&vm->lock);
 	return ret;

@@ -343,6 +343,8 @@ struct vcpu *sched_next(void)
 		uint64_t now = arch_counter(), spare;
 		struct sched_ent *first;
 
+		/* Whatever this CPU knew of a VM that was unlinked before, it knows no more. */
+		store_release(&p->passes, p->passes + 1);
 		rq_account(rq, now);
 		spin_lock(&rq->lock);
 		if (rq->cur && told_to_stop(rq->cur)) {

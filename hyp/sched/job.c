@@ -22,6 +22,8 @@ void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t 
 	j->se.job = true;
 }
 
+bool job_is_idle(const struct job *j) { return load_acquire(&j->state) == JOB_IDLE; }
+
 void job_start(struct job *j)
 {
 	struct pcpu *idle, *p;

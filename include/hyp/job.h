@@ -30,6 +30,9 @@ struct job {
 	uint32_t state; /* shared: hyp/sched/job.c */
 };
 
+/* Not started, and no step under way: its memory may be freed by whoever sees to it that nobody
+ * starts it. Acquire. */
+bool job_is_idle(const struct job *j);
 /* weight as a vCPU's: 1..10000, 0: 100. */
 void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight);
 /*

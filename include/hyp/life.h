@@ -1,51 +1,76 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Between hyp/lifecycle.c and hyp/load_job.c: the job of a VM that loads, starts and, once its
- * vCPUs are out, applies the policy.
+ * Between hyp/lifecycle.c (states and policy), hyp/load_job.c (the job of a VM, which does all that
+ * takes time) and hyp/crash.c.
  */
 #pragma once
 
 #include <hyp/deadline.h>
-#include <hyp/err.h>
 #include <hyp/fit.h>
 #include <hyp/job.h>
 #include <hyp/loader.h>
+#include <hyp/vm.h>
 
-struct vm;
-
-enum load_phase { LOAD_VERIFY, LOAD_PLAN, LOAD_ZERO, LOAD_COPY, LOAD_START };
+/* What the job does next while the VM is NEW (RAM only), LOADING, or GONE (from UNLINK on). */
+enum life_phase {
+	LIFE_RAM,
+	LIFE_VERIFY,
+	LIFE_PLAN,
+	LIFE_ZERO,
+	LIFE_COPY,
+	LIFE_START,
+	LIFE_UNLINK,
+	LIFE_GRACE,
+	LIFE_FREE,
+	LIFE_FREED,
+};
 
 enum load_file { FILE_IMAGE, FILE_RAMDISK, FILE_OVERLAY, NR_FILES };
 
-/* The job's alone. */
-struct vm_life {
+/* A VM with what its life needs: one allocation. Less `doomed`, all is the job's alone. */
+struct life {
+	struct vm vm;
+	struct vm_config cfg;
 	struct job job;
-	struct vm *vm;
-	const struct fit *bundle;
 	struct deadline backoff;
-	bool dirty; /* RAM was used: it is zeroed before the next load */
-	enum load_phase phase;
-	unsigned file;                    /* being verified, or segment being copied */
-	uint64_t at;                      /* progress in bytes */
+	bool doomed; /* to be destroyed once it has stopped (vm->lock) */
+	bool frozen; /* its time stands still */
+	bool dirty;  /* RAM was written: it is zeroed before the next load */
+	enum life_phase phase;
+	unsigned file; /* being verified, or segment being copied */
+	uint64_t at;   /* progress in bytes */
+	uint64_t ram;  /* bytes of RAM mapped */
+	pa_t block;    /* being scrubbed, mapped next; 0: none */
+	unsigned block_order;
 	struct fit_image files[NR_FILES]; /* size 0: not given */
 	struct fit_verify verify;
 	struct load_plan plan;
 	uint8_t *fdt; /* GFDT_MAX_SIZE bytes while loading */
 	uint64_t fdt_size;
+	uint64_t passes[MAX_PCPUS]; /* of each CPU when the VM was unlinked */
 };
 
-enum hyp_err life_create(struct vm *vm, const struct fit *bundle) __must_check;
-void life_free(struct vm_life *l);
+static inline struct life *life_of(struct vm *vm) { return container_of(vm, struct life, vm); }
 
-extern const struct deadline_ops life_backoff_ops;
-/* The host goes off: what is not running is not to start. */
-bool life_going_down(void);
-void life_stopped_for_good(struct vm *vm);
-/* Once every vCPU is out: the policy, and true. */
-bool life_stopped(struct vm *vm);
-/* The image is at fault: the VM has stopped for good. */
-void life_load_failed(struct vm *vm, const char *image, const char *why);
+/* load_job.c. */
+extern const struct job_ops life_ops;
+/* Finds its files in the bundle. */
+enum hyp_err life_find_files(struct life *l, const struct fit *bundle) __must_check;
+/* One step of giving the VM its RAM; it is over when l->phase is not LIFE_RAM any more. */
+enum hyp_err life_ram_step(struct life *l) __must_check;
+/* One step of taking it back; false: there is none left. */
+bool life_ram_free_step(struct life *l);
 
-/* hyp/crash.c: one screen of why, where, registers of the vCPU at fault, the manifest node, the
- * policy. All vCPUs are out. */
+/* lifecycle.c. */
+enum hyp_err life_map(struct vm *vm, uint64_t to, pa_t p, uint64_t size, enum s2_attr attr)
+    __must_check;
+/* The job, every vCPU is out: what follows by the policy. */
+void life_stopped(struct life *l);
+/* The job: the VM cannot be brought up, for a reason that another try would not change. */
+void life_failed(struct life *l, const char *image, const char *why);
+/* The job, nobody knows the VM any more: gives back all but RAM and the life itself. */
+void life_free(struct life *l);
+
+/* hyp/crash.c: one screen of why, where, registers of the vCPU at fault, its last events, the
+ * manifest node. All vCPUs are out. */
 void crash_explain(const struct vm *vm);

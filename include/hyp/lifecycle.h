@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Life of a VM: create, load, start, stop, restart with back-off, when-idle.
+ * Life of a VM: create, load, start, pause, stop, restart with back-off, destroy, when-idle.
  */
 #pragma once
 
@@ -13,19 +13,35 @@
 extern const struct s2_mem_ops life_s2_ops;
 /* The bundle stays mapped and read-only for ever: restarts load from it. */
 enum hyp_err lifecycle_init(const struct fit *bundle, const struct manifest *m) __must_check;
-/* Allocates everything a VM needs; ENOENT (an image is not in the bundle), ENOMEM etc. leave
- * nothing behind. Boot CPU before guests run, or the shell. cfg stays valid. */
-enum hyp_err lifecycle_create(const struct vm_config *cfg, struct vm **out) __must_check;
 /* A VM of the manifest could not be created: the host's verdict at the end counts it. */
 void lifecycle_vm_refused(void);
 /* Boot CPU, once: every VM with autostart is loaded by its job and runs. */
 void lifecycle_start_all(void);
+
 /*
- * Stops the VM, from any of its traps or from outside: records the reason (the first one wins)
- * and starts the job that sees every vCPU off its CPU and applies the policy. Any context, no
- * locks held.
+ * All of these: the boot CPU before guests run, or the shell's context (EL2, interrupts masked),
+ * no locks held. They set states and start jobs; what takes time comes later, in the VM's own job.
+ * EBUSY: not in this state.
  */
-void vm_stop(struct vm *vm, enum stop_reason reason, uint32_t status);
+/* ENOENT (an image is not in the bundle), ENOMEM etc. leave nothing behind. The VM keeps a copy of
+ * cfg. Its RAM comes from its job, but before guests run at once. It is NEW, not started. */
+enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out) __must_check;
+/* NEW or STOPPED: loads and runs; restart-limit counts anew. */
+enum hyp_err vm_start(struct vm *vm) __must_check;
+/* RUNNING: its vCPUs leave their CPUs, its time stands still. It stays one of those alive. */
+enum hyp_err vm_pause(struct vm *vm) __must_check;
+enum hyp_err vm_resume(struct vm *vm) __must_check;
+/* Stops and loads again, not counted against restart-limit; one that does not run is started. */
+enum hyp_err vm_restart(struct vm *vm) __must_check;
+/* In any state, once. It is stopped if need be, disappears from vms[], and its slot and memory come
+ * back, the memory scrubbed. The caller's pointer is good until it returns from EL2. */
+enum hyp_err vm_destroy(struct vm *vm);
+/*
+ * Stops the VM in any state in which it is alive, from any of its traps or from outside: records
+ * the reason (the first one wins) and starts the job that sees every vCPU off its CPU and applies
+ * the policy.
+ */
+enum hyp_err vm_stop(struct vm *vm, enum stop_reason reason, uint32_t status);
 /* Same with reason crash; c is copied. */
 void vm_crash(struct vm *vm, const struct crash_info *c);
 /* For the shell and the last line: "off", "exit(3)", "crash: ...". */

@@ -32,6 +32,7 @@ struct pcpu {
 	struct job *job_list;   /* shared: the same for started jobs */
 	bool idle;              /* shared, a hint: it has nothing to run */
 	struct vcpu *resumed;   /* own CPU: `loaded`, woken on this CPU while it idled */
+	uint64_t passes;        /* shared: times it came to the scheduler */
 	uint32_t nr_vcpus;      /* shared: vCPUs that are not OFF and have it as their home */
 
 	spinlock_t dl_lock;

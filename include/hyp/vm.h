@@ -16,16 +16,26 @@
 #include <arch/spinlock.h>
 
 enum vm_state {
-	VM_NEW,     /* being built: not runnable */
-	VM_LOADING, /* its load job runs */
+	VM_NEW,     /* created, never started; its job may still be giving it RAM */
+	VM_LOADING, /* its job brings it up */
 	VM_RUNNING,
-	VM_PAUSED,
+	VM_PAUSED, /* its vCPUs are out, or leaving; its time stands still */
+	VM_RESUMING,
 	VM_STOPPING, /* vCPUs are leaving their CPUs */
-	VM_STOPPED,  /* for good, or until start/restart */
 	VM_BACKOFF,  /* restarts when its deadline fires */
+	VM_STOPPED,  /* for good, or until it is started by hand */
+	VM_GONE,     /* being destroyed: not in vms[] any more */
 };
 
-enum stop_reason { STOP_NONE, STOP_OFF, STOP_RESET, STOP_EXIT, STOP_CRASH, STOP_ADMIN };
+enum stop_reason {
+	STOP_NONE,
+	STOP_OFF,
+	STOP_RESET,
+	STOP_EXIT,
+	STOP_CRASH,
+	STOP_ADMIN,
+	STOP_RESTART, /* by the admin, to be started again */
+};
 
 /* What a crash showed, for the one-screen explanation. */
 struct crash_info {
@@ -88,11 +98,12 @@ struct vm {
 	/* Rate limit of log_guest. */
 	uint64_t log_refill;
 	uint32_t log_dropped;
-
-	struct vm_life *life; /* load, stop and restart in progress: hyp/lifecycle.c */
 };
 
-/* Slot table; vms[i] NULL if free. Boot CPU before guests run, then the shell's CPU only. */
+/*
+ * Slot table; vms[i] NULL if free. What it points to is good until the reader leaves EL2 or comes
+ * to the scheduler: a VM that is destroyed is unlinked, and freed when every CPU has done so.
+ */
 extern struct vm *vms[MAX_VMS];
 
 struct vm *vm_find(const char *name_or_number);

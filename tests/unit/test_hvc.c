@@ -32,12 +32,13 @@ uint64_t vpsci_call(struct vcpu *v, uint32_t fn, uint64_t a1, uint64_t a2, uint6
 
 bool vpsci_supported(uint32_t fn) { return fn == 0x84000000; }
 
-void vm_stop(struct vm *of, enum stop_reason reason, uint32_t s)
+enum hyp_err vm_stop(struct vm *of, enum stop_reason reason, uint32_t s)
 {
 	assert_ptr_equal(of, &vm);
 	assert_int_equal(reason, STOP_EXIT);
 	status = s;
 	stops++;
+	return HYP_OK;
 }
 
 void vm_crash(struct vm *of, const struct crash_info *c)
