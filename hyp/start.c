@@ -101,6 +101,7 @@ static void table(void)
 noreturn void hyp_start(void)
 {
 	read_manifest();
+	shell_init();
 	console_set_up(&up_calls);
 	sysreg_init();
 	sched_init();

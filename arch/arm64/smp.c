@@ -23,6 +23,7 @@ struct boot_slot boot_slots[MAX_PCPUS] = {
     [0] = {.stack_top = cpu_stacks[0] + STACK_AREA, .pcpu = &pcpus[0]},
 };
 static unsigned slots_used = 1;
+bool spin_polls;
 
 void arch_smp_init(struct host *h)
 {

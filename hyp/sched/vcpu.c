@@ -131,6 +131,14 @@ uint64_t sched_run_ticks(const struct vcpu *v)
 	return ticks;
 }
 
+uint64_t sched_idle_ticks(unsigned cpu)
+{
+	uint64_t ticks = load_relaxed(&pcpus[cpu].idle_ticks);
+
+	if (load_relaxed(&pcpus[cpu].idle)) ticks += arch_counter() - load_relaxed(&rqs[cpu].stamp);
+	return ticks;
+}
+
 const char *vcpu_state_name(const struct vcpu *v)
 {
 	static const char *const names[] = {"off", "ready", "running", "blocked"};

@@ -236,36 +236,16 @@ void vgic_vm_reset(struct vm *vm)
 	spin_unlock(&g->lock);
 }
 
-static size_t describe_irq(struct vm *vm, const struct vgic_irq *irq, char *buf, size_t n)
+bool vgic_peek(struct vm *vm, struct vcpu *v, uint32_t intid, struct vgic_irq *out, bool *pending)
 {
-	const struct vcpu *v = irq->on_list ? irq->on_list : vgic_irq_owner(vm, irq);
-	char where[16] = "-";
-	int len;
+	const struct vgic_irq *irq;
 
-	if (!irq->active && !irq->in_lr && !vgic_irq_pending(irq)) return 0;
-	if (v) snprintf(where, sizeof(where), "vcpu%u", v->id);
-	len = snprintf(buf, n, "%4u %-6s %s%s%s%s%s priority 0x%02x group %u\n",
-	               (unsigned)irq->intid, where, vgic_irq_pending(irq) ? "pending " : "",
-	               irq->active ? "active " : "", irq->in_lr ? "in-lr " : "",
-	               irq->enabled ? "enabled" : "disabled", irq->edge ? " edge" : " level",
-	               (unsigned)irq->priority, irq->group1 ? 1u : 0u);
-	return len < 0 || (size_t)len >= n ? 0 : (size_t)len;
-}
-
-size_t vgic_describe(struct vm *vm, char *buf, size_t n)
-{
-	struct vgic_vm *g = &vm->vgic;
-	size_t used = 0;
-
-	if (n == 0) return 0;
-	buf[0] = '\0';
-	spin_lock(&g->lock);
-	for (unsigned i = 0; i < vgic_nr_irqs(vm); i++) {
-		struct vgic_irq *irq = vgic_irq_at(vm, i);
-
-		if (irq) used += describe_irq(vm, irq, buf + used, n - used);
+	spin_lock(&vm->vgic.lock);
+	irq = vgic_irq_find(vm, v, intid);
+	if (irq) {
+		*out = *irq;
+		*pending = vgic_irq_pending(irq);
 	}
-	spin_unlock(&g->lock);
-	buf[used] = '\0';
-	return used;
+	spin_unlock(&vm->vgic.lock);
+	return irq && (out->active || out->in_lr || *pending);
 }

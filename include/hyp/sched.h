@@ -40,5 +40,7 @@ struct vcpu *sched_next(void);
 void sched_saved(struct vcpu *v);
 /* Run time of v including the slice it is in. */
 uint64_t sched_run_ticks(const struct vcpu *v);
+/* Time for which that CPU had nothing to run, until now. */
+uint64_t sched_idle_ticks(unsigned cpu);
 /* A word for the shell. */
 const char *vcpu_state_name(const struct vcpu *v);

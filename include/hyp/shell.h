@@ -6,6 +6,10 @@
 
 #include <hyp/types.h>
 
+/* Before the console gets its up-calls. */
+void shell_init(void);
 /* A byte typed while the shell has the keyboard; 0: it has just got it. Console up-call: one CPU at
- * a time, no locks held. */
+ * a time, no locks held. It is handled by the shell's job. */
 void shell_input(uint8_t c);
+/* Text of a verb that runs. */
+void shell_out(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -32,6 +32,7 @@ enum vcpu_state {
 struct vcpu_stats {
 	uint64_t run_ticks, steal_ticks, wake_ticks_max, wake_ticks_sum, nr_wakes;
 	uint64_t nr_exits, nr_mmio, nr_sysreg, nr_hvc, nr_wfi, nr_irq;
+	uint64_t run_seen; /* by the shell's last `top` */
 };
 
 struct vcpu {

@@ -136,5 +136,6 @@ void vgic_sgir_write(struct vcpu *v, uint64_t val, bool group1);
 /* ICC_DIR_EL1 write that trapped by HCR.TDIR (v3); v is loaded here. */
 void vgic_dir_write(struct vcpu *v, uint32_t intid);
 
-/* One line about each interrupt that is not idle, for the shell: returns bytes written. */
-size_t vgic_describe(struct vm *vm, char *buf, size_t n);
+/* For the shell: interrupt intid (a private one: v's; else v is NULL) as it is now, and whether it
+ * is pending. False: there is none, or it is idle. */
+bool vgic_peek(struct vm *vm, struct vcpu *v, uint32_t intid, struct vgic_irq *out, bool *pending);

@@ -913,8 +913,8 @@ static void test_pending(void **state)
 
 static void test_reset(void **state)
 {
-	char buf[512], small[40];
-	size_t n;
+	struct vgic_irq q;
+	bool pending;
 
 	(void)state;
 	start(2, 2, 2, 2);
@@ -924,18 +924,21 @@ static void test_reset(void **state)
 	}
 	assert_int_equal(ack(0), SPI);
 	vgic_sync(&vcpus[0]);
-	n = vgic_describe(&vm, buf, sizeof(buf));
-	assert_int_equal(n, strlen(buf));
-	assert_non_null(
-	    strstr(buf, "  40 vcpu0  active in-lr enabled edge priority 0x80 group 0\n"));
-	assert_non_null(strstr(buf, "  44 vcpu0  pending"));
-	n = vgic_describe(&vm, small, sizeof(small));
-	assert_int_equal(n, strlen(small));
+	assert_true(vgic_peek(&vm, NULL, 40, &q, &pending));
+	assert_true(q.active && q.in_lr && q.enabled && q.edge && !q.group1 && !pending);
+	assert_true(q.intid == 40 && q.priority == 0x80 && q.on_list == &vcpus[0]);
+	assert_true(vgic_peek(&vm, NULL, 44, &q, &pending) && pending && !q.active);
+	assert_false(vgic_peek(&vm, &vcpus[0], 5, &q, &pending)); /* idle */
+	assert_false(vgic_peek(&vm, NULL, 5, &q, &pending));      /* a vCPU's own, and of none */
+	assert_false(vgic_peek(&vm, NULL, VGIC_NR_PRIVATE + vm.vgic.nr_spis, &q, &pending));
 	env_put(0);
 	env_put(1);
 	vgic_vm_reset(&vm);
 	env_check();
-	assert_int_equal(vgic_describe(&vm, buf, sizeof(buf)), 0);
+	for (unsigned i = 0; i < VGIC_NR_PRIVATE + vm.vgic.nr_spis; i++)
+		for (unsigned j = 0; j < 2; j++)
+			assert_false(vgic_peek(&vm, i < VGIC_NR_PRIVATE ? &vcpus[j] : NULL, i, &q,
+			                       &pending));
 	env_load(0, 0);
 	env_load(1, 1);
 	assert_int_equal(rd(0), 0);

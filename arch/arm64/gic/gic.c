@@ -5,6 +5,7 @@
  */
 #include <arch/cpu.h>
 #include <arch/mm.h>
+#include <arch/spinlock.h>
 #include <hyp/log.h>
 #include <hyp/pcpu.h>
 
@@ -26,8 +27,10 @@ static bool v3;
 			io_write32(addr, val);                                                     \
 	} while (0)
 
-#define GICD_PIDR2_V2 0x0fe8u /* IHI 0048B 4.3.20 */
-#define GICD_PIDR2_V3 0xffe8u /* IHI 0069 12.9.30 */
+#define GICD_IIDR 0x0008u
+#define GICD_IIDR_QEMU 0x0000043bu /* product 0: no real one */
+#define GICD_PIDR2_V2 0x0fe8u      /* IHI 0048B 4.3.20 */
+#define GICD_PIDR2_V3 0xffe8u      /* IHI 0069 12.9.30 */
 #define PIDR2_ARCHREV GENMASK(7, 4)
 
 bool gic_wait_clear(uint64_t reg, uint32_t bits)
@@ -76,6 +79,8 @@ enum hyp_err arch_gic_init(const struct host_gic *desc)
 		return HYP_EINVAL;
 	}
 	TRY(arch_mm_map(desc->gicd.base, desc->gicd.size, MM_DEVICE));
+	/* Known before there are several CPUs. */
+	spin_polls = io_read32(gic_gicd + GICD_IIDR) == GICD_IIDR_QEMU;
 	rev = FIELD_GET(PIDR2_ARCHREV, io_read32(gic_gicd + (v3 ? GICD_PIDR2_V3 : GICD_PIDR2_V2)));
 	if (v3 ? rev != 3 && rev != 4 : rev != 2) {
 		log_err("GIC: the device tree says v%u, the distributor says v%u", desc->version,

@@ -11,13 +11,6 @@
 #include "gic.h"
 
 #define GICD_CTLR_ENABLE BIT32(0)
-#define GICD_IIDR 0x0008u
-/*
- * QEMU's model (product 0; that of real hardware has no virtual CPU interfaces) does not look at a
- * physical interrupt again when a guest deactivates it through a linked list register: a level
- * that stays high is lost.
- */
-#define GICD_IIDR_QEMU 0x0000043bu
 #define GICC_CTLR 0x0000u
 #define GICC_CTLR_ENABLE BIT32(0)
 #define GICC_CTLR_BYPASS GENMASK(8, 5) /* as firmware set them */
@@ -51,7 +44,9 @@ enum hyp_err gicv2_init(const struct host_gic *desc)
 	gic_info.nr_lrs = (unsigned)MIN(FIELD_GET(GICH_VTR_LISTREGS, vtr) + 1, 16);
 	gic_info.pri_bits = (unsigned)FIELD_GET(GICH_VTR_PRIBITS, vtr) + 1;
 	gic_info.gicv = desc->gicv.base;
-	gic_info.linked_lrs = io_read32(gic_gicd + GICD_IIDR) != GICD_IIDR_QEMU;
+	/* QEMU's model does not look at a physical interrupt again when a guest deactivates it
+	 * through a linked list register: a level that stays high is lost. */
+	gic_info.linked_lrs = !spin_polls;
 	io_write32(gic_gicd + GICD_CTLR, 0);
 	gic_reset(gic_gicd, GIC_FIRST_SPI, gic_info.nr_irqs);
 	io_write32(gic_gicd + GICD_CTLR, GICD_CTLR_ENABLE);
