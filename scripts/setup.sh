@@ -53,6 +53,7 @@ requirements() {
 		binutils-aarch64-linux-gnu cmd aarch64-linux-gnu-ld
 		clang cmd clang
 		lld cmd ld.lld
+		cpio cmd cpio
 		llvm cmd llvm-cov
 		libclang-rt-$major-dev file $rt
 		clang-format cmd clang-format

@@ -19,5 +19,13 @@ $(GUEST_BUILD)/u-boot.bin: /usr/lib/u-boot/qemu_arm64/u-boot.bin
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
 
+# Debian's kernel with a busybox: 70 MB of download, so only for what asks for it (the tests, configs/linux.dts).
+LINUX_GUEST := $(GUEST_BUILD)/linux $(GUEST_BUILD)/linux-initrd.gz
+.PHONY: linux-guest
+linux-guest: $(LINUX_GUEST)
+$(LINUX_GUEST) &: scripts/linux_guest.sh guests/linux/init
+	$(call say,LINUX,$(LINUX_GUEST))
+	$(Q)scripts/linux_guest.sh $(GUEST_BUILD)
+
 .PHONY: guests
 guests: $(GUESTS)

@@ -6,7 +6,7 @@ mem_bytes := $(shell echo $$(( $(subst G,*1024*1024*1024,$(subst M,*1024*1024,$(
 
 .PHONY: bundle run gdb test test-all
 # Always packed anew: images may lie beside the manifest, out of make's sight, and it takes a moment only.
-bundle: guests
+bundle: guests $(if $(shell grep -sl '"linux"' $(MANIFEST)),linux-guest)
 	$(call say,BUNDLE,$(BUNDLE))
 	$(Q)scripts/mkbundle $(MANIFEST) -o $(BUNDLE) --guests $(GUEST_BUILD) --board-ram $(mem_bytes)
 
