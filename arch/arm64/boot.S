@@ -7,7 +7,7 @@
 
 #define SCTLR_EL2_MMU_OFF	0x30c50830	/* RES1 bits alone (Arm ARM D19.2.120) */
 #define HCR_EL2_NO_GUEST	0x80000038	/* RW, AMO, IMO, FMO: interrupts are EL2's */
-#define CPTR_EL2_NO_TRAP	0x33ff		/* RES1; EL2 uses no FP, guests get vcpu_cptr */
+#define CPTR_EL2_NO_TRAP	0x33ff		/* RES1; EL2 uses no FP, guests get trap_cpu_init()'s */
 #define CURRENT_EL2		0x8
 #define R_AARCH64_RELATIVE	0x403
 

@@ -8,36 +8,11 @@
 
 const char *esr_class_name(uint64_t esr)
 {
-	static const struct {
-		uint8_t ec;
-		const char *name;
-	} names[] = {
-	    {EC_UNKNOWN, "undefined instruction"},
-	    {EC_WFX, "WFI or WFE trapped"},
-	    {EC_FP, "FP/SIMD access trapped"},
-	    {EC_PAUTH, "pointer authentication trapped"},
-	    {EC_BTI, "branch target exception"},
-	    {EC_ILLEGAL, "illegal execution state"},
-	    {EC_SVC32, "SVC (AArch32)"},
-	    {EC_SVC64, "SVC"},
-	    {EC_HVC64, "HVC"},
-	    {EC_SMC64, "SMC"},
-	    {EC_SYS64, "system register trapped"},
-	    {EC_SVE, "SVE access trapped"},
-	    {EC_IABT_LOWER, "instruction abort of a lower level"},
-	    {EC_IABT_SAME, "instruction abort"},
-	    {EC_PC_ALIGN, "PC alignment fault"},
-	    {EC_DABT_LOWER, "data abort of a lower level"},
-	    {EC_DABT_SAME, "data abort"},
-	    {EC_SP_ALIGN, "SP alignment fault"},
-	    {EC_FP64, "floating-point exception"},
-	    {EC_SERROR, "SError"},
-	    {EC_BRK64, "BRK"},
-	};
+#define CLASS_NAME(ec, id, text) [ec] = (text),
+	static const char *const names[64] = {ESR_CLASSES(CLASS_NAME)};
+	const char *name = names[FIELD_GET(ESR_EC, esr)];
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (names[i].ec == FIELD_GET(ESR_EC, esr)) return names[i].name;
-	return "exception of another class";
+	return name ? name : "exception of another class";
 }
 
 const char *esr_fault_name(uint64_t esr)

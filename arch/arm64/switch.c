@@ -12,80 +12,37 @@
 #include <arch/tlb.h>
 
 #include <asm/sysreg.h>
-#include <asm/vcpu_regs.h>
+#include <asm/trap.h>
 
-/* One line per register of enum vcpu_sr but SCTLR_EL1: X(index, name). */
-#define FOR_EACH_SR(X)                                                                             \
-	X(SR_SP_EL0, SP_EL0)                                                                       \
-	X(SR_SP_EL1, SP_EL1)                                                                       \
-	X(SR_ELR_EL1, ELR_EL1)                                                                     \
-	X(SR_SPSR_EL1, SPSR_EL1)                                                                   \
-	X(SR_CPACR_EL1, CPACR_EL1)                                                                 \
-	X(SR_TTBR0_EL1, TTBR0_EL1)                                                                 \
-	X(SR_TTBR1_EL1, TTBR1_EL1)                                                                 \
-	X(SR_TCR_EL1, TCR_EL1)                                                                     \
-	X(SR_ESR_EL1, ESR_EL1)                                                                     \
-	X(SR_AFSR0_EL1, AFSR0_EL1)                                                                 \
-	X(SR_AFSR1_EL1, AFSR1_EL1)                                                                 \
-	X(SR_FAR_EL1, FAR_EL1)                                                                     \
-	X(SR_MAIR_EL1, MAIR_EL1)                                                                   \
-	X(SR_AMAIR_EL1, AMAIR_EL1)                                                                 \
-	X(SR_VBAR_EL1, VBAR_EL1)                                                                   \
-	X(SR_CONTEXTIDR_EL1, CONTEXTIDR_EL1)                                                       \
-	X(SR_TPIDR_EL0, TPIDR_EL0)                                                                 \
-	X(SR_TPIDRRO_EL0, TPIDRRO_EL0)                                                             \
-	X(SR_TPIDR_EL1, TPIDR_EL1)                                                                 \
-	X(SR_CNTKCTL_EL1, CNTKCTL_EL1)                                                             \
-	X(SR_PAR_EL1, PAR_EL1)                                                                     \
-	X(SR_CSSELR_EL1, CSSELR_EL1)
-
-/* DBG<B|W><V|C>R<n>_EL1 need constant numbers: one line per n. */
+/* One n each: the numbers of DBG<B|W><V|C>R<n>_EL1 are part of the instruction. */
 #define FOR_EACH_DBG(X)                                                                            \
 	X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
-
-static unsigned nr_brps(void)
-{
-	return (unsigned)FIELD_GET(GENMASK(15, 12), sysreg_read(ID_AA64DFR0_EL1)) + 1;
-}
-
-static unsigned nr_wrps(void)
-{
-	return (unsigned)FIELD_GET(GENMASK(23, 20), sysreg_read(ID_AA64DFR0_EL1)) + 1;
-}
+#define SAVE(reg, mem) (mem) = sysreg_read(reg)
+#define LOAD(reg, mem) sysreg_write(reg, mem)
+/* Breakpoints or watchpoints that the CPU has; more are UNDEFINED. */
+#define nr_of(field) (FIELD_GET(field, sysreg_read(ID_AA64DFR0_EL1)) + 1)
+#define DBG_PAIRS(op, n)                                                                           \
+	if ((n) < nr_of(DFR0_BRPS)) {                                                              \
+		op(DBGBVR##n##_EL1, d->bvr[n]);                                                    \
+		op(DBGBCR##n##_EL1, d->bcr[n]);                                                    \
+	}                                                                                          \
+	if ((n) < nr_of(DFR0_WRPS)) {                                                              \
+		op(DBGWVR##n##_EL1, d->wvr[n]);                                                    \
+		op(DBGWCR##n##_EL1, d->wcr[n]);                                                    \
+	}
 
 static void debug_save(struct arch_vcpu_debug *d)
 {
-	unsigned brps = nr_brps(), wrps = nr_wrps();
-
+#define DBG_SAVE(n) DBG_PAIRS(SAVE, n)
+	FOR_EACH_DBG(DBG_SAVE)
 	d->mdscr = sysreg_read(MDSCR_EL1);
-#define SAVE(n)                                                                                    \
-	if ((n) < brps) {                                                                          \
-		d->bvr[n] = sysreg_read(DBGBVR##n##_EL1);                                          \
-		d->bcr[n] = sysreg_read(DBGBCR##n##_EL1);                                          \
-	}                                                                                          \
-	if ((n) < wrps) {                                                                          \
-		d->wvr[n] = sysreg_read(DBGWVR##n##_EL1);                                          \
-		d->wcr[n] = sysreg_read(DBGWCR##n##_EL1);                                          \
-	}
-	FOR_EACH_DBG(SAVE)
-#undef SAVE
+	sysreg_write(MDSCR_EL1, 0); /* nothing of the debugged guest fires in the next one */
 }
 
 static void debug_load(const struct arch_vcpu_debug *d)
 {
-	unsigned brps = nr_brps(), wrps = nr_wrps();
-
-#define LOAD(n)                                                                                    \
-	if ((n) < brps) {                                                                          \
-		sysreg_write(DBGBVR##n##_EL1, d->bvr[n]);                                          \
-		sysreg_write(DBGBCR##n##_EL1, d->bcr[n]);                                          \
-	}                                                                                          \
-	if ((n) < wrps) {                                                                          \
-		sysreg_write(DBGWVR##n##_EL1, d->wvr[n]);                                          \
-		sysreg_write(DBGWCR##n##_EL1, d->wcr[n]);                                          \
-	}
-	FOR_EACH_DBG(LOAD)
-#undef LOAD
+#define DBG_LOAD(n) DBG_PAIRS(LOAD, n)
+	FOR_EACH_DBG(DBG_LOAD)
 	sysreg_write(MDSCR_EL1, d->mdscr);
 }
 
@@ -102,18 +59,12 @@ void vcpu_ctx_save(struct vcpu *v)
 
 	a->pc = sysreg_read(ELR_EL2);
 	a->pstate = sysreg_read(SPSR_EL2);
-#define SAVE(i, reg) a->sr[i] = sysreg_read(reg);
-	FOR_EACH_SR(SAVE)
-#undef SAVE
-	a->sr[SR_SCTLR_EL1] = sysreg_read(SCTLR_EL1);
+#define SR_SAVE(reg) SAVE(reg, a->sr[SR_##reg]);
+	FOR_EACH_SR(SR_SAVE)
 	/* A virtual SError that the guest has taken meanwhile has cleared VSE. */
 	a->hcr = (a->hcr & ~HCR_VSE) | (sysreg_read(HCR_EL2) & HCR_VSE);
 	fp_save(&a->fp);
-	if (a->debug.owned) {
-		debug_save(&a->debug);
-		/* Nothing of the debugged guest fires in the next one. */
-		sysreg_write(MDSCR_EL1, 0);
-	}
+	if (a->debug.owned) debug_save(&a->debug);
 	vgic_put(v);
 	vtimer_put(v);
 	/*
@@ -129,10 +80,8 @@ void vcpu_ctx_load(struct vcpu *v)
 	struct pcpu *p = this_pcpu();
 	uint64_t vttbr = s2_vttbr(&v->vm->s2, p->id);
 
-#define LOAD(i, reg) sysreg_write(reg, a->sr[i]);
-	FOR_EACH_SR(LOAD)
-#undef LOAD
-	sysreg_write(SCTLR_EL1, a->sr[SR_SCTLR_EL1]);
+#define SR_LOAD(reg) LOAD(reg, a->sr[SR_##reg]);
+	FOR_EACH_SR(SR_LOAD)
 	/* EL1 registers are complete before the guest's stage 2 can be walked (erratum 1319367). */
 	isb();
 	arch_vttbr_write(vttbr);

@@ -1,88 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Trapped system registers: one table of policy, default deny. docs/sysregs.md is generated from
- * the rows by scripts/gen_sysreg_doc.py.
+ * Trapped system registers: one table of policy, default deny, and the ID registers by allow-list.
+ * docs/sysregs.md is generated from the rows by scripts/gen_sysreg_doc.py.
  */
-#include <hyp/atomic.h>
 #include <hyp/check.h>
 #include <hyp/setway.h>
 #include <hyp/vcpu.h>
 #include <hyp/vgic.h>
 #include <hyp/vm.h>
 #include <hyp/vtimer.h>
-#include <arch/barrier.h>
 
 #include <asm/sysreg.h>
 #include <asm/trap.h>
-#include <asm/vcpu_regs.h>
 
-struct sysreg_row {
-	uint32_t enc;
-	const char *name;
-	/* NULL: the access in that direction is UNDEFINED. */
-	enum trap_result (*read)(struct vcpu *v, const struct sysreg_row *row, uint64_t *val);
-	enum trap_result (*write)(struct vcpu *v, const struct sysreg_row *row, uint64_t val);
-	uint32_t arg;
-};
+/* One access: out NULL: val is written; else *out gets what is read. */
+typedef enum trap_result access_fn(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out);
 
-typedef const struct sysreg_row *row_t;
-
-static enum trap_result raz(struct vcpu *v, row_t row, uint64_t *val)
+static enum trap_result raz_wi(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
 {
-	*val = 0;
+	if (out) *out = 0;
 	return TRAP_ADVANCE;
 }
-
-static enum trap_result wi(struct vcpu *v, row_t row, uint64_t val) { return TRAP_ADVANCE; }
 
 /* EL1 physical timer, arg: 0 TVAL, 1 CTL, 2 CVAL. At EL0 only what CNTKCTL_EL1 lets through. */
-static bool cntp_allowed(void)
+static enum trap_result cntp(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
 {
-	uint64_t pstate = sysreg_read(SPSR_EL2);
-
-	if (!(pstate & PSR_AARCH32) && (pstate & PSR_M) != PSR_M_EL0T) return true;
-	return sysreg_read(CNTKCTL_EL1) & BIT(9); /* EL0PTEN */
-}
-
-static enum trap_result cntp_read(struct vcpu *v, row_t row, uint64_t *val)
-{
-	if (!cntp_allowed()) return TRAP_UNDEF;
-	switch (row->arg) {
-	case 0: *val = vtimer_cntp_read_tval(v); break;
-	case 1: *val = vtimer_cntp_read_ctl(v); break;
-	default: *val = vtimer_cntp_read_cval(v); break;
-	}
-	return TRAP_ADVANCE;
-}
-
-static enum trap_result cntp_write(struct vcpu *v, row_t row, uint64_t val)
-{
-	if (!cntp_allowed()) return TRAP_UNDEF;
-	switch (row->arg) {
-	case 0: vtimer_cntp_write_tval(v, val); break;
-	case 1: vtimer_cntp_write_ctl(v, val); break;
+	if (pstate_is_el0(sysreg_read(SPSR_EL2)) && !(sysreg_read(CNTKCTL_EL1) & CNTKCTL_EL0PTEN))
+		return TRAP_UNDEF;
+	switch (arg * 2 + (out == NULL)) {
+	case 0: *out = vtimer_cntp_read_tval(v); break;
+	case 1: vtimer_cntp_write_tval(v, val); break;
+	case 2: *out = vtimer_cntp_read_ctl(v); break;
+	case 3: vtimer_cntp_write_ctl(v, val); break;
+	case 4: *out = vtimer_cntp_read_cval(v); break;
 	default: vtimer_cntp_write_cval(v, val); break;
 	}
 	return TRAP_ADVANCE;
 }
 
 /* Only once the VM's time was stopped (CNTHCTL_EL2.EL1PCTEN = 0). */
-static enum trap_result cntpct_read(struct vcpu *v, row_t row, uint64_t *val)
+static enum trap_result cntpct(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
 {
-	*val = arch_counter() - v->vm->cntpct_off;
+	*out = arch_counter() - v->vm->cntpct_off;
 	return TRAP_ADVANCE;
 }
 
 /* ICC_SGI1R_EL1 (arg 1), ICC_SGI0R_EL1 and ICC_ASGI1R_EL1 (arg 0). */
-static enum trap_result sgir_write(struct vcpu *v, row_t row, uint64_t val)
+static enum trap_result sgir(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
 {
 	if (v->vm->vgic.version != 3) return TRAP_UNDEF;
-	vgic_sgir_write(v, val, row->arg != 0);
+	vgic_sgir_write(v, val, arg != 0);
 	return TRAP_ADVANCE;
 }
 
 /* Traps only while HCR.TDIR is set: active interrupts outside the list registers. */
-static enum trap_result dir_write(struct vcpu *v, row_t row, uint64_t val)
+static enum trap_result dir(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
 {
 	if (v->vm->vgic.version != 3) return TRAP_UNDEF;
 	vgic_dir_write(v, (uint32_t)val & 0xffffff);
@@ -90,32 +62,23 @@ static enum trap_result dir_write(struct vcpu *v, row_t row, uint64_t val)
 }
 
 /* First use of a debug register: the guest owns them all from now on; the access is repeated. */
-static enum trap_result debug_read(struct vcpu *v, row_t row, uint64_t *val)
-{
-	vcpu_debug_take(v);
-	return TRAP_RESUME;
-}
-
-static enum trap_result debug_write(struct vcpu *v, row_t row, uint64_t val)
+static enum trap_result debug(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
 {
 	vcpu_debug_take(v);
 	return TRAP_RESUME;
 }
 
 /* OS lock: kept per vCPU, without effect on debug exceptions (no external debugger saves state). */
-static enum trap_result oslar_write(struct vcpu *v, row_t row, uint64_t val)
+static enum trap_result oslock(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
 {
-	v->arch.debug.oslk = val & 1;
+	if (out)
+		*out = BIT(3) | (v->arch.debug.oslk ? BIT(1) : 0); /* OSLM = 0b10: implemented */
+	else
+		v->arch.debug.oslk = val & 1;
 	return TRAP_ADVANCE;
 }
 
-static enum trap_result oslsr_read(struct vcpu *v, row_t row, uint64_t *val)
-{
-	*val = BIT(3) | (v->arch.debug.oslk ? BIT(1) : 0); /* OSLM = 0b10: implemented */
-	return TRAP_ADVANCE;
-}
-
-static enum trap_result setway_write(struct vcpu *v, row_t row, uint64_t val)
+static enum trap_result setway(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
 {
 	if (v->arch.hcr & HCR_TVM)
 		return TRAP_ADVANCE; /* flushed, and the caches were not turned on since */
@@ -124,121 +87,93 @@ static enum trap_result setway_write(struct vcpu *v, row_t row, uint64_t val)
 	return TRAP_ADVANCE;
 }
 
-static bool caches_on(uint64_t sctlr)
-{
-	return (sctlr & (SCTLR_M | SCTLR_C)) == (SCTLR_M | SCTLR_C);
-}
+static bool caches_on(uint64_t sctlr) { return (~sctlr & (SCTLR_M | SCTLR_C)) == 0; }
 
-/* EL1 translation controls while HCR.TVM is set, i.e. after set/way maintenance. arg: enum vcpu_sr.
- */
-static enum trap_result tvm_write(struct vcpu *v, row_t row, uint64_t val)
+/* EL1 translation controls while HCR.TVM is set, i.e. after set/way maintenance. arg: SR_. */
+static enum trap_result tvm(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
 {
-	bool was = caches_on(sysreg_read(SCTLR_EL1)), now = was;
+	bool was = caches_on(sysreg_read(SCTLR_EL1));
+	bool now = arg == SR_SCTLR_EL1 ? caches_on(val) : was;
 
-	switch (row->arg) {
-	case SR_SCTLR_EL1:
-		now = caches_on(val);
-		/*
-		 * Lines that EL2's cacheable alias brought in since the last flush must not be hit
-		 * by the guest once its caches are on, nor its dirty ones be lost when they go off.
-		 */
-		if (was != now && !setway_flushed(v)) return TRAP_RESCHED;
-		sysreg_write(SCTLR_EL1, val);
-		break;
-	case SR_TTBR0_EL1: sysreg_write(TTBR0_EL1, val); break;
-	case SR_TTBR1_EL1: sysreg_write(TTBR1_EL1, val); break;
-	case SR_TCR_EL1: sysreg_write(TCR_EL1, val); break;
-	case SR_ESR_EL1: sysreg_write(ESR_EL1, val); break;
-	case SR_FAR_EL1: sysreg_write(FAR_EL1, val); break;
-	case SR_AFSR0_EL1: sysreg_write(AFSR0_EL1, val); break;
-	case SR_AFSR1_EL1: sysreg_write(AFSR1_EL1, val); break;
-	case SR_MAIR_EL1: sysreg_write(MAIR_EL1, val); break;
-	case SR_AMAIR_EL1: sysreg_write(AMAIR_EL1, val); break;
-	default: sysreg_write(CONTEXTIDR_EL1, val); break;
+	/*
+	 * Lines that EL2's cacheable alias brought in since the last flush must not be hit by the
+	 * guest once its caches are on, nor its dirty ones be lost when they go off.
+	 */
+	if (was != now && !setway_flushed(v)) return TRAP_RESCHED;
+	switch (arg) {
+#define WRITE_SR(reg)                                                                              \
+	case SR_##reg: sysreg_write(reg, val); break;
+		FOR_EACH_SR(WRITE_SR)
 	}
 	if (now) vcpu_hcr_change(v, HCR_TVM, 0); /* else each of its context switches would trap */
 	return TRAP_ADVANCE;
 }
 
-#define ROW(op0, op1, crn, crm, op2, name, rd, wr, arg)                                            \
+static const struct sysreg_row {
+	uint32_t enc, arg;
+	access_fn *fn;
+	enum { RD = 1, WR, RW } dirs; /* in the other direction it is UNDEFINED */
+} rows[] = {
+/* The name is for docs/sysregs.md alone. */
+#define ROW(op0, op1, crn, crm, op2, name, dirs, fn, arg)                                          \
 	{                                                                                          \
-		SYS_ENC(op0, op1, crn, crm, op2), name, rd, wr, arg                                \
+		SYS_ENC(op0, op1, crn, crm, op2), arg, fn, dirs                                    \
 	}
-/* DBG<B|W><V|C>R<n>_EL1 of one n, and nothing else under that CRm. */
-#define DBG_ROWS(n)                                                                                \
-	ROW(2, 0, 0, n, 4, "DBGBVR" #n "_EL1", debug_read, debug_write, 0),                        \
-	    ROW(2, 0, 0, n, 5, "DBGBCR" #n "_EL1", debug_read, debug_write, 0),                    \
-	    ROW(2, 0, 0, n, 6, "DBGWVR" #n "_EL1", debug_read, debug_write, 0),                    \
-	    ROW(2, 0, 0, n, 7, "DBGWCR" #n "_EL1", debug_read, debug_write, 0)
-
-/*
- * Everything that traps and is not UNDEFINED; a comment is the reason of the rows below it in
- * docs/sysregs.md. The ID group is in idregs.c.
- */
-static const struct sysreg_row rows[] = {
+    /*
+     * Everything that traps and is not UNDEFINED; a comment is the reason of the rows below it in
+     * docs/sysregs.md. The ID group is below.
+     */
     /* Set/way maintenance cannot be virtualised: the first use flushes the VM's RAM, as a job. */
-    ROW(1, 0, 7, 6, 2, "DC ISW", NULL, setway_write, 0),
-    ROW(1, 0, 7, 10, 2, "DC CSW", NULL, setway_write, 0),
-    ROW(1, 0, 7, 14, 2, "DC CISW", NULL, setway_write, 0),
+    ROW(1, 0, 7, 6, 2, "DC ISW", WR, setway, 0),
+    ROW(1, 0, 7, 10, 2, "DC CSW", WR, setway, 0),
+    ROW(1, 0, 7, 14, 2, "DC CISW", WR, setway, 0),
     /* Set/way maintenance was used: trapped until stage 1 and caches are on (HCR_EL2.TVM). */
-    ROW(3, 0, 1, 0, 0, "SCTLR_EL1", NULL, tvm_write, SR_SCTLR_EL1),
-    ROW(3, 0, 2, 0, 0, "TTBR0_EL1", NULL, tvm_write, SR_TTBR0_EL1),
-    ROW(3, 0, 2, 0, 1, "TTBR1_EL1", NULL, tvm_write, SR_TTBR1_EL1),
-    ROW(3, 0, 2, 0, 2, "TCR_EL1", NULL, tvm_write, SR_TCR_EL1),
-    ROW(3, 0, 5, 1, 0, "AFSR0_EL1", NULL, tvm_write, SR_AFSR0_EL1),
-    ROW(3, 0, 5, 1, 1, "AFSR1_EL1", NULL, tvm_write, SR_AFSR1_EL1),
-    ROW(3, 0, 5, 2, 0, "ESR_EL1", NULL, tvm_write, SR_ESR_EL1),
-    ROW(3, 0, 6, 0, 0, "FAR_EL1", NULL, tvm_write, SR_FAR_EL1),
-    ROW(3, 0, 10, 2, 0, "MAIR_EL1", NULL, tvm_write, SR_MAIR_EL1),
-    ROW(3, 0, 10, 3, 0, "AMAIR_EL1", NULL, tvm_write, SR_AMAIR_EL1),
-    ROW(3, 0, 13, 0, 1, "CONTEXTIDR_EL1", NULL, tvm_write, SR_CONTEXTIDR_EL1),
+    ROW(3, 0, 1, 0, 0, "SCTLR_EL1", WR, tvm, SR_SCTLR_EL1),
+    ROW(3, 0, 2, 0, 0, "TTBR0_EL1", WR, tvm, SR_TTBR0_EL1),
+    ROW(3, 0, 2, 0, 1, "TTBR1_EL1", WR, tvm, SR_TTBR1_EL1),
+    ROW(3, 0, 2, 0, 2, "TCR_EL1", WR, tvm, SR_TCR_EL1),
+    ROW(3, 0, 5, 1, 0, "AFSR0_EL1", WR, tvm, SR_AFSR0_EL1),
+    ROW(3, 0, 5, 1, 1, "AFSR1_EL1", WR, tvm, SR_AFSR1_EL1),
+    ROW(3, 0, 5, 2, 0, "ESR_EL1", WR, tvm, SR_ESR_EL1),
+    ROW(3, 0, 6, 0, 0, "FAR_EL1", WR, tvm, SR_FAR_EL1),
+    ROW(3, 0, 10, 2, 0, "MAIR_EL1", WR, tvm, SR_MAIR_EL1),
+    ROW(3, 0, 10, 3, 0, "AMAIR_EL1", WR, tvm, SR_AMAIR_EL1),
+    ROW(3, 0, 13, 0, 1, "CONTEXTIDR_EL1", WR, tvm, SR_CONTEXTIDR_EL1),
     /* Self-hosted debug: the guest's own from the first use on, part of its context then. */
-    ROW(2, 0, 0, 2, 2, "MDSCR_EL1", debug_read, debug_write, 0),
-    DBG_ROWS(0),
-    DBG_ROWS(1),
-    DBG_ROWS(2),
-    DBG_ROWS(3),
-    DBG_ROWS(4),
-    DBG_ROWS(5),
-    DBG_ROWS(6),
-    DBG_ROWS(7),
-    DBG_ROWS(8),
-    DBG_ROWS(9),
-    DBG_ROWS(10),
-    DBG_ROWS(11),
-    DBG_ROWS(12),
-    DBG_ROWS(13),
-    DBG_ROWS(14),
-    DBG_ROWS(15),
+    ROW(2, 0, 0, 2, 2, "MDSCR_EL1", RW, debug, 0),
+    ROW(2, 0, 0, 0, 4, "DBGBVR<0..15>_EL1", RW, debug, 0),
+    ROW(2, 0, 0, 0, 5, "DBGBCR<0..15>_EL1", RW, debug, 0),
+    ROW(2, 0, 0, 0, 6, "DBGWVR<0..15>_EL1", RW, debug, 0),
+    ROW(2, 0, 0, 0, 7, "DBGWCR<0..15>_EL1", RW, debug, 0),
     /* The OS lock exists, but nobody saves debug state from outside: kept, without effect. */
-    ROW(2, 0, 1, 0, 4, "OSLAR_EL1", NULL, oslar_write, 0),
-    ROW(2, 0, 1, 1, 4, "OSLSR_EL1", oslsr_read, NULL, 0),
-    ROW(2, 0, 1, 3, 4, "OSDLR_EL1", raz, wi, 0),
-    ROW(2, 0, 1, 4, 4, "DBGPRCR_EL1", raz, wi, 0),
+    ROW(2, 0, 1, 0, 4, "OSLAR_EL1", WR, oslock, 0),
+    ROW(2, 0, 1, 1, 4, "OSLSR_EL1", RD, oslock, 0),
+    ROW(2, 0, 1, 3, 4, "OSDLR_EL1", RW, raz_wi, 0),
+    ROW(2, 0, 1, 4, 4, "DBGPRCR_EL1", RW, raz_wi, 0),
     /* No external debugger: nothing in its channel, no claim tags, no ROM table. */
-    ROW(2, 0, 0, 0, 2, "OSDTRRX_EL1", raz, wi, 0),
-    ROW(2, 0, 0, 2, 0, "MDCCINT_EL1", raz, wi, 0),
-    ROW(2, 0, 0, 3, 2, "OSDTRTX_EL1", raz, wi, 0),
-    ROW(2, 0, 0, 6, 2, "OSECCR_EL1", raz, wi, 0),
-    ROW(2, 0, 1, 0, 0, "MDRAR_EL1", raz, NULL, 0),
-    ROW(2, 0, 7, 8, 6, "DBGCLAIMSET_EL1", raz, wi, 0),
-    ROW(2, 0, 7, 9, 6, "DBGCLAIMCLR_EL1", raz, wi, 0),
-    ROW(2, 0, 7, 14, 6, "DBGAUTHSTATUS_EL1", raz, NULL, 0),
-    ROW(2, 3, 0, 1, 0, "MDCCSR_EL0", raz, NULL, 0),
-    ROW(2, 3, 0, 4, 0, "DBGDTR_EL0", raz, wi, 0),
-    ROW(2, 3, 0, 5, 0, "DBGDTRRX_EL0, DBGDTRTX_EL0", raz, wi, 0),
+    ROW(2, 0, 0, 0, 2, "OSDTRRX_EL1", RW, raz_wi, 0),
+    ROW(2, 0, 0, 2, 0, "MDCCINT_EL1", RW, raz_wi, 0),
+    ROW(2, 0, 0, 3, 2, "OSDTRTX_EL1", RW, raz_wi, 0),
+    ROW(2, 0, 0, 6, 2, "OSECCR_EL1", RW, raz_wi, 0),
+    ROW(2, 0, 1, 0, 0, "MDRAR_EL1", RD, raz_wi, 0),
+    ROW(2, 0, 7, 8, 6, "DBGCLAIMSET_EL1", RW, raz_wi, 0),
+    ROW(2, 0, 7, 9, 6, "DBGCLAIMCLR_EL1", RW, raz_wi, 0),
+    ROW(2, 0, 7, 14, 6, "DBGAUTHSTATUS_EL1", RD, raz_wi, 0),
+    ROW(2, 3, 0, 1, 0, "MDCCSR_EL0", RD, raz_wi, 0),
+    ROW(2, 3, 0, 4, 0, "DBGDTR_EL0", RW, raz_wi, 0),
+    ROW(2, 3, 0, 5, 0, "DBGDTRRX_EL0, DBGDTRTX_EL0", RW, raz_wi, 0),
     /* Implementation defined, and none of a guest's business; some systems save it blindly. */
-    ROW(3, 0, 1, 0, 1, "ACTLR_EL1", raz, wi, 0),
+    ROW(3, 0, 1, 0, 1, "ACTLR_EL1", RW, raz_wi, 0),
     /* SGIs have virtual targets. DIR: only while active interrupts outnumber list registers. */
-    ROW(3, 0, 12, 11, 1, "ICC_DIR_EL1", NULL, dir_write, 0),
-    ROW(3, 0, 12, 11, 5, "ICC_SGI1R_EL1", NULL, sgir_write, 1),
-    ROW(3, 0, 12, 11, 6, "ICC_ASGI1R_EL1", NULL, sgir_write, 0),
-    ROW(3, 0, 12, 11, 7, "ICC_SGI0R_EL1", NULL, sgir_write, 0),
+    ROW(3, 0, 12, 11, 1, "ICC_DIR_EL1", WR, dir, 0),
+    ROW(3, 0, 12, 11, 5, "ICC_SGI1R_EL1", WR, sgir, 1),
+    ROW(3, 0, 12, 11, 6, "ICC_ASGI1R_EL1", WR, sgir, 0),
+    ROW(3, 0, 12, 11, 7, "ICC_SGI0R_EL1", WR, sgir, 0),
     /* The physical timer is emulated; CNTPCT traps only in a VM whose time was stopped. */
-    ROW(3, 3, 14, 0, 1, "CNTPCT_EL0", cntpct_read, NULL, 0),
-    ROW(3, 3, 14, 2, 0, "CNTP_TVAL_EL0", cntp_read, cntp_write, 0),
-    ROW(3, 3, 14, 2, 1, "CNTP_CTL_EL0", cntp_read, cntp_write, 1),
-    ROW(3, 3, 14, 2, 2, "CNTP_CVAL_EL0", cntp_read, cntp_write, 2),
+    ROW(3, 3, 14, 0, 1, "CNTPCT_EL0", RD, cntpct, 0),
+    ROW(3, 3, 14, 2, 0, "CNTP_TVAL_EL0", RW, cntp, 0),
+    ROW(3, 3, 14, 2, 1, "CNTP_CTL_EL0", RW, cntp, 1),
+    ROW(3, 3, 14, 2, 2, "CNTP_CVAL_EL0", RW, cntp, 2),
 };
 
 /* Open addressing, at most half full: one multiply and on average just over one probe. */
@@ -247,87 +182,173 @@ static const struct sysreg_row rows[] = {
 _Static_assert(ARRAY_SIZE(rows) * 2 <= HASH_SIZE, "sysreg hash too small");
 static uint8_t hash[HASH_SIZE]; /* row + 1; 0: empty */
 
-static unsigned hash_of(uint32_t enc) { return (enc * 0x9e3779b1u) >> (32 - HASH_BITS); }
-
-static row_t find_row(uint32_t enc)
+/* Where enc is, or the free place for it. */
+static uint8_t *place_of(uint32_t enc)
 {
-	for (unsigned h = hash_of(enc);; h = (h + 1) & (HASH_SIZE - 1)) {
-		if (hash[h] == 0) return NULL;
-		if (rows[hash[h] - 1].enc == enc) return &rows[hash[h] - 1];
-	}
+	unsigned h = (enc * 0x9e3779b1u) >> (32 - HASH_BITS);
+
+	while (hash[h] != 0 && rows[hash[h] - 1].enc != enc) h = (h + 1) & (HASH_SIZE - 1);
+	return &hash[h];
+}
+
+/* ID_*_EL1: op0 3, op1 0, CRn 0, CRm 1..7 (D19.3.1, table D18-2). */
+static uint64_t idregs[8][8];
+
+/* A field of which at most max is offered (fields are ordered; 0xf may mean absent). */
+static void id_cap(unsigned crm, unsigned op2, unsigned lsb, uint64_t max)
+{
+	uint64_t f = (idregs[crm][op2] >> lsb) & 0xf;
+
+	idregs[crm][op2] -= (f > max ? f - max : 0) << lsb;
+}
+
+#define ID(crm, op2, reg, keep) idregs[crm][op2] = sysreg_read(reg) & (keep)
+#define F(lsb) (UINT64_C(0xf) << (lsb))
+#define ALL UINT64_MAX
+
+/*
+ * A field that is not named reads as "not implemented" whatever the CPU has, and what it would
+ * enable is trapped (vcpu.c). A comment says what is kept, in docs/sysregs.md.
+ */
+void idregs_init(void)
+{
+	/* AArch32 at EL0 as the CPU has it: instruction sets and VFP; debug and EL1 are AArch64. */
+	ID(1, 0, ID_PFR0_EL1, GENMASK(15, 0));
+	ID(1, 1, ID_PFR1_EL1, F(16)); /* the generic timer */
+	ID(1, 4, ID_MMFR0_EL1, ALL);
+	ID(1, 5, ID_MMFR1_EL1, ALL);
+	ID(1, 6, ID_MMFR2_EL1, ALL);
+	ID(1, 7, ID_MMFR3_EL1, ALL);
+	ID(2, 0, ID_ISAR0_EL1, ALL);
+	ID(2, 1, ID_ISAR1_EL1, ALL);
+	ID(2, 2, ID_ISAR2_EL1, ALL);
+	ID(2, 3, ID_ISAR3_EL1, ALL);
+	ID(2, 4, ID_ISAR4_EL1, ALL);
+	ID(2, 5, ID_ISAR5_EL1, ALL);
+	ID(3, 0, MVFR0_EL1, ALL);
+	ID(3, 1, MVFR1_EL1, ALL);
+	ID(3, 2, MVFR2_EL1, ALL);
+	/*
+	 * EL0 as the CPU (2: AArch32 as well), EL1 AArch64 only, EL2 and EL3 absent; FP, AdvSIMD;
+	 * GIC system registers when the machine has them; CSV2, CSV3 describe the CPU.
+	 */
+	ID(4, 0, ID_AA64PFR0_EL1, F(0) | F(4) | F(16) | F(20) | F(24) | F(56) | F(60));
+	id_cap(4, 0, 0, 2);
+	id_cap(4, 0, 4, 1);
+	id_cap(4, 0, 24, 1);
+	id_cap(4, 0, 56, 1);
+	id_cap(4, 0, 60, 1);
+	/* Debug architecture v8.0 with the CPU's breakpoints and watchpoints; no PMU, trace, SPE.
+	 */
+	ID(5, 0, ID_AA64DFR0_EL1, F(12) | F(20) | F(28));
+	idregs[5][0] |= 6;
+	/* AES, SHA1, SHA2, CRC32, atomics, RDM, SHA3, SM3, SM4, DP, FHM, TS, TLB, RNDR: native. */
+	ID(6, 0, ID_AA64ISAR0_EL1, ~(F(0) | F(24)));
+	/* DPB, JSCVT, FCMA, LRCPC, FRINTTS, SB, BF16, DGH, I8MM; pointer authentication is hidden.
+	 */
+	ID(6, 1, ID_AA64ISAR1_EL1,
+	   F(0) | F(12) | F(16) | F(20) | F(32) | F(36) | F(44) | F(48) | F(52));
+	/*
+	 * PARange: what stage 2 can take in (40 bits, code 2), or the CPU's if smaller. No big
+	 * endian: emulated devices are little-endian. Granules without 52-bit addresses (LPA2 is 1
+	 * more; 4 KiB: 0xf means absent).
+	 */
+	ID(7, 0, ID_AA64MMFR0_EL1, F(0) | F(4) | F(20) | F(24) | F(28));
+	id_cap(7, 0, 0, 2);
+	id_cap(7, 0, 20, 1);
+	if ((idregs[7][0] & F(28)) != F(28)) idregs[7][0] &= ~F(28);
+	/* HAFDBS, HPDS, PAN; VMIDBits, VH, LO, XNX belong to EL2 or are hidden. */
+	ID(7, 1, ID_AA64MMFR1_EL1, F(0) | F(12) | F(20));
+	id_cap(7, 1, 0, 2);
+	id_cap(7, 1, 12, 1);
+	id_cap(7, 1, 20, 2);
+	/* CCIDX: CCSIDR_EL1 is native, and this is its format. */
+	ID(7, 2, ID_AA64MMFR2_EL1, F(20));
+	/* The rest of the space: 0, the Armv8.0 value. */
 }
 
 void sysreg_init(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		unsigned h = hash_of(rows[i].enc);
+		uint8_t *place = place_of(rows[i].enc);
 
-		CHECK(!find_row(rows[i].enc)); /* a register twice in the table */
-		while (hash[h] != 0) h = (h + 1) & (HASH_SIZE - 1);
-		hash[h] = (uint8_t)(i + 1);
+		CHECK(*place == 0); /* a register twice in the table */
+		*place = (uint8_t)(i + 1);
 	}
 	idregs_init();
 }
 
-enum trap_result trap_sysreg(struct vcpu *v, uint64_t esr)
+/* The row of an access in that direction; NULL: it is UNDEFINED. */
+static const struct sysreg_row *row_of(uint32_t enc, unsigned dirs)
 {
-	/* ISS: op0 [21:20], op2 [19:17], op1 [16:14], CRn [13:10], Rt [9:5], CRm [4:1]. */
-	unsigned op0 = (esr >> 20) & 3, op1 = (esr >> 14) & 7, crn = (esr >> 10) & 15;
-	unsigned crm = (esr >> 1) & 15, op2 = (esr >> 17) & 7;
-	unsigned rt = (unsigned)FIELD_GET(ESR_SYS_RT, esr);
-	enum trap_result r;
-	uint64_t val = 0;
-	row_t row;
+	unsigned at = *place_of(enc);
 
-	v->stats.nr_sysreg++;
-	if ((esr & ESR_SYS_READ) && op0 == 3 && op1 == 0 && crn == 0 && crm >= 1 && crm <= 7) {
-		vcpu_gpr_set(v, rt, idreg_read(crm, op2));
-		return TRAP_ADVANCE;
-	}
-	row = find_row(SYS_ENC(op0, op1, crn, crm, op2));
+	if (at == 0 && (enc & SYS_ENC(3, 7, 15, 0, 4)) == SYS_ENC(2, 0, 0, 0, 4))
+		at = *place_of(enc & ~SYS_ENC(0, 0, 0, 15, 0)); /* DBG*<n>_EL1: n is CRm */
+	return at != 0 && (rows[at - 1].dirs & dirs) ? &rows[at - 1] : NULL;
+}
+
+/* Not inline: the hot path needs no frame. */
+__attribute__((noinline)) static enum trap_result emulate_read(struct vcpu *v, uint32_t enc,
+                                                               unsigned rt)
+{
+	const struct sysreg_row *row = row_of(enc, RD);
+	enum trap_result r;
+	uint64_t val;
+
 	if (!row) return TRAP_UNDEF;
-	if (!(esr & ESR_SYS_READ))
-		return row->write ? row->write(v, row, vcpu_gpr_get(v, rt)) : TRAP_UNDEF;
-	if (!row->read) return TRAP_UNDEF;
-	r = row->read(v, row, &val);
+	r = row->fn(v, row->arg, 0, &val);
 	if (r == TRAP_ADVANCE) vcpu_gpr_set(v, rt, val);
 	return r;
+}
+
+enum trap_result trap_sysreg(struct vcpu *v, uint64_t esr)
+{
+	unsigned rt = (unsigned)FIELD_GET(ESR_SYS_RT, esr), crm = (esr >> 1) & 15;
+	uint32_t enc = (uint32_t)esr & SYS_ENC(3, 7, 15, 15, 7);
+	const struct sysreg_row *row;
+
+	v->stats.nr_sysreg++;
+	if (esr & ESR_SYS_READ) {
+		if ((enc & ~SYS_ENC(0, 0, 0, 7, 7)) != SYS_ENC(3, 0, 0, 0, 0) || crm == 0)
+			return emulate_read(v, enc, rt);
+		vcpu_gpr_set(v, rt, idregs[crm][(esr >> 17) & 7]);
+		return TRAP_ADVANCE;
+	}
+	row = row_of(enc, WR);
+	return row ? row->fn(v, row->arg, vcpu_gpr_get(v, rt), NULL) : TRAP_UNDEF;
 }
 
 /*
  * AArch32 at EL0: of CP15 only the physical timer can trap here and exist (CNTP_TVAL and CNTP_CTL
  * by MCR/MRC c14 c2, CNTP_CVAL by MCRR/MRRC c14 opc1 2, CNTPCT by MRRC c14 opc1 0); the rest is
- * undefined.
+ * undefined. The fields of MCR and MRC lie where those of MSR do.
  */
 enum trap_result trap_cp15(struct vcpu *v, uint64_t esr)
 {
-	bool read = esr & ESR_SYS_READ;
-	unsigned rt = (unsigned)((esr >> 5) & 31), rt2 = (unsigned)((esr >> 10) & 31);
-	unsigned crm = (esr >> 1) & 15;
+	bool pair = FIELD_GET(ESR_EC, esr) == EC_CP15_64, read = esr & ESR_SYS_READ;
+	unsigned rt = (unsigned)FIELD_GET(ESR_SYS_RT, esr), rt2 = (unsigned)(esr >> 10) & 31;
+	uint32_t enc = (uint32_t)esr & SYS_ENC(0, 7, 15, 15, 7);
+	const struct sysreg_row *row;
 	enum trap_result r;
-	uint64_t val = 0;
-	row_t row = NULL;
+	uint64_t val;
 
 	if (trap_cond_fails(esr, sysreg_read(SPSR_EL2))) return TRAP_ADVANCE;
-	if (FIELD_GET(ESR_EC, esr) == EC_CP15_64) {
-		unsigned opc1 = (esr >> 16) & 15;
+	if (pair) {
+		uint64_t op = esr & (GENMASK(19, 16) | GENMASK(4, 1)); /* opc1, CRm */
 
-		if (crm != 14 || (opc1 != 2 && opc1 != 0)) return TRAP_UNDEF;
-		row = find_row(opc1 == 2 ? SYS_ENC(3, 3, 14, 2, 2) : SYS_ENC(3, 3, 14, 0, 1));
-		val = (vcpu_gpr_get(v, rt2) << 32) | (uint32_t)vcpu_gpr_get(v, rt);
+		if (op != (2 << 16 | 14 << 1) && op != 14 << 1) return TRAP_UNDEF;
+		enc = op >> 16 ? SYS_ENC(3, 3, 14, 2, 2) : SYS_ENC(3, 3, 14, 0, 1);
 	} else {
-		unsigned opc1 = (esr >> 14) & 7, crn = (esr >> 10) & 15, opc2 = (esr >> 17) & 7;
-
-		if (opc1 != 0 || crn != 14 || crm != 2 || opc2 > 1) return TRAP_UNDEF;
-		row = find_row(SYS_ENC(3, 3, 14, 2, opc2));
-		val = (uint32_t)vcpu_gpr_get(v, rt);
+		if ((enc & ~SYS_ENC(0, 0, 0, 0, 1)) != SYS_ENC(0, 0, 14, 2, 0)) return TRAP_UNDEF;
+		enc |= SYS_ENC(3, 3, 0, 0, 0);
 	}
-	CHECK(row);
-	if (!read) return row->write ? row->write(v, row, val) : TRAP_UNDEF;
-	r = row->read(v, row, &val);
-	if (r == TRAP_ADVANCE) {
-		vcpu_gpr_set(v, rt, (uint32_t)val);
-		if (FIELD_GET(ESR_EC, esr) == EC_CP15_64) vcpu_gpr_set(v, rt2, val >> 32);
-	}
+	row = row_of(enc, read ? RD : WR);
+	if (!row) return TRAP_UNDEF;
+	val = (pair ? vcpu_gpr_get(v, rt2) << 32 : 0) | (uint32_t)vcpu_gpr_get(v, rt);
+	r = row->fn(v, row->arg, val, read ? &val : NULL);
+	if (r != TRAP_ADVANCE || !read) return r;
+	vcpu_gpr_set(v, rt, (uint32_t)val);
+	if (pair) vcpu_gpr_set(v, rt2, val >> 32);
 	return r;
 }

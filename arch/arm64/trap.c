@@ -13,41 +13,41 @@
 #include <hyp/trace.h>
 #include <hyp/vcpu.h>
 #include <hyp/vm.h>
+#include <arch/esr.h>
 
 #include <asm/sysreg.h>
 #include <asm/trap.h>
-#include <asm/vcpu_regs.h>
 
 static bool work_pending(const struct pcpu *p, const struct vcpu *v)
 {
 	return (load_relaxed(&p->work) | load_relaxed(&v->work)) != 0;
 }
 
-/* Does an AArch32 instruction with this syndrome fail its condition? (G1.12: CV, COND) */
+/* IT[7:0] of PSTATE, and back (C5.2.18). */
+static uint64_t it_get(uint64_t pstate)
+{
+	return FIELD_GET(PSR_IT_HI, pstate) << 2 | FIELD_GET(PSR_IT_LO, pstate);
+}
+
+static uint64_t it_set(uint64_t it)
+{
+	return FIELD_PREP(PSR_IT_HI, it >> 2) | FIELD_PREP(PSR_IT_LO, it);
+}
+
 bool trap_cond_fails(uint64_t esr, uint64_t pstate)
 {
+	/* Of each even condition the values of NZCV that it passes; the odd ones are inverse. */
+	static const uint16_t passes[8] = {0xf0f0, 0xcccc, 0xff00, 0xaaaa,
+	                                   0x0c0c, 0xaa55, 0x0a05, 0xffff};
 	uint64_t cond = FIELD_GET(ESR_COND, esr);
-	bool n = pstate & BIT(31), z = pstate & BIT(30), c = pstate & BIT(29), o = pstate & BIT(28);
-	bool pass;
 
+	if (!(pstate & PSR_AARCH32)) return false;
 	if (!(esr & ESR_CV)) {
-		/* T32 may leave CV clear: the condition is in the IT block, bits [7:5] of IT. */
-		uint64_t it = FIELD_GET(PSR_IT_HI, pstate) << 2 | FIELD_GET(PSR_IT_LO, pstate);
-
-		if (!(pstate & PSR_T32) || it == 0) return false;
-		cond = it >> 4;
+		/* T32 may leave CV clear: the condition is in the IT block. */
+		if (!(pstate & PSR_T32) || it_get(pstate) == 0) return false;
+		cond = it_get(pstate) >> 4;
 	}
-	switch (cond >> 1) {
-	case 0: pass = z; break;
-	case 1: pass = c; break;
-	case 2: pass = n; break;
-	case 3: pass = o; break;
-	case 4: pass = c && !z; break;
-	case 5: pass = n == o; break;
-	case 6: pass = !z && n == o; break;
-	default: return false;
-	}
-	return (cond & 1) ? pass : !pass;
+	return cond < 14 && (passes[cond >> 1] >> FIELD_GET(PSR_NZCV, pstate) & 1) == (cond & 1);
 }
 
 /* PC past the trapped instruction; in AArch32 the IT block advances with it (G1.11, F1.2.1). */
@@ -56,12 +56,10 @@ static void advance_pc(uint64_t esr)
 	uint64_t pstate = sysreg_read(SPSR_EL2), size = 4;
 
 	if (pstate & PSR_AARCH32) {
-		uint64_t it = FIELD_GET(PSR_IT_HI, pstate) << 2 | FIELD_GET(PSR_IT_LO, pstate);
+		uint64_t it = it_get(pstate);
 
 		it = (it & 7) ? (it & 0xe0) | ((it << 1) & 0x1f) : 0;
-		pstate = (pstate & ~(PSR_SS | PSR_IT_HI | PSR_IT_LO)) |
-		         FIELD_PREP(PSR_IT_HI, it >> 2) | FIELD_PREP(PSR_IT_LO, it & 3);
-		sysreg_write(SPSR_EL2, pstate);
+		sysreg_write(SPSR_EL2, (pstate & ~(PSR_SS | PSR_IT_HI | PSR_IT_LO)) | it_set(it));
 		size = (esr & ESR_IL) ? 4 : 2;
 	} else if (pstate & (PSR_SS | PSR_BTYPE)) {
 		/* BTYPE: as any instruction that is not a branch leaves it. */
@@ -69,6 +67,60 @@ static void advance_pc(uint64_t esr)
 	}
 	sysreg_write(ELR_EL2, sysreg_read(ELR_EL2) + size);
 }
+
+/* --- exceptions into the loaded vCPU's EL1, as the CPU itself would take them (D1.3) --- */
+
+/* Vector offsets: same EL with SP_EL0, same EL with SP_ELx, lower EL AArch64, lower AArch32. */
+static uint64_t vector_offset(uint64_t pstate)
+{
+	if (pstate & PSR_AARCH32) return 0x600;
+	return pstate_is_el0(pstate) ? 0x400 : (pstate & PSR_M) == PSR_M_EL1H ? 0x200 : 0;
+}
+
+static void enter_el1(uint64_t esr)
+{
+	const struct vcpu *v = this_pcpu()->loaded;
+	uint64_t pstate = sysreg_read(SPSR_EL2), pc = sysreg_read(ELR_EL2);
+	/* D1.3.1: flags kept, PAN kept or set by SCTLR.SPAN = 0, all else as at exception entry. */
+	uint64_t next = (pstate & (PSR_NZCV | PSR_PAN)) | PSR_DAIF | PSR_M_EL1H;
+
+	if (!(sysreg_read(SCTLR_EL1) & SCTLR_SPAN) &&
+	    FIELD_GET(GENMASK(23, 20), sysreg_read(ID_AA64MMFR1_EL1)))
+		next |= PSR_PAN;
+	trace_event(TRACE_INJECT, v->vm, v->id, esr, pc, sysreg_read(FAR_EL1));
+	sysreg_write(ESR_EL1, esr);
+	sysreg_write(ELR_EL1, pc);
+	sysreg_write(SPSR_EL1, pstate);
+	sysreg_write(ELR_EL2, sysreg_read(VBAR_EL1) + vector_offset(pstate));
+	sysreg_write(SPSR_EL2, next);
+}
+
+void inject_undef(void)
+{
+	/* IL is 1 for this class, whatever the size of the instruction (D19.2.40). */
+	enter_el1(FIELD_PREP(ESR_EC, EC_UNKNOWN) | ESR_IL);
+}
+
+void inject_abort(uint64_t esr, uint64_t va, bool walk)
+{
+	uint64_t out = ESR_IL | (walk ? FSC_EXTERNAL_WALK : FSC_EXTERNAL);
+	uint64_t ec = FIELD_GET(ESR_EC, esr);
+
+	if (ec == EC_DABT_LOWER) out |= esr & (ESR_WNR | ESR_CM);
+	/* The class of an abort at the same level is the next one. */
+	ec += pstate_is_el0(sysreg_read(SPSR_EL2)) ? 0 : 1;
+	sysreg_write(FAR_EL1, va);
+	enter_el1(out | FIELD_PREP(ESR_EC, ec));
+}
+
+void inject_serror(struct vcpu *v)
+{
+	trace_event(TRACE_INJECT, v->vm, v->id, FIELD_PREP(ESR_EC, EC_SERROR), sysreg_read(ELR_EL2),
+	            0);
+	vcpu_hcr_change(v, 0, HCR_VSE);
+}
+
+/* --- handlers --- */
 
 static enum trap_result trap_wfx(struct vcpu *v, uint64_t esr)
 {
@@ -92,9 +144,7 @@ static enum trap_result trap_smc(struct vcpu *v, uint64_t esr)
 /* No row in the table: whatever it is, it is undefined. */
 static enum trap_result trap_undef(struct vcpu *v, uint64_t esr)
 {
-	if (trap_cond_fails(esr, sysreg_read(SPSR_EL2)) &&
-	    (sysreg_read(SPSR_EL2) & PSR_AARCH32) != 0)
-		return TRAP_ADVANCE;
+	if (trap_cond_fails(esr, sysreg_read(SPSR_EL2))) return TRAP_ADVANCE;
 	log_guest(v->vm, LOG_DBG, "undefined: ESR %#llx PC %#llx", (unsigned long long)esr,
 	          (unsigned long long)sysreg_read(ELR_EL2));
 	return TRAP_UNDEF;
@@ -103,9 +153,9 @@ static enum trap_result trap_undef(struct vcpu *v, uint64_t esr)
 typedef enum trap_result (*trap_fn)(struct vcpu *v, uint64_t esr);
 
 static const trap_fn trap_table[64] = {
-    [EC_WFX] = trap_wfx,         [EC_CP15_32] = trap_cp15, [EC_CP15_64] = trap_cp15,
-    [EC_SMC64] = trap_smc,       [EC_SYS64] = trap_sysreg, [EC_IABT_LOWER] = trap_iabt,
-    [EC_DABT_LOWER] = trap_dabt,
+    [EC_WFX] = trap_wfx,          [EC_CP15_32] = trap_cp15, [EC_CP15_64] = trap_cp15,
+    [EC_SMC64] = trap_smc,        [EC_SYS64] = trap_sysreg, [EC_IABT_LOWER] = trap_abort,
+    [EC_DABT_LOWER] = trap_abort,
 };
 
 /*
@@ -166,18 +216,14 @@ struct vcpu *trap_exit_slow(void)
 
 static struct vcpu *trap_exit(struct vcpu *v, enum trap_result r, uint64_t esr)
 {
-	if (r == TRAP_ADVANCE) { /* nearly always */
+	if (r == TRAP_ADVANCE)
 		advance_pc(esr);
-		return work_pending(this_pcpu(), v) ? trap_exit_slow() : v;
-	}
-	switch (r) {
-	case TRAP_UNDEF: inject_undef(); break;
-	case TRAP_ABORT: inject_abort(esr, sysreg_read(FAR_EL2), false); break;
-	case TRAP_RESCHED: sched_block(v); break;
-	case TRAP_ADVANCE:
-	case TRAP_RESUME:
-	case TRAP_KILL: break;
-	}
+	else if (r == TRAP_UNDEF)
+		inject_undef();
+	else if (r == TRAP_ABORT)
+		inject_abort(esr, sysreg_read(FAR_EL2), false);
+	else if (r == TRAP_RESCHED)
+		sched_block(v);
 	return work_pending(this_pcpu(), v) ? trap_exit_slow() : v;
 }
 
@@ -201,14 +247,9 @@ struct vcpu *trap_serror(struct vcpu *v, uint64_t esr)
 void trap_trace(struct vcpu *v, uint32_t kind)
 {
 	uint64_t esr = kind == TRACE_IRQ ? 0 : sysreg_read(ESR_EL2);
-	uint64_t ec = FIELD_GET(ESR_EC, esr);
-	uint64_t ipa = FIELD_GET(HPFAR_FIPA, sysreg_read(HPFAR_EL2)) << PAGE_SHIFT;
 
-	if (ec == EC_DABT_LOWER || ec == EC_IABT_LOWER)
-		ipa |= sysreg_read(FAR_EL2) & PAGE_MASK;
-	else
-		ipa = v->arch.x[0];
-	trace_event(kind, v->vm, v->id, esr, sysreg_read(ELR_EL2), ipa);
+	trace_event(kind, v->vm, v->id, esr, sysreg_read(ELR_EL2),
+	            esr_is_abort(esr) ? hpfar_ipa(sysreg_read(FAR_EL2)) : v->arch.x[0]);
 }
 
 /* Light path: only x0-x17 are in v->arch. Non-zero: work is pending. */

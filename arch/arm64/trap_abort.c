@@ -32,42 +32,16 @@ static bool guest_va_to_ipa(uint64_t va, bool el0, uint64_t *out)
 	return true;
 }
 
-static bool at_el0(void)
-{
-	uint64_t pstate = sysreg_read(SPSR_EL2);
-
-	return (pstate & PSR_AARCH32) != 0 || (pstate & PSR_M) == PSR_M_EL0T;
-}
-
-/* After a translation fault, or a fault of the walk. */
-static uint64_t hpfar_ipa(uint64_t far)
-{
-	return FIELD_GET(HPFAR_FIPA, sysreg_read(HPFAR_EL2)) << PAGE_SHIFT | (far & PAGE_MASK);
-}
-
-/*
- * The faulting IPA. HPFAR_EL2 is UNKNOWN after a permission fault that was not on a walk
- * (Arm ARM D19.2.57): translate again then. False: the guest's tables changed under us.
- */
-static bool fault_ipa(uint64_t esr, uint64_t far, uint64_t *out)
-{
-	uint64_t type = FIELD_GET(ESR_FSC, esr) & FSC_TYPE;
-
-	if (type == FSC_PERMISSION && !(esr & ESR_S1PTW))
-		return guest_va_to_ipa(far, at_el0(), out);
-	*out = hpfar_ipa(far);
-	return true;
-}
+static bool at_el0(void) { return pstate_is_el0(sysreg_read(SPSR_EL2)); }
 
 static enum trap_result mmio_done(enum mmio_result r)
 {
-	switch (r) {
-	case MMIO_OK: return TRAP_ADVANCE;
-	case MMIO_HOLD: return TRAP_RESCHED;
-	case MMIO_AGAIN: return TRAP_RESUME;
-	case MMIO_ABORT: break;
-	}
-	return TRAP_ABORT;
+	static const enum trap_result verdicts[] = {[MMIO_OK] = TRAP_ADVANCE,
+	                                            [MMIO_HOLD] = TRAP_RESCHED,
+	                                            [MMIO_AGAIN] = TRAP_RESUME,
+	                                            [MMIO_ABORT] = TRAP_ABORT};
+
+	return verdicts[r];
 }
 
 /* SP of the interrupted context: PSTATE.SP chooses (EL0 and EL1t: SP_EL0). */
@@ -163,65 +137,54 @@ static bool mapped_meanwhile(struct vcpu *v, uint64_t esr, uint64_t fipa)
 }
 
 /*
- * The common head of both ladders. TRAP_RESUME here means: go on, *fipa is the address; the
- * others are final.
+ * The ladder (docs/architecture.md), of data and of instruction aborts: nothing outside RAM can be
+ * executed, emulated devices and holes abort alike. Not inline: the hot path needs no frame.
  */
-static enum trap_result abort_head(struct vcpu *v, uint64_t esr, uint64_t far, uint64_t *fipa)
+__attribute__((noinline)) static enum trap_result abort_ladder(struct vcpu *v, uint64_t esr,
+                                                               uint64_t far)
 {
-	uint64_t fsc = FIELD_GET(ESR_FSC, esr), type = fsc & FSC_TYPE;
+	uint64_t fsc = FIELD_GET(ESR_FSC, esr), fipa;
+	bool data = FIELD_GET(ESR_EC, esr) == EC_DABT_LOWER;
+	const struct mmio_region *r;
 
-	if ((fsc & FSC_EXTERNAL_MASK) == FSC_EXTERNAL) {
+	if ((fsc & FSC_GROUP) == FSC_EXTERNAL) {
 		/* The host's bus said no to this guest. The access did not happen: PC stays. */
 		log_guest(v->vm, LOG_WARN, "external abort, ESR %#llx", (unsigned long long)esr);
 		inject_serror(v);
-		return TRAP_KILL;
+		return TRAP_RESUME;
 	}
-	if (type != FSC_TRANSLATION && type != FSC_PERMISSION && type != FSC_ACCESS &&
-	    type != FSC_ADDR_SIZE)
-		return TRAP_ABORT;
-	if (!fault_ipa(esr, far, fipa)) {
-		/* Another vCPU changed the stage-1 tables: the access faults in stage 1 when
-		 * repeated. */
-		return TRAP_KILL;
+	if ((fsc & FSC_GROUP) != 0) return TRAP_ABORT; /* alignment and the like */
+	if ((fsc & FSC_TYPE) == FSC_PERMISSION && !(esr & ESR_S1PTW)) {
+		/* HPFAR_EL2 is UNKNOWN then (D19.2.57): the guest's tables are asked. */
+		if (!data)
+			return TRAP_ABORT; /* AT reads: it cannot tell an execute-only page's IPA */
+		/* No: another vCPU changed them, and the access, repeated, faults in stage 1. */
+		if (!guest_va_to_ipa(far, at_el0(), &fipa)) return TRAP_RESUME;
+	} else {
+		fipa = hpfar_ipa(far);
 	}
-	if (esr & ESR_S1PTW) {
-		/* Stage-1 tables in MMIO or outside RAM. */
-		if (!mapped_meanwhile(v, esr, *fipa)) inject_abort(esr, far, true);
-		return TRAP_KILL;
-	}
-	return TRAP_RESUME;
-}
-
-/* Not inline: the hot path needs no frame. */
-__attribute__((noinline)) static enum trap_result dabt_ladder(struct vcpu *v, uint64_t esr,
-                                                              uint64_t far)
-{
-	uint64_t fipa = 0;
-	enum trap_result head = abort_head(v, esr, far, &fipa);
-	const struct mmio_region *r;
-
-	if (head != TRAP_RESUME) return head == TRAP_KILL ? TRAP_RESUME : head;
 	if (mapped_meanwhile(v, esr, fipa)) return TRAP_RESUME;
+	if (esr & ESR_S1PTW) {
+		inject_abort(esr, far, true); /* stage-1 tables in MMIO or outside RAM */
+		return TRAP_RESUME;
+	}
+	if (!data) return TRAP_ABORT;
 	v->stats.nr_mmio++;
-	if (esr & ESR_CM) {
-		/* Cache maintenance by address: no effect on a device. */
-		return mmio_find(&v->vm->mmio, fipa, 1) ? TRAP_ADVANCE : TRAP_ABORT;
-	}
-	if (esr & ESR_ISV) {
-		r = mmio_region(v, fipa, access_size(esr));
-		return r ? mmio_syndrome(v, esr, fipa, r) : TRAP_ABORT;
-	}
-	return mmio_find(&v->vm->mmio, fipa, 1) ? mmio_decoded(v, far, fipa) : TRAP_ABORT;
+	if (!mmio_find(&v->vm->mmio, fipa, 1)) return TRAP_ABORT;
+	if (esr & ESR_CM) return TRAP_ADVANCE; /* maintenance by address: no effect on a device */
+	if (!(esr & ESR_ISV)) return mmio_decoded(v, far, fipa);
+	r = mmio_region(v, fipa, access_size(esr));
+	return r ? mmio_syndrome(v, esr, fipa, r) : TRAP_ABORT;
 }
 
-enum trap_result trap_dabt(struct vcpu *v, uint64_t esr)
+enum trap_result trap_abort(struct vcpu *v, uint64_t esr)
 {
 	uint64_t far = sysreg_read(FAR_EL2), fipa;
 	const struct mmio_region *last = v->mmio_last;
 
 	/*
 	 * The hot path: most accesses go where the last one went. What a device takes is not RAM,
-	 * so nothing of the ladder is missed.
+	 * so nothing of the ladder is missed. Instruction aborts have no ISV.
 	 */
 	if (last &&
 	    (esr & (ESR_ISV | ESR_CM | ESR_S1PTW | FSC_TYPE)) == (ESR_ISV | FSC_TRANSLATION)) {
@@ -231,18 +194,5 @@ enum trap_result trap_dabt(struct vcpu *v, uint64_t esr)
 			return mmio_syndrome(v, esr, fipa, last);
 		}
 	}
-	return dabt_ladder(v, esr, far);
-}
-
-/* Nothing outside RAM can be executed: emulated devices and holes abort alike. */
-enum trap_result trap_iabt(struct vcpu *v, uint64_t esr)
-{
-	uint64_t far = sysreg_read(FAR_EL2), fipa = 0;
-	enum trap_result r;
-
-	if ((FIELD_GET(ESR_FSC, esr) & FSC_TYPE) == FSC_PERMISSION && !(esr & ESR_S1PTW))
-		return TRAP_ABORT; /* AT, a read, cannot tell the IPA of an execute-only page */
-	r = abort_head(v, esr, far, &fipa);
-	if (r == TRAP_RESUME) return mapped_meanwhile(v, esr, fipa) ? TRAP_RESUME : TRAP_ABORT;
-	return r == TRAP_KILL ? TRAP_RESUME : r;
+	return abort_ladder(v, esr, far);
 }

@@ -7,9 +7,10 @@
 #include <hyp/vm.h>
 #include <arch/pte.h>
 #include <arch/trap.h>
+#include <string.h>
 
 #include <asm/sysreg.h>
-#include <asm/vcpu_regs.h>
+#include <asm/trap.h>
 
 const uint64_t vcpu_hcr_base =
     HCR_VM |              /* stage 2 on */
@@ -28,9 +29,6 @@ const uint64_t vcpu_hcr_base =
     HCR_TLOR |            /* LORegions hidden (RES0 before v8.1) */
     HCR_TERR;             /* RAS records hidden (RES0 before v8.2) */
 
-/* FP native (switched eagerly); SVE, SME, trace and AMU absent. */
-const uint64_t vcpu_cptr = (CPTR_RES1 & ~CPTR_TFP) | CPTR_TZ | CPTR_TSM | CPTR_TTA | CPTR_TAM;
-
 /* CNTPCT native; CNTP_* trapped: the physical timer is emulated. */
 uint64_t vcpu_cnthctl(const struct vcpu *v) { return v->vm->cntpct_trap ? 0 : CNTHCTL_EL1PCTEN; }
 
@@ -46,12 +44,12 @@ uint64_t vcpu_mdcr(const struct vcpu *v)
 
 void trap_cpu_init(void)
 {
-	uint64_t pmuver = FIELD_GET(GENMASK(11, 8), sysreg_read(ID_AA64DFR0_EL1));
+	uint64_t pmuver = FIELD_GET(DFR0_PMUVER, sysreg_read(ID_AA64DFR0_EL1));
 
-	/* 0: no PMU; 0xf: one that is not Arm's. */
 	if (pmuver != 0 && pmuver != 0xf)
 		mdcr_hpmn = FIELD_GET(GENMASK(15, 11), sysreg_read(PMCR_EL0));
-	sysreg_write(CPTR_EL2, vcpu_cptr);
+	/* FP native (switched eagerly); SVE, SME, trace and AMU absent. */
+	sysreg_write(CPTR_EL2, (CPTR_RES1 & ~CPTR_TFP) | CPTR_TZ | CPTR_TSM | CPTR_TTA | CPTR_TAM);
 	sysreg_write(HSTR_EL2, 0); /* AArch32 is only at EL0: its traps are those of AArch64 */
 	sysreg_write(VPIDR_EL2, sysreg_read(MIDR_EL1));
 	if (FIELD_GET(GENMASK(31, 28), sysreg_read(ID_AA64PFR0_EL1)) != 0)
@@ -72,23 +70,16 @@ void vcpu_hcr_change(struct vcpu *v, uint64_t clear, uint64_t set)
 	hcr_write(v->arch.hcr);
 }
 
-/* In reset order of the enum; what is not named resets to 0. */
-static const uint64_t sr_reset[SR_COUNT] = {
-    /*
-     * As Cortex-A72 (TRM 4.3.36) and QEMU: MMU, caches and alignment checks off, stack checks,
-     * CP15BEN and WFx at EL0 on.
-     */
-    [SR_SCTLR_EL1] = SCTLR_EL1_RES1 | BIT(18) | BIT(16) | BIT(5) | BIT(4) | BIT(3),
-};
-
 void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t x0)
 {
 	struct arch_vcpu *a = &v->arch;
 
-	for (unsigned i = 0; i < 31; i++) a->x[i] = 0;
-	for (unsigned i = 0; i < SR_COUNT; i++) a->sr[i] = sr_reset[i];
-	a->fp = (struct arch_vcpu_fp){0};
-	a->debug = (struct arch_vcpu_debug){0};
+	memset(a, 0, sizeof(*a));
+	/*
+	 * As Cortex-A72 (TRM 4.3.36) and QEMU: MMU, caches and alignment checks off, stack checks,
+	 * CP15BEN and WFx at EL0 on.
+	 */
+	a->sr[SR_SCTLR_EL1] = SCTLR_EL1_RES1 | BIT(18) | BIT(16) | BIT(5) | BIT(4) | BIT(3);
 	a->hcr = vcpu_hcr_base;
 	a->vmpidr = vm_vcpu_mpidr(v->vm->vgic.version, v->id);
 	a->x[0] = x0;

@@ -17,7 +17,6 @@ enum trap_result {
 	TRAP_UNDEF,   /* Undefined Instruction exception into the guest */
 	TRAP_ABORT,   /* synchronous external abort into the guest, at FAR_EL2 */
 	TRAP_RESCHED, /* repeat the instruction when the vCPU runs again: it was blocked */
-	TRAP_KILL,    /* the VM was stopped with a reason */
 };
 
 /* Leaves the boot stack for ever: schedules. Each CPU, once. */
@@ -26,7 +25,5 @@ noreturn void trap_enter_guests(void);
 void arch_trace_exits(bool on);
 /* Registers that are the same for every guest. Each CPU, before it. */
 void trap_cpu_init(void);
-/* The sysreg hash: boot CPU, before guests. */
+/* Trapped registers, and what every guest of this host reads from the ID group. Boot CPU. */
 void sysreg_init(void);
-/* What every guest of this host reads from the ID group; computed once from the CPU. */
-void idregs_init(void);

@@ -2,7 +2,7 @@
 /*
  * The way out of a trap: PC, IT block and step bit advance; conditions of AArch32; WFI, WFE, SMC,
  * HVC; work that is pending; the switch of vCPUs in its order.
- * links: arch/arm64/trap.c arch/arm64/trap_abort.c arch/arm64/inject.c arch/arm64/decode.c
+ * links: arch/arm64/trap.c arch/arm64/esr.c arch/arm64/trap_abort.c arch/arm64/decode.c
  * links: arch/arm64/vcpu_regs.c hyp/mmio.c hyp/gmem.c stage2/pgtable.c stage2/s2.c stage2/vmid.c
  * links: tests/fake_arch/fake.c tests/fake_arch/tlb.c tests/fake_arch/sysreg.c
  * cflags: -Dsched_yield=hyp_sched_yield
@@ -165,7 +165,7 @@ static void test_undef_condition(void **state)
 {
 	(void)state;
 	fake_sr_set(SPSR_EL2, PSR_AARCH32);
-	assert_ptr_equal(trap_sync(v, ec(EC_CP14_32) | COND(0)), v);
+	assert_ptr_equal(trap_sync(v, ec(0x05) | COND(0)), v);
 	env_pc_moved(4);
 	fake_sr_set(SPSR_EL2, PSR_M_EL0T);
 	assert_ptr_equal(trap_sync(v, ec(EC_SVE) | COND(0)), v);

@@ -10,7 +10,7 @@
 #include <hyp/vm.h>
 #include <asm/sysreg.h>
 #include <arch/trap.h>
-#include <asm/vcpu_regs.h>
+#include <asm/trap.h>
 #include "tests/fake_arch/fake_sysreg.h"
 
 struct pcpu pcpus[MAX_PCPUS];

@@ -2,7 +2,7 @@
 /*
  * The ladder of stage-2 aborts, from the syndrome to the guest's registers: emulation with and
  * without a syndrome, and every reason to inject, repeat or skip instead.
- * links: arch/arm64/trap.c arch/arm64/trap_abort.c arch/arm64/inject.c arch/arm64/decode.c
+ * links: arch/arm64/trap.c arch/arm64/esr.c arch/arm64/trap_abort.c arch/arm64/decode.c
  * links: arch/arm64/vcpu_regs.c hyp/mmio.c hyp/gmem.c stage2/pgtable.c stage2/s2.c stage2/vmid.c
  * links: tests/fake_arch/fake.c tests/fake_arch/tlb.c tests/fake_arch/sysreg.c
  * cflags: -Dsched_yield=hyp_sched_yield
@@ -217,7 +217,7 @@ static void test_external(void **state)
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(fsc); i++) {
 		again();
 		fault(DEV, fsc[i / 2]);
-		run(ec(i % 2 ? EC_DABT_LOWER : EC_IABT_LOWER) | ESR_EA | fsc[i / 2] |
+		run(ec(i % 2 ? EC_DABT_LOWER : EC_IABT_LOWER) | BIT(9) | fsc[i / 2] |
 		    (i % 2 ? isv(2, false, 1, false, false) : 0));
 		assert_int_equal(dev_n, 0);
 		assert_true(v->arch.hcr & HCR_VSE);

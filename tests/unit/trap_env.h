@@ -13,7 +13,6 @@
 #include <hyp/vm.h>
 #include <asm/sysreg.h>
 #include <asm/trap.h>
-#include <asm/vcpu_regs.h>
 #include "tests/fake_arch/fake_sysreg.h"
 
 #define RAM UINT64_C(0x40000000)   /* IPA */
@@ -129,7 +128,7 @@ __attribute__((weak)) enum trap_result trap_sysreg(struct vcpu *c, uint64_t esr)
 	(void)c;
 	(void)esr;
 	fail_msg("trap_sysreg");
-	return TRAP_KILL;
+	return TRAP_RESUME;
 }
 
 __attribute__((weak)) enum trap_result trap_cp15(struct vcpu *c, uint64_t esr)
@@ -137,14 +136,12 @@ __attribute__((weak)) enum trap_result trap_cp15(struct vcpu *c, uint64_t esr)
 	(void)c;
 	(void)esr;
 	fail_msg("trap_cp15");
-	return TRAP_KILL;
+	return TRAP_RESUME;
 }
 
 __attribute__((weak)) void vcpu_ctx_save(struct vcpu *c) { fake_logf("save %u", c->id); }
 
 __attribute__((weak)) void vcpu_ctx_load(struct vcpu *c) { fake_logf("load %u", c->id); }
-
-__attribute__((weak)) void idregs_init(void) {}
 
 /* What vcpu_regs.c resets besides. */
 __attribute__((weak)) void vgic_vcpu_reset(struct vcpu *c) { (void)c; }

@@ -20,9 +20,9 @@
 		__asm__ volatile("msr " #reg ", %x0" ::"rZ"(sr_new_) : "memory");                  \
 	} while (0)
 
-/* Encoding as one 16-bit number: op0:op1:CRn:CRm:op2. */
+/* An encoding, as the ISS of a trapped MSR or MRS has it; Rt and the direction are between. */
 #define SYS_ENC(op0, op1, crn, crm, op2)                                                           \
-	((uint32_t)((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2)))
+	((uint32_t)((op0) << 20 | (op2) << 17 | (op1) << 14 | (crn) << 10 | (crm) << 1))
 
 /* ESR_EL2 (D19.2.40). */
 #define ESR_EC GENMASK(31, 26)
@@ -35,7 +35,6 @@
 #define ESR_SSE BIT(21)
 #define ESR_SRT GENMASK(20, 16)
 #define ESR_SF BIT(15)
-#define ESR_EA BIT(9)
 #define ESR_CM BIT(8)
 #define ESR_S1PTW BIT(7)
 #define ESR_WNR BIT(6)
@@ -47,7 +46,7 @@
 #define FSC_PERMISSION 0x0cu
 #define FSC_EXTERNAL 0x10u
 #define FSC_EXTERNAL_WALK 0x14u
-#define FSC_EXTERNAL_MASK 0x30u /* 0x10 to 0x1f: external, parity or ECC, on a walk or not */
+#define FSC_GROUP 0x30u /* 0: the four above; 0x10: external, parity or ECC, on a walk or not */
 #define FSC_ALIGNMENT 0x21u
 /* ISS of MSR, MRS and SYS. */
 #define ESR_SYS_READ BIT(0)
@@ -55,32 +54,33 @@
 /* ISS of WFI and WFE. */
 #define ESR_WFX_TI GENMASK(1, 0)
 
-enum esr_ec {
-	EC_UNKNOWN = 0x00,
-	EC_WFX = 0x01,
-	EC_CP15_32 = 0x03,
-	EC_CP15_64 = 0x04,
-	EC_CP14_32 = 0x05,
-	EC_FP = 0x07,
-	EC_PAUTH = 0x09,
-	EC_BTI = 0x0d,
-	EC_ILLEGAL = 0x0e,
-	EC_SVC32 = 0x11,
-	EC_SVC64 = 0x15,
-	EC_HVC64 = 0x16,
-	EC_SMC64 = 0x17,
-	EC_SYS64 = 0x18,
-	EC_SVE = 0x19,
-	EC_IABT_LOWER = 0x20,
-	EC_IABT_SAME = 0x21,
-	EC_PC_ALIGN = 0x22,
-	EC_DABT_LOWER = 0x24,
-	EC_DABT_SAME = 0x25,
-	EC_SP_ALIGN = 0x26,
-	EC_FP64 = 0x2c,
-	EC_SERROR = 0x2f,
-	EC_BRK64 = 0x3c,
-};
+/* Exception classes, in words for dumps. */
+#define ESR_CLASSES(X)                                                                             \
+	X(0x00, UNKNOWN, "undefined instruction")                                                  \
+	X(0x01, WFX, "WFI or WFE trapped")                                                         \
+	X(0x03, CP15_32, "CP15 access trapped")                                                    \
+	X(0x04, CP15_64, "CP15 access trapped")                                                    \
+	X(0x07, FP, "FP/SIMD access trapped")                                                      \
+	X(0x09, PAUTH, "pointer authentication trapped")                                           \
+	X(0x0d, BTI, "branch target exception")                                                    \
+	X(0x0e, ILLEGAL, "illegal execution state")                                                \
+	X(0x11, SVC32, "SVC (AArch32)")                                                            \
+	X(0x15, SVC64, "SVC")                                                                      \
+	X(0x16, HVC64, "HVC")                                                                      \
+	X(0x17, SMC64, "SMC")                                                                      \
+	X(0x18, SYS64, "system register trapped")                                                  \
+	X(0x19, SVE, "SVE access trapped")                                                         \
+	X(0x20, IABT_LOWER, "instruction abort of a lower level")                                  \
+	X(0x21, IABT_SAME, "instruction abort")                                                    \
+	X(0x22, PC_ALIGN, "PC alignment fault")                                                    \
+	X(0x24, DABT_LOWER, "data abort of a lower level")                                         \
+	X(0x25, DABT_SAME, "data abort")                                                           \
+	X(0x26, SP_ALIGN, "SP alignment fault")                                                    \
+	X(0x2c, FP64, "floating-point exception")                                                  \
+	X(0x2f, SERROR, "SError")                                                                  \
+	X(0x3c, BRK64, "BRK")
+#define ESR_EC_VALUE(ec, name, text) EC_##name = (ec),
+enum esr_ec { ESR_CLASSES(ESR_EC_VALUE) };
 
 /* SPSR_EL2 / PSTATE. */
 #define PSR_M GENMASK(4, 0)
@@ -91,12 +91,16 @@ enum esr_ec {
 #define PSR_T32 BIT(5)
 #define PSR_DAIF GENMASK(9, 6)
 #define PSR_BTYPE GENMASK(11, 10) /* AArch64 */
-#define PSR_IL BIT(20)
 #define PSR_SS BIT(21)
 #define PSR_PAN BIT(22)
 #define PSR_NZCV GENMASK(31, 28)
 #define PSR_IT_HI GENMASK(15, 10)
 #define PSR_IT_LO GENMASK(26, 25)
+
+static inline bool pstate_is_el0(uint64_t pstate)
+{
+	return (pstate & PSR_AARCH32) != 0 || (pstate & PSR_M) == PSR_M_EL0T;
+}
 
 /* HCR_EL2. */
 #define HCR_VM BIT(0)
@@ -135,6 +139,7 @@ enum esr_ec {
 #define MDCR_TPMS BIT(14)
 #define MDCR_TTRF BIT(19)
 #define CNTHCTL_EL1PCTEN BIT(0)
+#define CNTKCTL_EL0PTEN BIT(9)
 
 /* SCTLR_EL1, SCTLR_EL2. */
 #define SCTLR_M BIT(0)
@@ -148,10 +153,17 @@ enum esr_ec {
 
 /* HPFAR_EL2: FIPA<43:4> is IPA<51:12> (D19.2.57); the low 12 bits come from FAR_EL2. */
 #define HPFAR_FIPA GENMASK(43, 4)
+#define hpfar_ipa(far)                                                                             \
+	(FIELD_GET(HPFAR_FIPA, sysreg_read(HPFAR_EL2)) << PAGE_SHIFT | ((far)&PAGE_MASK))
 
 /* PAR_EL1. */
 #define PAR_F BIT(0)
 #define PAR_PA GENMASK(47, 12)
+
+/* ID_AA64DFR0_EL1: breakpoints and watchpoints less 1; PMU: 0 none, 0xf not Arm's. */
+#define DFR0_PMUVER GENMASK(11, 8)
+#define DFR0_BRPS GENMASK(15, 12)
+#define DFR0_WRPS GENMASK(23, 20)
 
 #define MPIDR_AFF GENMASK(23, 0)
 #define MPIDR_AFF3 GENMASK(39, 32)

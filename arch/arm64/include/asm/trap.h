@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between the files of arch/arm64's upper half: handlers, injection, decoding. */
+/* Between the files of arch/arm64's upper half: handlers, injection, decoding, trap controls. */
 #pragma once
 
 #include <arch/trap.h>
 #include <hyp/types.h>
 
 struct vcpu;
+struct arch_vcpu_fp;
 
 /* Called by entry.S. */
 struct vcpu *trap_sync(struct vcpu *v, uint64_t esr);
@@ -18,9 +19,10 @@ void trap_trace(struct vcpu *v, uint32_t kind);
 /* Full-view handlers, by exception class; registers of v->arch.x are valid. */
 enum trap_result trap_sysreg(struct vcpu *v, uint64_t esr);
 enum trap_result trap_cp15(struct vcpu *v, uint64_t esr);
-enum trap_result trap_dabt(struct vcpu *v, uint64_t esr);
-enum trap_result trap_iabt(struct vcpu *v, uint64_t esr);
-/* Exceptions of AArch32: true if the condition of the trapped instruction fails. */
+enum trap_result trap_abort(struct vcpu *v, uint64_t esr);
+/* The ID registers from those of this CPU. */
+void idregs_init(void);
+/* An instruction of AArch32 with this syndrome fails its condition (G1.12: CV, COND). */
 bool trap_cond_fails(uint64_t esr, uint64_t pstate);
 
 /* Exception entry into the loaded vCPU's EL1; PC and PSTATE change. */
@@ -49,5 +51,19 @@ static inline uint64_t ldst_extend(uint64_t val, unsigned size, bool sign, bool 
 	return wide ? val : (uint32_t)val;
 }
 
-/* What a guest reads from ID_*_EL1 with op0=3 op1=0 CRn=0 CRm=crm op2=op2. */
-uint64_t idreg_read(unsigned crm, unsigned op2);
+extern const uint64_t vcpu_hcr_base;
+uint64_t vcpu_cnthctl(const struct vcpu *v);
+uint64_t vcpu_mdcr(const struct vcpu *v);
+/* The one writer of HCR_EL2 while guests run; the caller sees to the ISB (or the ERET). */
+void hcr_write(uint64_t hcr);
+/* Changes bits of v, which is loaded here, in memory and in the register. */
+void vcpu_hcr_change(struct vcpu *v, uint64_t clear, uint64_t set);
+
+/* switch.c: all of v's state between memory and this CPU. v->loaded_on is the caller's. */
+void vcpu_ctx_save(struct vcpu *v);
+void vcpu_ctx_load(struct vcpu *v);
+/* The debug registers are v's from now on; v is loaded here. */
+void vcpu_debug_take(struct vcpu *v);
+
+void fp_save(struct arch_vcpu_fp *fp);
+void fp_load(const struct arch_vcpu_fp *fp);
