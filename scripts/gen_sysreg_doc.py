@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# docs/sysregs.md from the rows of arch/arm64/sysreg.c and idregs.c, the control values of vcpu_regs.c, and the text below.
+# docs/sysregs.md from the rows and ID registers of arch/arm64/sysreg.c, the control values of vcpu_regs.c, and the text below.
 # usage: gen_sysreg_doc.py [--check]
 import os
 import re
@@ -11,7 +11,7 @@ DOC = os.path.join(ROOT, 'docs', 'sysregs.md')
 HEAD = '''\
 # System registers of a guest
 
-<!-- Made by scripts/gen_sysreg_doc.py from arch/arm64/sysreg.c, idregs.c and vcpu_regs.c: do not edit here. -->
+<!-- Made by scripts/gen_sysreg_doc.py from arch/arm64/sysreg.c and vcpu_regs.c: do not edit here. -->
 
 What a guest's access to a system register does is one of four things:
 
@@ -26,24 +26,18 @@ What a guest's access to a system register does is one of four things:
 AArch32 at EL0 (where the CPU has it) reaches the emulated timer by `MRC`/`MCR p15, 0, Rt, c14, c2, {0, 1}` and `MRRC`/`MCRR p15, 2,
 Rt, Rt2, c14`, and `CNTPCT` by `MRRC p15, 0`; conditions and IT blocks are honoured. The rest of CP14 and CP15 that traps is undefined.
 '''
+# What a handler does: read, write.
 HANDLERS = {
-    'NULL': 'undefined',
-    'raz': 'zero',
-    'wi': 'ignored',
-    'setway_write': 'RAM is flushed, then free',
-    'tvm_write': 'written; flushed before if it toggles the caches',
-    'debug_read': 'made the guest\'s, repeated',
-    'debug_write': 'made the guest\'s, repeated',
-    'oslar_write': 'bit 0 kept',
-    'oslsr_read': 'OSLM, OSLK',
-    'dir_write': 'deactivates (GICv3 machines)',
-    'sgir_write': 'sends (GICv3 machines)',
-    'cntpct_read': 'less the VM\'s offset',
-    'cntp_read': 'emulated',
-    'cntp_write': 'emulated',
+    'raz_wi': ('zero', 'ignored'),
+    'setway': ('-', 'RAM is flushed, then free'),
+    'tvm': ('native', 'written; flushed before if it toggles the caches'),
+    'debug': ('made the guest\'s, repeated', 'made the guest\'s, repeated'),
+    'oslock': ('OSLM, OSLK', 'bit 0 kept'),
+    'dir': ('-', 'deactivates (GICv3 machines)'),
+    'sgir': ('-', 'sends (GICv3 machines)'),
+    'cntpct': ('less the VM\'s offset', '-'),
+    'cntp': ('emulated', 'emulated'),
 }
-# Reads that do not trap when the write does.
-READS_OF = {'tvm_write': 'native', 'setway_write': '-'}
 
 
 class Doc:
@@ -81,52 +75,42 @@ def find(pattern, text, what):
 
 
 def trapped():
-    """(name, encoding, read, write, reason) of every row, those of the macro DBG_ROWS as one each."""
-    text = source('sysreg.c')
-    macro = find(r'#define DBG_ROWS\(n\)(.*?)\n\n', text.replace('\\\n', '\n '), 'DBG_ROWS').group(1)
-    body = find(r'sysreg_row rows\[\] = \{\n(.*?)\n\};', text, 'rows[]').group(1)
-    row = r'ROW\((\d+), (\d+), (\d+), (\d+|n), (\d+), "([^"]*)"(?: #n "([^"]*)")?, (\w+), (\w+), \w+\)'
-    reason, out, numbers = '', [], re.findall(r'DBG_ROWS\((\d+)\)', body)
-    if numbers != [str(n) for n in range(16)]:
-        fail('DBG_ROWS are not those of 0 to 15')
-    seen_macro = False
-    for token in re.finditer(r'/\*(.*?)\*/|' + row + r'|DBG_ROWS\(0\)', body, re.S):
+    """(name, encoding, read, write, reason) of every row."""
+    body = find(r'sysreg_row \{.*?\} rows\[\] = \{\n(.*?)\n\};', source('sysreg.c'), 'rows[]').group(1)
+    body = re.sub(r'#define ROW\(.*?\n(?=    /\*)', '', body, flags=re.S)
+    row = r'ROW\((\d+), (\d+), (\d+), (\d+), (\d+), "([^"]*)", (RD|WR|RW), (\w+), \w+\)'
+    reason, out = '', []
+    for token in re.finditer(r'/\*(.*?)\*/|' + row, body, re.S):
         if token.group(1) is not None:
             reason = words(token.group(1))
-        elif token.group(0).startswith('DBG'):
-            seen_macro = True
-            for m in re.finditer(row, macro):
-                out.append((m.group(6) + '<0..15>' + m.group(7), 'S%s_%s_C%s_C<0..15>_%s' % m.group(1, 2, 3, 5), *m.group(8, 9), reason))
-        else:
-            out.append((token.group(7), 'S%s_%s_C%s_C%s_%s' % token.group(2, 3, 4, 5, 6), *token.group(9, 10), reason))
-    if not seen_macro or len(out) != body.count('ROW(') + macro.count('ROW('):
+            continue
+        op0, op1, crn, crm, op2, name, dirs, handler = token.groups()[1:]
+        if handler not in HANDLERS:
+            fail('say in HANDLERS what %s does' % handler)
+        if not reason:
+            fail(name + ' has no reason: a comment above it')
+        read, write = HANDLERS[handler]
+        if dirs == 'RD':
+            write = 'undefined'
+        elif dirs == 'WR' and read != 'native':
+            read = '-' if op0 == '1' else 'undefined'
+        out.append((name, 'S%s_%s_C%s_C%s_%s' % (op0, op1, crn, '<0..15>' if '<0..15>' in name else crm, op2), read, write, reason))
+    if len(out) != body.count('ROW('):
         fail('a row could not be read')
-    for r in out:
-        if r[2] not in HANDLERS or r[3] not in HANDLERS:
-            fail('say in HANDLERS what %s and %s do' % r[2:4])
-        if not r[4]:
-            fail(r[0] + ' has no reason: a comment above it')
-    return [(r[0], r[1], READS_OF.get(r[3], HANDLERS[r[2]]), HANDLERS[r[3]], r[4]) for r in out]
+    return out
 
 
 def id_registers():
     """(name, encoding, value) of the ID registers that are not zero."""
-    text, out, comment = source('idregs.c'), [], ''
-    body = find(r'void idregs_init\(void\)\n\{\n(.*?)\n\}', text, 'idregs_init()').group(1)
-    for token in re.finditer(r'^\s*/\*(.*?)\*/|idregs\[(\d)\]\[(\d)\] = (.*?);(?: /\*(.*?)\*/)?', body, re.S | re.M):
+    out, comment = [], ''
+    body = find(r'void idregs_init\(void\)\n\{\n(.*?)\n\}', source('sysreg.c'), 'idregs_init()').group(1)
+    for token in re.finditer(r'^\s*/\*(.*?)\*/|\bID\((\d), (\d), (\w+),[^;]*;(?: /\*(.*?)\*/)?', body, re.S | re.M):
         if token.group(1) is not None:
             comment = words(token.group(1))
             continue
-        crm, op2, expr = token.group(2, 3, 4)
-        function = re.fullmatch(r'(\w+)\(\)', expr)
-        if function:
-            code = find(r'static uint64_t ' + function.group(1) + r'\(void\)\n\{\n(.*?)\n\}', text, expr).group(1)
-            why = words(find(r'/\*(.*?)\*/', code, 'the comment of ' + expr).group(1))
-        else:
-            code, why = expr, words(token.group(5)) if token.group(5) else comment
-        name = find(r'sysreg_read\((\w+)\)', code, 'the register of idregs[%s][%s]' % (crm, op2)).group(1)
-        out.append((name, 'S3_0_C0_C%s_%s' % (crm, op2), why))
-    if len(out) != body.count('] = '):
+        crm, op2, name = token.group(2, 3, 4)
+        out.append((name, 'S3_0_C0_C%s_%s' % (crm, op2), words(token.group(5)) if token.group(5) else comment))
+    if len(out) != body.count('ID('):
         fail('an ID register could not be read')
     return out
 

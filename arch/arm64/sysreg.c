@@ -10,6 +10,8 @@
 #include <hyp/vm.h>
 #include <hyp/vtimer.h>
 
+#include <string.h>
+
 #include <asm/sysreg.h>
 #include <asm/trap.h>
 
@@ -109,15 +111,17 @@ static enum trap_result tvm(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t
 	return TRAP_ADVANCE;
 }
 
+enum { RD = 1, WR, RW };
+
 static const struct sysreg_row {
-	uint32_t enc, arg;
+	uint32_t enc;
+	uint16_t arg, dirs; /* in a direction that is not named it is UNDEFINED */
 	access_fn *fn;
-	enum { RD = 1, WR, RW } dirs; /* in the other direction it is UNDEFINED */
 } rows[] = {
 /* The name is for docs/sysregs.md alone. */
 #define ROW(op0, op1, crn, crm, op2, name, dirs, fn, arg)                                          \
 	{                                                                                          \
-		SYS_ENC(op0, op1, crn, crm, op2), arg, fn, dirs                                    \
+		SYS_ENC(op0, op1, crn, crm, op2), arg, dirs, fn                                    \
 	}
     /*
      * Everything that traps and is not UNDEFINED; a comment is the reason of the rows below it in
@@ -176,20 +180,9 @@ static const struct sysreg_row {
     ROW(3, 3, 14, 2, 2, "CNTP_CVAL_EL0", RW, cntp, 2),
 };
 
-/* Open addressing, at most half full: one multiply and on average just over one probe. */
-#define HASH_BITS 8u
-#define HASH_SIZE (1u << HASH_BITS)
-_Static_assert(ARRAY_SIZE(rows) * 2 <= HASH_SIZE, "sysreg hash too small");
-static uint8_t hash[HASH_SIZE]; /* row + 1; 0: empty */
-
-/* Where enc is, or the free place for it. */
-static uint8_t *place_of(uint32_t enc)
-{
-	unsigned h = (enc * 0x9e3779b1u) >> (32 - HASH_BITS);
-
-	while (hash[h] != 0 && rows[hash[h] - 1].enc != enc) h = (h + 1) & (HASH_SIZE - 1);
-	return &hash[h];
-}
+/* With this factor no two rows meet, sysreg_init() looks: a new row may need another one. */
+#define HASH(enc) (((enc)*0xf112cfd1u) >> 25)
+static uint8_t hash[128]; /* row; 0 may stand for none */
 
 /* ID_*_EL1: op0 3, op1 0, CRn 0, CRm 1..7 (D19.3.1, table D18-2). */
 static uint64_t idregs[8][8];
@@ -269,23 +262,23 @@ void idregs_init(void)
 
 void sysreg_init(void)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		uint8_t *place = place_of(rows[i].enc);
-
-		CHECK(*place == 0); /* a register twice in the table */
-		*place = (uint8_t)(i + 1);
+	memset(hash, 0, sizeof(hash));
+	for (unsigned i = 1; i < ARRAY_SIZE(rows); i++) {
+		CHECK(hash[HASH(rows[i].enc)] == 0 && HASH(rows[i].enc) != HASH(rows[0].enc));
+		hash[HASH(rows[i].enc)] = (uint8_t)i;
 	}
 	idregs_init();
 }
 
-/* The row of an access in that direction; NULL: it is UNDEFINED. */
+/* The row of an access in that direction; NULL: it is UNDEFINED. DBG*<n>_EL1: n is CRm. */
 static const struct sysreg_row *row_of(uint32_t enc, unsigned dirs)
 {
-	unsigned at = *place_of(enc);
+	const struct sysreg_row *row = &rows[hash[HASH(enc)]];
 
-	if (at == 0 && (enc & SYS_ENC(3, 7, 15, 0, 4)) == SYS_ENC(2, 0, 0, 0, 4))
-		at = *place_of(enc & ~SYS_ENC(0, 0, 0, 15, 0)); /* DBG*<n>_EL1: n is CRm */
-	return at != 0 && (rows[at - 1].dirs & dirs) ? &rows[at - 1] : NULL;
+	if (row->enc == enc) return (row->dirs & dirs) ? row : NULL;
+	if ((enc & SYS_ENC(3, 7, 15, 0, 4)) == SYS_ENC(2, 0, 0, 0, 4))
+		return &rows[hash[HASH(enc & ~SYS_ENC(0, 0, 0, 15, 0))]];
+	return NULL;
 }
 
 /* Not inline: the hot path needs no frame. */
