@@ -12,18 +12,13 @@
  * EL1 and EL0 system registers switched with a vCPU, in the order in which they are switched;
  * SCTLR_EL1 is last: docs/errata.md, A72 1319367.
  */
-#define FOR_EACH_SR(X)                                                                             \
-	X(SP_EL0)                                                                                  \
-	X(SP_EL1)                                                                                  \
-	X(ELR_EL1)                                                                                 \
-	X(SPSR_EL1)                                                                                \
-	X(CPACR_EL1)                                                                               \
-	X(TTBR0_EL1)                                                                               \
-	X(TTBR1_EL1)                                                                               \
-	X(TCR_EL1)                                                                                 \
-	X(ESR_EL1) X(AFSR0_EL1) X(AFSR1_EL1) X(FAR_EL1) X(MAIR_EL1) X(AMAIR_EL1) X(VBAR_EL1)       \
-	    X(CONTEXTIDR_EL1) X(TPIDR_EL0) X(TPIDRRO_EL0) X(TPIDR_EL1) X(CNTKCTL_EL1) X(PAR_EL1)   \
-	        X(CSSELR_EL1) X(SCTLR_EL1)
+/* clang-format off */
+#define FOR_EACH_SR(X) \
+	X(SP_EL0) X(SP_EL1) X(ELR_EL1) X(SPSR_EL1) X(CPACR_EL1) X(TTBR0_EL1) X(TTBR1_EL1) \
+	X(TCR_EL1) X(ESR_EL1) X(AFSR0_EL1) X(AFSR1_EL1) X(FAR_EL1) X(MAIR_EL1) X(AMAIR_EL1) \
+	X(VBAR_EL1) X(CONTEXTIDR_EL1) X(TPIDR_EL0) X(TPIDRRO_EL0) X(TPIDR_EL1) X(CNTKCTL_EL1) \
+	X(PAR_EL1) X(CSSELR_EL1) X(SCTLR_EL1)
+/* clang-format on */
 #define SR_INDEX(reg) SR_##reg,
 enum vcpu_sr { FOR_EACH_SR(SR_INDEX) SR_COUNT };
 
