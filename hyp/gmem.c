@@ -33,18 +33,3 @@ enum hyp_err gmem_read(struct s2 *s, ipa_t from, void *to, uint64_t n)
 	}
 	return HYP_OK;
 }
-
-enum hyp_err gmem_write(struct s2 *s, ipa_t to, const void *from, uint64_t n)
-{
-	uint64_t done = 0;
-
-	while (done < n) {
-		uint64_t len = n - done;
-		void *p;
-
-		TRY(gmem_pin(s, ipa(ipa_raw(to) + done), true, &p, &len));
-		memcpy(p, (const uint8_t *)from + done, len);
-		done += len;
-	}
-	return HYP_OK;
-}

@@ -200,6 +200,8 @@ void life_free(struct life *l)
 	for (unsigned i = 0; i < vm->nr_vcpus && vm->vcpus[i]; i++) vcpu_free(vm->vcpus[i]);
 	vgic_vm_fini(vm);
 	if (vm->s2.nr_tables != 0) s2_destroy(&vm->s2);
+	page_free(zero_page, 0);
+	CHECK(page_count((uint16_t)(vm->slot + 1)) == 0);
 	atomic_fetch_and_full(&slots, ~BIT(vm->slot));
 	job_start(&scrub_job);
 }
@@ -252,6 +254,7 @@ enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
 	vm->nr_vcpus = cfg->cpus;
 	(void)str_copy(vm->name, cfg->name, sizeof(vm->name));
 	atomic_fetch_or_full(&slots, BIT(slot));
+	page_ref(zero_page);
 	job_init(&l->job, &life_ops, vm, cfg->weight);
 	deadline_init(&l->backoff, &backoff_ops);
 	err = vm_build(l);

@@ -6,6 +6,7 @@
 #include <hyp/atomic.h>
 #include <hyp/check.h>
 #include <hyp/gfdt.h>
+#include <hyp/gmem.h>
 #include <hyp/life.h>
 #include <hyp/log.h>
 #include <hyp/page.h>
@@ -172,13 +173,10 @@ static void drop_fdt(struct life *l)
 static void fill(struct vm *vm, uint64_t to, const uint8_t *from, uint64_t n)
 {
 	while (n > 0) {
-		struct s2_walk w;
-		uint64_t len;
+		uint64_t len = n;
 		void *p;
 
-		CHECK(s2_lookup(&vm->s2, ipa(to), &w) == HYP_OK);
-		len = MIN(w.len, n);
-		p = pa_to_ptr(w.pa);
+		CHECK(gmem_pin(&vm->s2, ipa(to), true, &p, &len) == HYP_OK);
 		if (from) {
 			memcpy(p, from, len);
 			from += len;
@@ -309,6 +307,9 @@ static bool unlink_step(struct life *l)
 	store_release(&vms[vm->slot], NULL);
 	/* What it said last is shown by and by: an unfinished line after some silence. */
 	if (load_acquire(&vm->port.tail) != load_relaxed(&vm->port.head)) return true;
+	spin_lock(&vm->lock);
+	setway_vm_reset(vm); /* nobody waits for a flush any more */
+	spin_unlock(&vm->lock);
 	if (!job_is_idle(&vm->flush_job)) return true;
 	vpl031_destroy(vm); /* their up-calls and deadlines wake vCPUs */
 	vpl011_destroy(vm);

@@ -23,9 +23,8 @@ struct frame {
 };
 _Static_assert(sizeof(struct frame) == 16, "at most 16 bytes a frame");
 
-/* What a block is, by its owner: those up to DIRTY are free and on a list. */
-enum kind { CLEAN, DIRTY, HYP, RESERVED, GUEST, NR_KINDS };
-#define NR_LISTS 2u
+/* Free blocks: on lists[CLEAN] if nobody's, on lists[DIRTY] if not scrubbed yet. */
+enum { CLEAN, DIRTY, NR_LISTS };
 
 /* Frame numbers: physical address / 4 KiB. */
 struct span {
@@ -46,7 +45,9 @@ static spinlock_t page_lock = SPINLOCK_INIT(LOCK_PAGE);
 static struct bank banks[HOST_MAX_BANKS];
 static unsigned nr_banks;
 static uint32_t lists[NR_LISTS][PAGE_MAX_ORDER + 1] GUARDED_BY(page_lock);
-static uint64_t total GUARDED_BY(page_lock), count[NR_KINDS] GUARDED_BY(page_lock); /* pages */
+static uint64_t total GUARDED_BY(page_lock), count[NR_OWNERS] GUARDED_BY(page_lock); /* pages */
+
+static bool is_free(uint16_t owner) { return owner == OWNER_NONE || owner == OWNER_DIRTY; }
 
 /* [base, base + size) in frames, rounded outwards; no wrap. */
 static struct span span_of(pa_t base, uint64_t size)
@@ -56,24 +57,25 @@ static struct span span_of(pa_t base, uint64_t size)
 	return (struct span){pa_raw(base) / PAGE_SIZE, end / PAGE_SIZE + (end % PAGE_SIZE != 0)};
 }
 
-static struct bank *bank_of(uint64_t f)
+static bool overlap(struct span a, struct span b) { return a.first < b.end && b.first < a.end; }
+
+/* Entry of the naturally aligned block of that order around f; NULL: not all of it is RAM. */
+static struct frame *block_at(uint64_t f, unsigned order)
 {
+	uint64_t base = ALIGN_DOWN(f, BIT(order));
+
 	for (struct bank *b = banks; b < &banks[nr_banks]; b++)
-		if (f >= b->in.first && f < b->in.end) return b;
+		if (base >= b->in.first && base + BIT(order) <= b->in.end)
+			return &b->table[base - b->in.first];
 	return NULL;
 }
 
 static struct frame *frame_at(uint64_t f)
 {
-	struct bank *b = bank_of(f);
+	struct frame *e = block_at(f, 0);
 
-	CHECK(b != NULL);
-	return &b->table[f - b->in.first];
-}
-
-static bool inside(const struct bank *b, uint64_t f, unsigned order)
-{
-	return f >= b->in.first && f + BIT(order) <= b->in.end;
+	CHECK(e != NULL);
+	return e;
 }
 
 /*
@@ -83,23 +85,12 @@ static bool inside(const struct bank *b, uint64_t f, unsigned order)
  */
 static struct frame *leaf_of(uint64_t f)
 {
-	struct bank *b = bank_of(f);
+	for (unsigned o = PAGE_MAX_ORDER + 1; o-- > 0;) {
+		struct frame *e = block_at(f, o);
 
-	for (unsigned o = PAGE_MAX_ORDER; b != NULL; o--) {
-		uint64_t base = ALIGN_DOWN(f, BIT(o));
-
-		if (inside(b, base, o) && b->table[base - b->in.first].order == o)
-			return &b->table[base - b->in.first];
-		CHECK(o != 0);
+		if (e != NULL && e->order == o) return e;
 	}
 	return NULL;
-}
-
-static enum kind kind_of(uint16_t owner)
-{
-	if (owner >= OWNER_DIRTY && owner <= OWNER_RESERVED)
-		return DIRTY + (enum kind)(owner - OWNER_DIRTY); /* in the same order */
-	return owner == OWNER_NONE ? CLEAN : GUEST;
 }
 
 /* Makes f a block of that order and owner, on the list of its kind if it is a free one. */
@@ -107,13 +98,13 @@ static void set_leaf(uint64_t f, unsigned order, uint16_t owner, uint16_t ref, b
     REQUIRES(page_lock)
 {
 	struct frame *e = frame_at(f);
-	enum kind k = kind_of(owner);
+	uint32_t *list = &lists[owner == OWNER_DIRTY][order];
 
 	*e = (struct frame){.owner = owner, .ref = ref, .order = (uint8_t)order, .dirty = dirty};
-	count[k] += BIT(order);
-	if (k <= DIRTY) {
-		e->next = lists[k][order];
-		lists[k][order] = (uint32_t)f;
+	count[owner] += BIT(order);
+	if (is_free(owner)) {
+		e->next = *list;
+		*list = (uint32_t)f;
 		if (e->next != 0) frame_at(e->next)->prev = (uint32_t)f;
 	}
 }
@@ -121,11 +112,11 @@ static void set_leaf(uint64_t f, unsigned order, uint16_t owner, uint16_t ref, b
 /* The reverse: the block's entry is about to become something else. */
 static void clear_leaf(struct frame *e) REQUIRES(page_lock)
 {
-	enum kind k = kind_of(e->owner);
+	uint32_t *list = &lists[e->owner == OWNER_DIRTY][e->order];
 
-	count[k] -= BIT(e->order);
-	if (k > DIRTY) return;
-	*(e->prev != 0 ? &frame_at(e->prev)->next : &lists[k][e->order]) = e->next;
+	count[e->owner] -= BIT(e->order);
+	if (!is_free(e->owner)) return;
+	*(e->prev != 0 ? &frame_at(e->prev)->next : list) = e->next;
 	if (e->next != 0) frame_at(e->next)->prev = e->prev;
 }
 
@@ -150,11 +141,7 @@ static struct frame *carve(uint64_t f, unsigned order) REQUIRES(page_lock)
 /* What begins at the other half of the block that f would join; NULL: there is no such block. */
 static struct frame *buddy_of(uint64_t f, unsigned order)
 {
-	const struct bank *b = bank_of(f);
-
-	if (order == PAGE_MAX_ORDER || !inside(b, ALIGN_DOWN(f, BIT(order + 1)), order + 1))
-		return NULL;
-	return frame_at(f ^ BIT(order));
+	return order < PAGE_MAX_ORDER && block_at(f, order + 1) ? frame_at(f ^ BIT(order)) : NULL;
 }
 
 /* Adds a free block, clean or dirty, and joins it with its buddies of the same kind. */
@@ -170,26 +157,8 @@ static void release(uint64_t f, unsigned order, uint16_t owner) REQUIRES(page_lo
 	set_leaf(f, order, owner, 0, false);
 }
 
-/* Clean blocks below `order` whose buddy is dirty become dirty, so that they can join. */
-static void mix(unsigned order) REQUIRES(page_lock)
-{
-	for (unsigned o = 0; o < order; o++) {
-		uint32_t next;
-
-		for (uint32_t f = lists[CLEAN][o]; f != 0; f = next) {
-			const struct frame *buddy = buddy_of(f, o);
-
-			next = frame_at(f)->next;
-			if (buddy != NULL && buddy->order == o && buddy->owner == OWNER_DIRTY) {
-				clear_leaf(frame_at(f));
-				release(f, o, OWNER_DIRTY);
-			}
-		}
-	}
-}
-
 /* The smallest block on a list, of at least that order; 0: none. */
-static uint32_t smallest(enum kind list, unsigned order) REQUIRES(page_lock)
+static uint32_t smallest(unsigned list, unsigned order) REQUIRES(page_lock)
 {
 	while (order < PAGE_MAX_ORDER && lists[list][order] == 0) order++;
 	return lists[list][order];
@@ -207,28 +176,19 @@ static uint64_t take(unsigned order, uint16_t owner) REQUIRES(page_lock)
 	return f;
 }
 
-/* One step of scrubbing an allocated block. e->next counts the frames that are done. */
+/* Without the lock: the block and its entry are the caller's. e->next counts what is done. */
 bool page_scrub_block(pa_t base)
 {
-	uint64_t f = pa_raw(base) / PAGE_SIZE, n;
-	struct frame *e;
-	void *p;
+	struct frame *e = frame_at(pa_raw(base) / PAGE_SIZE);
+	uint32_t n;
 
-	spin_lock(&page_lock);
-	e = leaf_of(f);
-	CHECK(e != NULL && IS_ALIGNED(f, BIT(e->order)) && e->ref != 0);
-	n = e->dirty ? MIN(BIT(e->order) - e->next, BIT(SCRUB_ORDER)) : 0;
-	p = pa_to_ptr(pa((f + e->next) * PAGE_SIZE));
-	spin_unlock(&page_lock);
-	if (n == 0) return false;
-	/* Without the lock: the block is the caller's. */
-	arch_scrub(p, n * PAGE_SIZE);
-	spin_lock(&page_lock);
-	e->next += (uint32_t)n;
+	CHECK(e->ref != 0);
+	if (!e->dirty) return false;
+	n = (uint32_t)MIN(BIT(e->order) - e->next, BIT(SCRUB_ORDER));
+	arch_scrub((uint8_t *)pa_to_ptr(base) + e->next * PAGE_SIZE, n * PAGE_SIZE);
+	e->next += n;
 	e->dirty = e->next != BIT(e->order);
-	n = e->dirty;
-	spin_unlock(&page_lock);
-	return n != 0;
+	return e->dirty;
 }
 
 /* Takes the largest block there is, of order max down to min. */
@@ -237,14 +197,10 @@ static enum hyp_err grab(unsigned max, unsigned min, uint16_t owner, pa_t *out, 
 	unsigned o = max;
 	uint64_t f;
 
-	if (max > PAGE_MAX_ORDER || kind_of(owner) <= DIRTY) return HYP_EINVAL;
+	if (max > PAGE_MAX_ORDER || is_free(owner)) return HYP_EINVAL;
 	spin_lock(&page_lock);
 	f = take(o, owner);
 	while (f == 0 && o > min) f = take(--o, owner);
-	if (f == 0) {
-		mix(o);
-		f = take(o, owner);
-	}
 	spin_unlock(&page_lock);
 	if (f == 0) return HYP_ENOMEM;
 	*out = pa(f * PAGE_SIZE);
@@ -274,20 +230,17 @@ enum hyp_err page_alloc_best(uint64_t pages_wanted, uint16_t owner, pa_t *out, u
 
 void page_free(pa_t base, unsigned order)
 {
-	uint64_t f = pa_raw(base) / PAGE_SIZE, end = f + BIT(order);
+	uint64_t f = pa_raw(base) / PAGE_SIZE;
+	struct frame *e;
 
 	CHECK(order <= PAGE_MAX_ORDER && IS_ALIGNED(pa_raw(base), PAGE_SIZE << order));
 	spin_lock(&page_lock);
-	while (f < end) {
-		struct frame *e = carve(f, order);
-		unsigned o = e->order;
-
-		CHECK(e->ref != 0); /* freed twice, or never allocated */
-		if (--e->ref == 0) {
-			clear_leaf(e);
-			release(f, o, OWNER_DIRTY);
-		}
-		f += BIT(o);
+	e = carve(f, order);
+	/* Not freed twice, never reserved, not more than was allocated. */
+	CHECK(e->order == order && e->ref != 0);
+	if (--e->ref == 0) {
+		clear_leaf(e);
+		release(f, order, OWNER_DIRTY);
 	}
 	spin_unlock(&page_lock);
 }
@@ -323,22 +276,15 @@ bool page_owned_by(pa_t p, uint64_t size, uint16_t owner)
 	return ok;
 }
 
-enum hyp_err page_ref(pa_t p)
+void page_ref(pa_t p)
 {
-	uint64_t f = pa_raw(p) / PAGE_SIZE;
 	struct frame *e;
-	enum hyp_err err = HYP_OK;
 
 	spin_lock(&page_lock);
-	e = leaf_of(f);
-	if (e == NULL || e->ref == 0 || e->dirty)
-		err = HYP_ENOENT;
-	else if (e->ref == UINT16_MAX)
-		err = HYP_EFULL;
-	else
-		carve(f, 0)->ref++;
+	e = leaf_of(pa_raw(p) / PAGE_SIZE);
+	CHECK(e != NULL && e->order == 0 && e->ref != 0 && e->ref != UINT16_MAX);
+	e->ref++;
 	spin_unlock(&page_lock);
-	return err;
 }
 
 bool page_scrub_step(void)
@@ -360,17 +306,30 @@ bool page_scrub_step(void)
 	spin_lock(&page_lock);
 	clear_leaf(frame_at(f));
 	release(f, o, OWNER_NONE);
-	f = count[DIRTY];
 	spin_unlock(&page_lock);
-	return f != 0;
+	return true;
+}
+
+uint64_t page_count(uint16_t owner)
+{
+	uint64_t n;
+
+	spin_lock(&page_lock);
+	n = count[owner];
+	spin_unlock(&page_lock);
+	return n;
 }
 
 void page_get_stats(struct page_stats *st)
 {
 	spin_lock(&page_lock);
-	*st = (struct page_stats){total,      count[CLEAN], count[DIRTY],
-	                          count[HYP], count[GUEST], count[RESERVED]};
+	*st = (struct page_stats){.total = total,
+	                          .free = count[OWNER_NONE],
+	                          .dirty = count[OWNER_DIRTY],
+	                          .hyp = count[OWNER_HYP] + count[OWNER_SHARED],
+	                          .reserved = count[OWNER_RESERVED]};
 	spin_unlock(&page_lock);
+	st->guest = st->total - st->free - st->dirty - st->hyp - st->reserved;
 }
 
 /* Adds a bank's whole pages but page 0 (EL2's NULL, and the end of a list here). */
@@ -380,7 +339,7 @@ static void bank_add(const struct host_range *r) REQUIRES(page_lock)
 	                 MIN((pa_raw(r->base) + r->size) / PAGE_SIZE, FRAME_MAX)};
 
 	for (unsigned i = 0; i < nr_banks; i++) {
-		if (s.first < banks[i].in.end && banks[i].in.first < s.end) {
+		if (overlap(s, banks[i].in)) {
 			log_warn("page: RAM banks overlap, one is ignored");
 			return;
 		}
@@ -391,27 +350,29 @@ static void bank_add(const struct host_range *r) REQUIRES(page_lock)
 	}
 }
 
-/* Where the frame table of n frames goes: at the top of the largest bank that has room; 0: none. */
+/* n frames that end at `end`: all in one bank, and nothing else is there? */
+static bool has_room(uint64_t end, uint64_t n, const struct span *busy, unsigned nr_busy)
+{
+	struct span s = {end - n, end};
+	bool ok = false;
+
+	for (const struct bank *b = banks; b < &banks[nr_banks]; b++)
+		ok = ok || (end >= n && s.first >= b->in.first && s.end <= b->in.end);
+	for (unsigned i = 0; i < nr_busy; i++) ok = ok && !overlap(s, busy[i]);
+	return ok;
+}
+
+/* Where the frame table of n frames goes: the highest place that has room; 0: none. */
 static uint64_t place_table(uint64_t n, const struct span *busy, unsigned nr_busy)
 {
-	uint64_t at = 0, largest = 0;
+	uint64_t best = n;
 
-	for (const struct bank *b = banks; b < &banks[nr_banks]; b++) {
-		uint64_t end = b->in.end;
+	for (unsigned i = 0; i < nr_banks + nr_busy; i++) {
+		uint64_t end = i < nr_banks ? banks[i].in.end : busy[i - nr_banks].first;
 
-		/* Down to below whatever is in the way, until nothing is. */
-		for (unsigned i = 0; i < nr_busy && end >= b->in.first + n; i++) {
-			if (busy[i].first < end && busy[i].end > end - n) {
-				end = busy[i].first;
-				i = UINT32_MAX;
-			}
-		}
-		if (end >= b->in.first + n && b->in.end - b->in.first > largest) {
-			largest = b->in.end - b->in.first;
-			at = end - n;
-		}
+		if (end > best && has_room(end, n, busy, nr_busy)) best = end;
 	}
-	return at;
+	return best - n;
 }
 
 /* The order of the largest block that can begin at f and ends by end. */

@@ -112,14 +112,10 @@ static enum pt_action pt_decide(const struct pt_op *op, uint64_t old, unsigned l
 
 	if (pt_is_table(old, level)) return PT_DESCEND;
 	*desc = 0;
-	if (op->kind == PT_UNMAP) return !valid ? PT_SKIP : whole ? PT_SET : PT_NEW_TABLE;
-	if (valid == (op->kind == PT_MAP)) return PT_REFUSE;
-	*desc = op->kind == PT_MAP ? to | PTE_VALID | (level == PT_LEAF ? PTE_TYPE_TABLE : 0)
-	                           : old & ~PT_ATTR_MASK;
-	*desc |= pt_attr_bits[op->attr];
-	if (*desc == old) return PT_SKIP;
-	whole = whole && (valid || IS_ALIGNED(to, pt_size(level)));
-	return whole ? PT_SET : PT_NEW_TABLE;
+	if (!op->map) return !valid ? PT_SKIP : whole ? PT_SET : PT_NEW_TABLE;
+	if (valid) return PT_REFUSE;
+	*desc = to | pt_attr_bits[op->attr] | PTE_VALID | (level == PT_LEAF ? PTE_TYPE_TABLE : 0);
+	return whole && IS_ALIGNED(to, pt_size(level)) ? PT_SET : PT_NEW_TABLE;
 }
 
 static enum hyp_err pt_new_spare(struct pt_op *op)
@@ -172,17 +168,12 @@ static enum hyp_err pt_check(struct pt_op *op, const uint64_t *table, uint64_t p
 		i = pt_index(a, level);
 		old = table != NULL ? load_relaxed(&table[i]) : pt_child(parent, level, i & 511);
 		act = pt_decide(op, old, level, a, next, &desc);
-		if (act == PT_REFUSE) return op->kind == PT_MAP ? HYP_EEXIST : HYP_ENOENT;
+		if (act == PT_REFUSE) return HYP_EEXIST;
 		if (act == PT_DESCEND) {
 			TRY(pt_check(op, pt_table(old), 0, level + 1, a, next));
 		} else if (act == PT_NEW_TABLE) {
 			TRY(pt_new_spare(op));
 			TRY(pt_check(op, NULL, old, level + 1, a, next));
-		} else if (act == PT_SET && op->kind == PT_PROTECT &&
-		           /* a changed attribute needs the same right as a new mapping */
-		           !op->s->ops->may_map(op->s->owner, pa(old & PTE_ADDR_MASK),
-		                                pt_size(level), op->attr)) {
-			return HYP_EPERM;
 		}
 	}
 	return HYP_OK;
@@ -234,15 +225,14 @@ static void pt_change(struct pt_op *op, uint64_t *table, unsigned level, uint64_
 		CHECK(act != PT_REFUSE);
 		if (act == PT_SET) {
 			pt_replace(s, pte, level, base, desc, live);
-			s->mapped_pages += op->kind == PT_MAP ? pages : 0;
-			s->mapped_pages -= op->kind == PT_UNMAP ? pages : 0;
+			s->mapped_pages += op->map ? pages : -pages;
 		} else if (act == PT_NEW_TABLE) {
 			pt_split(op, pte, level, a, next, live);
 		} else if (act == PT_DESCEND) {
 			uint64_t *child = pt_table(old);
 
 			pt_change(op, child, level + 1, a, next, live);
-			if (op->kind == PT_UNMAP && pt_empty(child)) {
+			if (!op->map && pt_empty(child)) {
 				pt_replace(s, pte, level, base, 0, live);
 				/* Walks may be in it until the flush: the link is no valid entry.
 				 */
@@ -266,7 +256,7 @@ enum hyp_err pt_run(struct pt_op *op)
 	 * What an earlier step of this transaction took away may be cached still: a new valid entry
 	 * or table in its place would be a change without a break.
 	 */
-	if (op->kind == PT_MAP) pt_flush_pending(op->s);
+	if (op->map) pt_flush_pending(op->s);
 	pt_change(op, pa_to_ptr(op->s->root), PT_START, op->start, op->end, true);
 	CHECK(pa_raw(op->spare) == 0);
 	return HYP_OK;

@@ -29,15 +29,13 @@ static inline uint64_t pt_index(uint64_t a, unsigned level)
 	return level == PT_START ? i : i & 511;
 }
 
-enum pt_kind { PT_MAP, PT_UNMAP, PT_PROTECT };
-
 /* One change of [start, end). */
 struct pt_op {
 	struct s2 *s;
-	enum pt_kind kind;
+	bool map;            /* else unmap */
 	uint64_t start, end; /* IPA */
-	uint64_t pa;         /* PT_MAP: where start goes */
-	enum s2_attr attr;   /* PT_MAP, PT_PROTECT */
+	uint64_t pa;         /* map: where start goes */
+	enum s2_attr attr;   /* map */
 	pa_t spare;          /* tables for it, chained through their first word */
 };
 

@@ -117,7 +117,7 @@ static enum hyp_err s2_run(struct pt_op *op, uint64_t size)
 enum hyp_err s2_map(struct s2 *s, ipa_t ipa, pa_t p, uint64_t size, enum s2_attr attr)
 {
 	struct pt_op op = {
-	    .s = s, .kind = PT_MAP, .start = ipa_raw(ipa), .pa = pa_raw(p), .attr = attr};
+	    .s = s, .map = true, .start = ipa_raw(ipa), .pa = pa_raw(p), .attr = attr};
 
 	if (!s2_range_ok(pa_raw(p), size, s2_host.pa_bits)) return HYP_EINVAL;
 	if (!s->ops->may_map(s->owner, p, size, attr)) return HYP_EPERM;
@@ -126,14 +126,7 @@ enum hyp_err s2_map(struct s2 *s, ipa_t ipa, pa_t p, uint64_t size, enum s2_attr
 
 enum hyp_err s2_unmap(struct s2 *s, ipa_t ipa, uint64_t size)
 {
-	return s2_run(&(struct pt_op){.s = s, .kind = PT_UNMAP, .start = ipa_raw(ipa)}, size);
-}
-
-enum hyp_err s2_protect(struct s2 *s, ipa_t ipa, uint64_t size, enum s2_attr attr)
-{
-	struct pt_op op = {.s = s, .kind = PT_PROTECT, .start = ipa_raw(ipa), .attr = attr};
-
-	return s2_run(&op, size);
+	return s2_run(&(struct pt_op){.s = s, .start = ipa_raw(ipa)}, size);
 }
 
 enum hyp_err s2_lookup(struct s2 *s, ipa_t ipa, struct s2_walk *out)

@@ -17,12 +17,10 @@
 
 static struct vmids {
 	spinlock_t lock;
-	uint64_t generation;           /* << GEN_SHIFT; changed under lock, read without */
+	uint64_t generation;           /* << GEN_SHIFT */
 	unsigned count;                /* numbers 0 .. count-1; 0 is the empty root's */
-	bool used[BIT(VMID_MAX_BITS)]; /* in this generation; lock */
-	/* vmid_gen that CPU i runs with. Written by CPU i, and set to 0 by a roll-over. */
-	uint64_t active[MAX_PCPUS];
-	uint64_t reserved[MAX_PCPUS]; /* active at the last roll-over; lock */
+	bool used[BIT(VMID_MAX_BITS)]; /* in this generation */
+	uint64_t active[MAX_PCPUS];    /* vmid_gen that CPU i runs with, or ran with last */
 } vmids;
 
 void vmid_init(unsigned bits)
@@ -32,64 +30,46 @@ void vmid_init(unsigned bits)
 	                       .count = 1u << MIN(bits, VMID_MAX_BITS)};
 }
 
-/* Marks n; false if it was marked. */
-static bool vmid_take(uint64_t n)
-{
-	bool was_free = !vmids.used[n];
-
-	vmids.used[n] = true;
-	return was_free;
-}
-
 static uint64_t vmid_find_free(void)
 {
 	uint64_t n = 1;
 
-	while (n < vmids.count && !vmid_take(n)) n++;
+	while (n < vmids.count && vmids.used[n]) n++;
 	return n < vmids.count ? n : 0;
 }
 
-/*
- * New generation: what CPUs run with now stays taken. A CPU that finds its active entry zeroed
- * comes to vmid_slow(), so it cannot start to use an old number unseen.
- */
+/* New generation: what CPUs run with stays taken, and theirs. */
 static void vmid_roll_over(void)
 {
 	memset(vmids.used, 0, sizeof(vmids.used));
-	store_relaxed(&vmids.generation, vmids.generation + BIT(GEN_SHIFT));
-	for (unsigned i = 0; i < MAX_PCPUS; i++) {
-		/* Fully ordered: after the new generation is there. */
-		uint64_t was = atomic_exchange_full(&vmids.active[i], 0);
-
-		/* 0: it has chosen nothing since the roll-over before, so still runs that. */
-		if (was != 0) vmids.reserved[i] = was;
-		(void)vmid_take(vmids.reserved[i] & VMID_MASK);
-	}
+	vmids.generation += BIT(GEN_SHIFT);
+	for (unsigned i = 0; i < MAX_PCPUS; i++) vmids.used[vmids.active[i] & VMID_MASK] = true;
 	arch_tlb_all_vmids();
 }
 
 static uint64_t vmid_new(uint64_t old)
 {
 	uint64_t n = old & VMID_MASK;
-	bool kept = false;
+	bool runs = false;
 
-	for (unsigned i = 0; i < MAX_PCPUS; i++) {
-		if (n != 0 && vmids.reserved[i] == old) {
-			vmids.reserved[i] = vmids.generation | n;
-			kept = true;
+	/* One that ran somewhere through the roll-overs since keeps its number. */
+	for (unsigned i = 0; n != 0 && i < MAX_PCPUS; i++) {
+		if (vmids.active[i] == old) {
+			vmids.active[i] = vmids.generation | n;
+			runs = true;
 		}
 	}
-	if (kept || (n != 0 && vmid_take(n))) return vmids.generation | n;
-	n = vmid_find_free();
+	if (!runs && (n == 0 || vmids.used[n])) n = vmid_find_free();
 	if (n == 0) {
 		vmid_roll_over();
 		n = vmid_find_free();
 		CHECK(n != 0); /* there are more VMIDs than CPUs */
 	}
+	vmids.used[n] = true;
 	return vmids.generation | n;
 }
 
-static uint64_t vmid_slow(struct s2 *s, unsigned cpu)
+uint64_t s2_vttbr(struct s2 *s, unsigned cpu)
 {
 	uint64_t id;
 
@@ -98,24 +78,10 @@ static uint64_t vmid_slow(struct s2 *s, unsigned cpu)
 	if ((id & ~VMID_MASK) != vmids.generation) {
 		id = vmid_new(id);
 		store_relaxed(&s->vmid_gen, id);
+		/* Before the guest's walks read descriptors: see pt_flush(). */
+		dsb_ish();
 	}
-	store_relaxed(&vmids.active[cpu], id);
+	vmids.active[cpu] = id;
 	spin_unlock(&vmids.lock);
-	dsb_ish(); /* vmid_gen is there before the guest's walks read descriptors: see pt_flush() */
-	return id;
-}
-
-uint64_t s2_vttbr(struct s2 *s, unsigned cpu)
-{
-	uint64_t id = load_relaxed(&s->vmid_gen);
-	uint64_t was = load_relaxed(&vmids.active[cpu]);
-
-	/*
-	 * The same space as before and no roll-over since: done. Another one: it takes the place
-	 * unless a roll-over zeroes the entry at the same time; one that comes later sees it there.
-	 */
-	if (was == 0 || (was != id && ((id & ~VMID_MASK) != load_relaxed(&vmids.generation) ||
-	                               !atomic_cas_full(&vmids.active[cpu], &was, id))))
-		id = vmid_slow(s, cpu);
 	return (id & VMID_MASK) << VTTBR_VMID_SHIFT | pa_raw(s->root);
 }

@@ -8,10 +8,9 @@
 #include <hyp/s2.h>
 #include <hyp/types.h>
 
-/* Copies to or from normal guest memory; stops at the first page that is not mapped (or, for
- * writes, not writable): EPERM, *out of a read is then unspecified. Caller cleans the cache. */
+/* Copies from normal guest memory; stops at the first page that is not mapped: EPERM, *out is then
+ * unspecified. */
 enum hyp_err gmem_read(struct s2 *s, ipa_t from, void *to, uint64_t n) __must_check;
-enum hyp_err gmem_write(struct s2 *s, ipa_t to, const void *from, uint64_t n) __must_check;
 /* Host pointer to [ipa, ipa + *len), *len cut to what is contiguous; writable if asked. Valid
  * as long as the VM's memory is not unmapped. */
 enum hyp_err gmem_pin(struct s2 *s, ipa_t ipa, bool write, void **p, uint64_t *len) __must_check;

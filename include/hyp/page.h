@@ -14,13 +14,14 @@
 /* 4 KiB << order: 0 = 4 KiB, 9 = 2 MiB, 18 = 1 GiB. */
 #define PAGE_MAX_ORDER 18u
 
-/* Owner of a frame: a VM slot (1 .. MAX_VMS), or one of these. */
+/* Owner of a frame: a VM's slot + 1, or one of these. */
 enum page_owner {
-	OWNER_NONE = 0,       /* free (or not RAM) */
-	OWNER_DIRTY = 0xff00, /* freed, waiting for the scrub */
-	OWNER_HYP,            /* EL2's own */
-	OWNER_RESERVED,       /* firmware, image, initrd, never handed out */
-	OWNER_SHARED,         /* several VMs, by reference count */
+	OWNER_NONE,                /* free (or not RAM) */
+	OWNER_DIRTY = MAX_VMS + 1, /* freed, waiting for the scrub */
+	OWNER_HYP,                 /* EL2's own */
+	OWNER_RESERVED,            /* firmware, image, initrd, never handed out */
+	OWNER_SHARED,              /* several VMs, by reference count */
+	NR_OWNERS,
 };
 
 struct page_stats {
@@ -40,7 +41,7 @@ enum hyp_err page_init(const struct host *h, pa_t image_start, pa_t image_end) _
  * 4 KiB << order, naturally aligned, zeroed and clean, owner recorded, reference count 1. Takes
  * clean memory; where there is none of that size, dirty memory, which is scrubbed before it returns
  * (64 KiB cost some 4,000 instructions): big orders at run time are for page_alloc_best(). ENOMEM
- * only if no such block is without an owner, however clean and dirty parts lie in it.
+ * also if the only such blocks are clean in part: the scrub makes them whole.
  */
 enum hyp_err page_alloc(unsigned order, uint16_t owner, pa_t *out) __must_check;
 /*
@@ -52,8 +53,8 @@ enum hyp_err page_alloc_best(uint64_t pages_wanted, uint16_t owner, pa_t *out, u
     __must_check;
 /* Scrubs at most 64 KiB more of such a block; true while there is more. The caller's job step. */
 bool page_scrub_block(pa_t base);
-/* Drops one reference of every page of the block; at zero it becomes dirty and is scrubbed later.
- */
+/* Drops one reference of a block, or of an aligned part of one; at zero it becomes dirty and is
+ * scrubbed later. */
 void page_free(pa_t base, unsigned order);
 /* Convenience for EL2's own structures: n bytes rounded up to a power-of-two of pages; NULL: none.
  */
@@ -62,8 +63,11 @@ void page_free_hyp(void *p, uint64_t size);
 
 /* All of [p, p + size) has that owner (and is clean): for a stage-2 may_map(). */
 bool page_owned_by(pa_t p, uint64_t size, uint16_t owner);
-enum hyp_err page_ref(pa_t p) __must_check; /* ENOENT if free or dirty, EFULL at the maximum */
+/* One more reference of a page that was allocated alone. */
+void page_ref(pa_t p);
 
 /* Scrubs at most 64 KiB of free dirty memory; true while there is more. The scrub job's step. */
 bool page_scrub_step(void);
 void page_get_stats(struct page_stats *st);
+/* Pages that the owner has. */
+uint64_t page_count(uint16_t owner);

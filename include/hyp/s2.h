@@ -2,12 +2,12 @@
 /*
  * Stage-2 address spaces: 4 KiB granule, 40-bit IPA (fewer where PARange is smaller), start level
  * 1 with concatenated roots where the size asks for it. Changes are transactions: s2_begin, then
- * map/unmap/protect, which may fail and then change nothing, then s2_commit, which cannot fail and
+ * map or unmap, which may fail and then change nothing, then s2_commit, which cannot fail and
  * does what TLB maintenance is due. One function, pt_replace(), writes descriptors.
  *
- * While a block is split or an attribute changes, its entry is invalid for a moment (break-before-
- * make): an abort whose IPA s2_lookup(), which waits for the lock, finds mapped with the permission
- * that was missing is spurious, and the guest is resumed.
+ * While a block is split, its entry is invalid for a moment (break-before-make): a translation
+ * fault whose IPA s2_lookup(), which waits for the lock, finds mapped is spurious, and the guest is
+ * resumed. There are no changes of permissions.
  */
 #pragma once
 
@@ -76,9 +76,6 @@ enum hyp_err s2_map(struct s2 *s, ipa_t ipa, pa_t p, uint64_t size, enum s2_attr
     __must_check REQUIRES(s->lock);
 /* Unmapped holes in the range are fine. ENOMEM: a block had to be split and there is no table. */
 enum hyp_err s2_unmap(struct s2 *s, ipa_t ipa, uint64_t size) __must_check REQUIRES(s->lock);
-/* ENOENT if any page of the range is unmapped (nothing changed). */
-enum hyp_err s2_protect(struct s2 *s, ipa_t ipa, uint64_t size, enum s2_attr attr)
-    __must_check REQUIRES(s->lock);
 void s2_commit(struct s2 *s) RELEASES(s->lock);
 
 /* Where ipa goes: address of that byte, bytes left in the mapping's block, attribute. Locks. */
@@ -93,8 +90,8 @@ enum hyp_err s2_lookup(struct s2 *s, ipa_t ipa, struct s2_walk *out) __must_chec
 /*
  * VMIDs are a cache (8 bits on Cortex-A72): allocated by generation, roll-over flushes all.
  * s2_vttbr() returns the VTTBR_EL2 value to load on CPU `cpu`, the caller's, with a VMID of the
- * current generation; call it at each switch. No lock but after a roll-over. The VMID stays this
- * CPU's until its next s2_vttbr().
+ * current generation; call it at each switch, with the empty root loaded. The VMID stays this CPU's
+ * until its next s2_vttbr().
  */
 uint64_t s2_vttbr(struct s2 *s, unsigned cpu);
 /* The next s2_vttbr() gives another VMID. No CPU has the space loaded. */

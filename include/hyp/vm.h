@@ -87,9 +87,9 @@ struct vm {
 
 	/* One flush of all RAM for set/way maintenance (hyp/setway.c); under lock. */
 	struct job flush_job;
-	uint64_t flush_next;    /* IPA the job goes on at */
-	uint32_t flush_waiters; /* vCPUs that wait for the flush now running */
-	uint32_t flush_again;   /* vCPUs that asked after it began */
+	uint64_t flush_next;  /* the job's alone: offset in RAM it goes on at */
+	uint32_t flush_for;   /* vCPUs that wait for the flush now running; 0: none runs */
+	uint32_t flush_asked; /* vCPUs that asked after it began */
 
 	struct vpl011 *pl011;
 	struct vpl031 *pl031;

@@ -29,32 +29,15 @@ static inline uint16_t page_owner_of(pa_t p)
 
 static inline uint16_t page_refcount(pa_t p) { return look_up(p).ref; }
 
-static inline uint64_t page_count_owned(uint16_t owner)
-{
-	uint64_t n = 0;
-
-	spin_lock(&page_lock);
-	for (unsigned i = 0; i < nr_banks; i++) {
-		for (uint64_t f = banks[i].in.first; f < banks[i].in.end;) {
-			const struct frame *e = leaf_of(f);
-
-			n += e->owner == owner ? BIT(e->order) : 0;
-			f += BIT(e->order);
-		}
-	}
-	spin_unlock(&page_lock);
-	return n;
-}
-
 /* Is the leaf at f right, apart from its list? */
 static inline bool leaf_ok(uint64_t f, const struct frame *e)
 {
-	bool is_free = kind_of(e->owner) <= DIRTY;
+	bool unowned = is_free(e->owner);
 	const struct frame *buddy = buddy_of(f, e->order);
 
-	if (is_free && buddy != NULL && buddy->order == e->order && buddy->owner == e->owner)
+	if (unowned && buddy != NULL && buddy->order == e->order && buddy->owner == e->owner)
 		return false; /* should be one block */
-	return (e->ref == 0) == (is_free || e->owner == OWNER_RESERVED) &&
+	return (e->ref == 0) == (unowned || e->owner == OWNER_RESERVED) &&
 	       (e->ref != 0 || !e->dirty);
 }
 
@@ -71,18 +54,18 @@ static inline bool lists_ok(void) REQUIRES(page_lock)
 			const struct frame *e = leaf_of(f);
 
 			if (e == NULL || e != frame_at(f) || e->order != o || e->prev != prev ||
-			    kind_of(e->owner) != l || pages[l] > total)
+			    e->owner != (l == DIRTY ? OWNER_DIRTY : OWNER_NONE) || pages[l] > total)
 				return false;
 			pages[l] += BIT(o);
 			prev = f;
 		}
 	}
-	return pages[CLEAN] == count[CLEAN] && pages[DIRTY] == count[DIRTY];
+	return pages[CLEAN] == count[OWNER_NONE] && pages[DIRTY] == count[OWNER_DIRTY];
 }
 
 static inline bool page_check(void)
 {
-	uint64_t pages[NR_KINDS] = {0}, sum = 0, at = 0;
+	uint64_t pages[NR_OWNERS] = {0}, sum = 0, at = 0;
 	bool ok;
 
 	spin_lock(&page_lock);
@@ -93,11 +76,11 @@ static inline bool page_check(void)
 
 			at = f;
 			ok = e == frame_at(f) && leaf_ok(f, e);
-			pages[kind_of(e->owner)] += BIT(e->order);
+			pages[e->owner] += BIT(e->order);
 			f += BIT(e->order);
 		}
 	}
-	for (unsigned k = 0; k < NR_KINDS; k++) {
+	for (unsigned k = 0; k < NR_OWNERS; k++) {
 		ok = ok && pages[k] == count[k];
 		sum += pages[k];
 	}

@@ -56,26 +56,6 @@ static void test_read(void **state)
 	assert_int_equal(gmem_read(&s, ipa(UINT64_MAX), buf, 2), HYP_EPERM);
 }
 
-static void test_write(void **state)
-{
-	static const char text[] = "guest";
-
-	(void)state;
-	assert_int_equal(gmem_write(&s, ipa(0x2ffb), text, 5), HYP_OK);
-	assert_memory_equal(host_page(3) + 0xffb, text, 5);
-	assert_int_equal(host_page(3)[0xffa], 0x13);
-	assert_int_equal(host_page(4)[0], 0x14);
-	/* Over the boundary of a page the guest may only read. */
-	assert_int_equal(gmem_write(&s, ipa(0xffe), text, 5), HYP_EPERM);
-	assert_int_equal(host_page(0)[0], 0x10);
-	assert_int_equal(gmem_write(&s, ipa(0x3000), text, 1), HYP_EPERM);
-	assert_int_equal(gmem_write(&s, ipa(0x4000), text, 1), HYP_EPERM);
-	assert_int_equal(gmem_write(&s, ipa(UINT64_MAX - 1), text, 5), HYP_EPERM);
-	assert_int_equal(gmem_write(&s, ipa(MiB(4) + 0x1fffff), text, 1), HYP_OK);
-	assert_int_equal(((char *)pa_to_ptr(pa(RAM + MiB(4) - 1)))[0], 'g');
-	assert_int_equal(gmem_write(&s, ipa(MiB(4) + 0x1fffff), text, 2), HYP_EPERM);
-}
-
 static void test_pin(void **state)
 {
 	uint64_t len = 100;
@@ -104,7 +84,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_read, setup),
-	    cmocka_unit_test_setup(test_write, setup),
 	    cmocka_unit_test_setup(test_pin, setup),
 	};
 
