@@ -5,29 +5,7 @@
  */
 #include <hyp/atomic.h>
 #include <hyp/page.h>
-#include <lib/printf.h>
 #include "internal.h"
-
-unsigned vgic_nr_irqs(const struct vm *vm)
-{
-	return vm->nr_vcpus * VGIC_NR_PRIVATE + vm->vgic.nr_spis;
-}
-
-struct vgic_irq *vgic_irq_at(struct vm *vm, unsigned i)
-{
-	unsigned n = vm->nr_vcpus * VGIC_NR_PRIVATE;
-
-	return i < n ? vgic_irq_find(vm, vm->vcpus[i / VGIC_NR_PRIVATE], i % VGIC_NR_PRIVATE)
-	             : &vm->vgic.spis[i - n];
-}
-
-void vgic_irq_set_line(struct vm *vm, struct vgic_irq *irq, bool level)
-{
-	vgic_irq_begin(irq);
-	if (level && irq->edge && !irq->hw) irq->latch = true;
-	irq->line = level;
-	vgic_irq_end(vm, irq);
-}
 
 void vgic_set_line(struct vm *vm, struct vcpu *v, uint32_t intid, bool level)
 {
@@ -44,51 +22,9 @@ void vgic_link(struct vcpu *v, uint32_t intid, uint32_t pintid, const struct vgi
 {
 	struct vgic_irq *irq = &v->vgic.priv[intid % VGIC_NR_PRIVATE];
 
-	spin_lock(&v->vm->vgic.lock);
 	irq->hw = pintid != 0;
 	irq->pintid = pintid;
 	irq->lops = lops;
-	spin_unlock(&v->vm->vgic.lock);
-}
-
-/* ICC_SGIxR_EL1 (IHI 0069 12.2.21). */
-#define SGIR_AFFINITY (GENMASK(55, 44) | GENMASK(39, 32) | GENMASK(23, 16)) /* Aff3, RS, 2, 1 */
-#define SGIR_IRM BIT(40)
-#define SGIR_INTID GENMASK(27, 24)
-#define SGIR_LIST GENMASK(15, 0)
-
-_Static_assert(MAX_VCPUS <= 16, "GICv3 machines have one cluster: Aff0 is the vCPU's number");
-
-/* With one security state SGI1R reaches both groups, the others group 0 (IHI 0069 table 12-14). */
-void vgic_sgir_write(struct vcpu *v, uint64_t val, bool group1)
-{
-	uint32_t to = (uint32_t)(val & SGIR_LIST);
-
-	if (val & SGIR_IRM)
-		to = ~BIT32(v->id);
-	else if (val & SGIR_AFFINITY)
-		return;
-	vgic_send_sgi(v, to, (unsigned)FIELD_GET(SGIR_INTID, val), group1);
-}
-
-void vgic_irq_set_active(struct vm *vm, struct vgic_irq *irq, bool active)
-{
-	vgic_irq_begin(irq);
-	if (irq->in_lr)
-		irq->active_req = active ? VGIC_SET_ACTIVE : VGIC_CLEAR_ACTIVE;
-	else
-		irq->active = active;
-	vgic_irq_end(vm, irq);
-}
-
-void vgic_dir_write(struct vcpu *v, uint32_t intid)
-{
-	struct vgic_irq *irq;
-
-	spin_lock(&v->vm->vgic.lock);
-	irq = vgic_irq_find(v->vm, v, intid);
-	if (irq) vgic_irq_set_active(v->vm, irq, false);
-	spin_unlock(&v->vm->vgic.lock);
 }
 
 /* The lowest vCPU of mask that is on; if none is, the lowest. */
@@ -108,60 +44,50 @@ static uint8_t first_target(const struct vm *vm, uint32_t mask)
  * v2: of several targets the lowest one that is on takes it (the 1-of-N model lets us choose, IHI
  * 0048B 1.4.3); a machine of one CPU has no choice (4.3.12).
  */
-void vgic_irq_route(struct vm *vm, struct vgic_irq *irq)
+static uint8_t target_of(struct vm *vm, const struct vgic_irq *irq)
 {
 	const struct vcpu *v;
 
-	if (vm->vgic.version == 2) {
-		irq->target = first_target(vm, vm->nr_vcpus == 1 ? 1 : irq->targets);
-		return;
-	}
-	if (irq->irouter & IROUTER_IRM) {
-		irq->target = first_target(vm, UINT32_MAX);
-		return;
-	}
-	v = vm_vcpu_by_mpidr(vm, irq->irouter);
-	irq->target = v ? (uint8_t)v->id : (uint8_t)VGIC_NO_TARGET;
+	if (vm->vgic.version == 2)
+		return first_target(vm, vm->nr_vcpus == 1 ? 1 : (uint32_t)irq->route);
+	if (irq->route & IROUTER_IRM) return first_target(vm, UINT32_MAX);
+	v = vm_vcpu_by_mpidr(vm, irq->route);
+	return v ? (uint8_t)v->id : (uint8_t)VGIC_NO_TARGET;
+}
+
+void vgic_irq_set_route(struct vm *vm, struct vgic_irq *irq, uint64_t route)
+{
+	vgic_irq_begin(irq);
+	irq->route = route;
+	irq->target = target_of(vm, irq);
+	vgic_irq_end(vm, irq);
 }
 
 void vgic_retarget(struct vm *vm)
 {
-	spin_lock(&vm->vgic.lock);
-	for (unsigned i = 0; i < vm->vgic.nr_spis; i++) {
-		struct vgic_irq *irq = &vm->vgic.spis[i];
-		uint8_t old = irq->target;
+	struct vgic_vm *g = &vm->vgic;
 
-		vgic_irq_route(vm, irq);
-		if (irq->target != old) {
-			vgic_irq_begin(irq);
-			vgic_irq_end(vm, irq);
-		}
-	}
-	spin_unlock(&vm->vgic.lock);
+	spin_lock(&g->lock);
+	for (unsigned i = 0; i < g->nr_spis; i++)
+		if (g->spis[i].target != target_of(vm, &g->spis[i]))
+			vgic_irq_set_route(vm, &g->spis[i], g->spis[i].route);
+	spin_unlock(&g->lock);
 }
 
 enum hyp_err vgic_vm_init(struct vm *vm, unsigned version, unsigned nr_spis)
 {
 	struct vgic_vm *g = &vm->vgic;
-	const struct machine *m = vm->machine;
 
 	*g = (struct vgic_vm){.lock = SPINLOCK_INIT(LOCK_VGIC), .version = version};
-	if (version == 0) return HYP_OK;
 	nr_spis = (unsigned)ALIGN_UP(nr_spis, 32);
 	if (version != arch_gic_info()->version) return HYP_ENOTSUP;
 	if (nr_spis > VGIC_MAX_SPIS || (version == 2 && vm->nr_vcpus > 8)) return HYP_EINVAL;
-	TRY(mmio_add(&vm->mmio, ipa(m->gicd), VGIC_GICD_SIZE,
-	             version == 2 ? &vgic_v2_gicd_ops : &vgic_v3_gicd_ops, vm));
-	TRY(version == 2
-	        ? mmio_add(&vm->mmio, ipa(m->gicc + PAGE_SIZE), PAGE_SIZE, &vgic_v2_dir_ops, vm)
-	        : mmio_add(&vm->mmio, ipa(m->gicr), VGIC_GICR_SIZE * vm->nr_vcpus,
-	                   &vgic_v3_gicr_ops, vm));
-	g->lr_mask = BIT32(arch_gic_info()->nr_lrs) - 1;
-	if (nr_spis != 0) {
-		g->spis = page_alloc_hyp(nr_spis * sizeof(g->spis[0]));
-		if (!g->spis) return HYP_ENOMEM;
-		g->nr_spis = nr_spis;
-	}
+	TRY(vgic_map_regs(vm));
+	g->nr_irqs = vm->nr_vcpus * VGIC_NR_PRIVATE + nr_spis;
+	g->irqs = page_alloc_hyp(g->nr_irqs * sizeof(g->irqs[0]));
+	if (!g->irqs) return HYP_ENOMEM;
+	g->nr_spis = nr_spis;
+	g->spis = g->irqs + vm->nr_vcpus * VGIC_NR_PRIVATE;
 	vgic_vm_reset(vm);
 	return HYP_OK;
 }
@@ -170,13 +96,18 @@ void vgic_vm_fini(struct vm *vm)
 {
 	struct vgic_vm *g = &vm->vgic;
 
-	if (g->spis) page_free_hyp(g->spis, g->nr_spis * sizeof(g->spis[0]));
-	g->spis = NULL;
+	if (g->irqs) page_free_hyp(g->irqs, g->nr_irqs * sizeof(g->irqs[0]));
+	g->irqs = NULL;
 	g->nr_spis = 0;
 }
 
-static void irq_reset(struct vgic_irq *irq, uint32_t intid, uint8_t target)
+static void irq_reset(struct vm *vm, unsigned i)
 {
+	struct vgic_irq *irq = &vm->vgic.irqs[i];
+	bool spi = irq >= vm->vgic.spis;
+	uint32_t intid =
+	    spi ? (uint32_t)(irq - vm->vgic.spis) + VGIC_NR_PRIVATE : i % VGIC_NR_PRIVATE;
+
 	if (irq->on_list) vgic_irq_unlink(irq);
 	/* What links it to its source stays. */
 	*irq = (struct vgic_irq){
@@ -184,32 +115,23 @@ static void irq_reset(struct vgic_irq *irq, uint32_t intid, uint8_t target)
 	    .hw = irq->hw,
 	    .pintid = irq->pintid,
 	    .intid = (uint16_t)intid,
-	    .target = target,
 	    .edge = intid < GIC_NR_SGI,
+	    .enabled = vm->vgic.version == 2 && intid < GIC_NR_SGI,
 	};
-	list_init(&irq->node);
+	irq->target = spi ? target_of(vm, irq) : (uint8_t)(i / VGIC_NR_PRIVATE);
+	/* Whoever reads ITARGETSR of a private interrupt is its target; one CPU: RAZ (4.3.12). */
+	if (!spi && vm->nr_vcpus > 1) irq->route = BIT32(irq->target);
 }
 
-static void vcpu_reset_locked(struct vcpu *v)
-{
-	struct vgic_vcpu *c = &v->vgic;
-
-	/* SPIs that are its by routing stay so, also one that is active. */
-	for (unsigned i = 0; i < VGIC_NR_PRIVATE; i++) {
-		irq_reset(&c->priv[i], i, (uint8_t)v->id);
-		/* SGIs of a GICv2 are always enabled, as on GIC-400 and QEMU. */
-		c->priv[i].enabled = v->vm->vgic.version == 2 && i < GIC_NR_SGI;
-	}
-	c->waker_sleep = true;
-	c->propbaser = 0;
-	c->pendbaser = 0;
-}
-
+/* SPIs that are its by routing stay so, also one that is active. */
 void vgic_vcpu_reset(struct vcpu *v)
 {
-	spin_lock(&v->vm->vgic.lock);
-	vcpu_reset_locked(v);
-	spin_unlock(&v->vm->vgic.lock);
+	struct vm *vm = v->vm;
+
+	spin_lock(&vm->vgic.lock);
+	for (unsigned i = 0; i < VGIC_NR_PRIVATE; i++) irq_reset(vm, v->id * VGIC_NR_PRIVATE + i);
+	v->vgic.waker = GICR_WAKER_ASLEEP;
+	spin_unlock(&vm->vgic.lock);
 }
 
 void vgic_vcpu_init(struct vcpu *v)
@@ -217,6 +139,7 @@ void vgic_vcpu_init(struct vcpu *v)
 	struct vgic_vcpu *c = &v->vgic;
 
 	*c = (struct vgic_vcpu){.cpu = -1};
+	c->priv = &v->vm->vgic.irqs[v->id * VGIC_NR_PRIVATE];
 	list_init(&c->ap_list);
 	vgic_vcpu_reset(v);
 }
@@ -227,12 +150,9 @@ void vgic_vm_reset(struct vm *vm)
 
 	spin_lock(&g->lock);
 	g->ctlr = 0;
+	for (unsigned i = 0; i < g->nr_irqs; i++) irq_reset(vm, i);
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		if (vm->vcpus[i]) vcpu_reset_locked(vm->vcpus[i]);
-	for (unsigned i = 0; i < g->nr_spis; i++) {
-		irq_reset(&g->spis[i], VGIC_NR_PRIVATE + i, VGIC_NO_TARGET);
-		vgic_irq_route(vm, &g->spis[i]);
-	}
+		if (vm->vcpus[i]) vm->vcpus[i]->vgic.waker = GICR_WAKER_ASLEEP;
 	spin_unlock(&g->lock);
 }
 

@@ -1,15 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Registers with a field per interrupt, one table for GICD of both versions and GICR's SGI frame
- * (IHI 0048B 4.3, IHI 0069 12.9, 12.11), and the ID registers.
+ * Registers of GICv2 (IHI 0048B 4.3) and GICv3 (IHI 0069 12.9-12.11: affinity routing always on,
+ * one security state, no LPIs, no message-based SPIs). CPU interfaces are the host's GICV or ICV.
  */
+#include <hyp/atomic.h>
 #include "internal.h"
 
+#define GICD_IROUTER_LEN 0x2000u
+#define V2_IDS 0x0fd0u
+#define V3_IDS 0xffd0u
+
+#define CTLR_DS BIT32(6)
+#define TYPER_IDBITS (15u << 19) /* 16 bits, as QEMU */
+#define TYPER_A3V BIT32(24)
+/* Arm (JEP106 0x43b), as QEMU; software takes 0 for "no GIC". */
+#define IIDR 0x43bu
+
+#define GICR_IIDR 0x0004u
+/* Aff3 and IRM, Aff2..Aff0. */
+#define IROUTER_MASK (GENMASK(39, 32) | BIT(31) | GENMASK(23, 0))
+
+/*
+ * Registers with a field per interrupt, at the same offsets in GICD of both versions and GICR's SGI
+ * frame. All take accesses of 1, 2 and 4 bytes, as QEMU's GICv2 does; the manuals ask it of some
+ * (IHI 0048B 4.1.4).
+ */
 struct field {
 	uint16_t off, len;      /* bytes */
-	uint8_t log_bits, mask; /* of 1 << log_bits bits */
+	uint8_t log_bits, mask; /* of 1 << log_bits bits; those that can be set */
 	uint8_t flags;
-	/* Without get: this byte of struct vgic_irq, shifted. */
+	uint8_t ro[2]; /* writes to INTIDs below are ignored: GICv2, GICv3 */
+	/* Without get, set: this byte of struct vgic_irq, shifted. */
 	uint8_t byte, shift;
 	uint32_t (*get)(struct vm *vm, struct vgic_irq *irq);
 	void (*set)(struct vm *vm, struct vgic_irq *irq, uint32_t val);
@@ -18,48 +39,24 @@ struct field {
 #define ONES BIT32(1)  /* writes: only where a bit is set */
 #define CLEAR BIT32(2) /* with ONES: those bits are cleared */
 #define LIVE BIT32(3)  /* wants the state that is in list registers; else set only if it differs */
-
-static void set_flag(struct vm *vm, struct vgic_irq *irq, bool *flag, uint32_t on)
-{
-	vgic_irq_begin(irq);
-	*flag = on != 0;
-	vgic_irq_end(vm, irq);
-}
-
-static void set_group(struct vm *vm, struct vgic_irq *irq, uint32_t group1)
-{
-	set_flag(vm, irq, &irq->group1, group1);
-}
-
-static void set_enabled(struct vm *vm, struct vgic_irq *irq, uint32_t on)
-{
-	if (!vgic_is_sgi_v2(vm, irq)) set_flag(vm, irq, &irq->enabled, on);
-}
-
-/* Bit 1 of the two: edge. SGIs are edges for ever (IHI 0048B 4.3.13). */
-static void set_config(struct vm *vm, struct vgic_irq *irq, uint32_t edge)
-{
-	if (irq->intid >= GIC_NR_SGI) set_flag(vm, irq, &irq->edge, edge);
-}
+#define CPUS BIT32(4)  /* a mask of CPUs that exist */
 
 static uint32_t get_pending(struct vm *vm, struct vgic_irq *irq)
 {
 	struct vcpu *v = vgic_irq_owner(vm, irq);
 
 	/* In another CPU's list register: as far as known; it was asked to fold. */
-	if (irq->latch || irq->sgi_sources != 0 || (irq->in_lr && irq->lr_latch)) return 1;
+	if (irq->latch != 0 || (irq->in_lr && irq->lr_latch)) return 1;
 	/* A linked line is the timer's output, not what was injected of it. */
 	if (irq->hw && irq->lops && v && (v->vgic.cpu < 0 || vgic_here(v)))
 		return irq->lops->level(v, irq->intid);
 	return vgic_irq_pending(irq);
 }
 
-/* SGIs of a GICv2 are made pending by SGIR and SPENDSGIR alone (IHI 0048B 4.3.7). */
 static void set_pending(struct vm *vm, struct vgic_irq *irq, uint32_t on)
 {
-	if (vgic_is_sgi_v2(vm, irq)) return;
 	vgic_irq_begin(irq);
-	irq->latch = on != 0;
+	irq->latch = (uint8_t)on;
 	irq->lr_latch = irq->lr_latch && on; /* in another CPU's LR: its fold drops it */
 	vgic_irq_end(vm, irq);
 }
@@ -69,78 +66,56 @@ static uint32_t get_active(struct vm *vm, struct vgic_irq *irq)
 	return irq->active_req != VGIC_NO_REQ ? irq->active_req == VGIC_SET_ACTIVE : irq->active;
 }
 
-static void set_active(struct vm *vm, struct vgic_irq *irq, uint32_t on)
+static void set_active(struct vm *vm, struct vgic_irq *irq, uint32_t active)
 {
-	vgic_irq_set_active(vm, irq, on != 0);
+	vgic_irq_begin(irq);
+	if (irq->in_lr)
+		irq->active_req = active ? VGIC_SET_ACTIVE : VGIC_CLEAR_ACTIVE;
+	else
+		irq->active = active != 0;
+	vgic_irq_end(vm, irq);
 }
 
-static void set_priority(struct vm *vm, struct vgic_irq *irq, uint32_t val)
-{
-	/* As many bits as the virtual CPU interface has; the others are RAZ/WI. */
-	uint8_t priority = (uint8_t)(val & (0xff00u >> arch_gic_info()->pri_bits));
-
-	if (irq->priority != priority) {
-		vgic_irq_begin(irq);
-		vgic_irq_set_priority(irq, priority);
-		vgic_irq_end(vm, irq);
-	}
-}
-
-/* Whoever reads this register of a private interrupt is its target; one CPU: RAZ/WI (4.3.12). */
-static uint32_t get_targets(struct vm *vm, struct vgic_irq *irq)
-{
-	if (vm->nr_vcpus == 1) return 0;
-	return irq->intid < VGIC_NR_PRIVATE ? BIT32(irq->target) : irq->targets;
-}
-
+/* A machine of one CPU has no choice: RAZ/WI (4.3.12). */
 static void set_targets(struct vm *vm, struct vgic_irq *irq, uint32_t val)
 {
-	uint8_t targets = (uint8_t)(val & (BIT32(vm->nr_vcpus) - 1));
-
-	if (vm->nr_vcpus > 1 && irq->intid >= VGIC_NR_PRIVATE && irq->targets != targets) {
-		vgic_irq_begin(irq);
-		irq->targets = targets;
-		vgic_irq_route(vm, irq);
-		vgic_irq_end(vm, irq);
-	}
+	if (vm->nr_vcpus > 1) vgic_irq_set_route(vm, irq, val);
 }
 
-static void set_sources(struct vm *vm, struct vgic_irq *irq, uint32_t val)
-{
-	vgic_irq_begin(irq);
-	irq->sgi_sources |= (uint8_t)(val & (BIT32(vm->nr_vcpus) - 1));
-	vgic_irq_end(vm, irq);
-}
-
-static void clear_sources(struct vm *vm, struct vgic_irq *irq, uint32_t val)
-{
-	vgic_irq_begin(irq);
-	irq->sgi_sources &= (uint8_t)~val;
-	vgic_irq_end(vm, irq);
-}
-
-#define BITS(log_bits) (log_bits), BIT32(1 << (log_bits)) - 1
-#define BYTE(member, shift) offsetof(struct vgic_irq, member), shift, NULL
+#define BYTE(member, shift) offsetof(struct vgic_irq, member), shift, NULL, NULL
 static const struct field fields[] = {
-    {0x100, 0x080, BITS(0), ONES, BYTE(enabled, 0), set_enabled},
-    {0x180, 0x080, BITS(0), ONES | CLEAR, BYTE(enabled, 0), set_enabled},
-    {0x200, 0x080, BITS(0), ONES | LIVE, 0, 0, get_pending, set_pending},
-    {0x280, 0x080, BITS(0), ONES | CLEAR | LIVE, 0, 0, get_pending, set_pending},
-    {0x300, 0x080, BITS(0), ONES | LIVE, 0, 0, get_active, set_active},
-    {0x380, 0x080, BITS(0), ONES | CLEAR | LIVE, 0, 0, get_active, set_active},
-    {0x400, 0x400, BITS(3), 0, BYTE(priority, 0), set_priority},
-    {0x800, 0x400, BITS(3), V2 | LIVE, 0, 0, get_targets, set_targets},
-    {0xc00, 0x100, BITS(1), 0, BYTE(edge, 1), set_config},
-    {0x080, 0x080, BITS(0), 0, BYTE(group1, 0), set_group},
+    /* SGIs of a GICv2 are always enabled, as on GIC-400 and QEMU. */
+    {0x100, 0x080, 0, 1, ONES, {16, 0}, BYTE(enabled, 0)},
+    {0x180, 0x080, 0, 1, ONES | CLEAR, {16, 0}, BYTE(enabled, 0)},
+    /* SGIs of a GICv2 are made pending by SGIR and SPENDSGIR alone (IHI 0048B 4.3.7). */
+    {0x200, 0x080, 0, 1, ONES | LIVE, {16, 0}, 0, 0, get_pending, set_pending},
+    {0x280, 0x080, 0, 1, ONES | CLEAR | LIVE, {16, 0}, 0, 0, get_pending, set_pending},
+    {0x300, 0x080, 0, 1, ONES | LIVE, {0, 0}, 0, 0, get_active, set_active},
+    {0x380, 0x080, 0, 1, ONES | CLEAR | LIVE, {0, 0}, 0, 0, get_active, set_active},
+    /* Five bits, as a list register of either version has at least. */
+    {0x400, 0x400, 3, 0xf8, 0, {0, 0}, BYTE(priority, 0)},
+    {0x800,
+     0x400,
+     3,
+     0xff,
+     V2 | CPUS,
+     {32, 0},
+     offsetof(struct vgic_irq, route),
+     0,
+     NULL,
+     set_targets},
+    /* Bit 1 of the two: edge. SGIs are edges for ever (IHI 0048B 4.3.13). */
+    {0xc00, 0x100, 1, 2, 0, {16, 16}, BYTE(edge, 1)},
+    {0x080, 0x080, 0, 1, 0, {0, 0}, BYTE(group1, 0)},
     /* CPENDSGIR, SPENDSGIR: a byte of sources for each SGI. */
-    {0xf10, 0x010, BITS(3), V2 | ONES | LIVE, BYTE(sgi_sources, 0), clear_sources},
-    {0xf20, 0x010, BITS(3), V2 | ONES | LIVE, BYTE(sgi_sources, 0), set_sources},
+    {0xf10, 0x010, 3, 0xff, V2 | CPUS | ONES | CLEAR | LIVE, {0, 0}, BYTE(latch, 0)},
+    {0xf20, 0x010, 3, 0xff, V2 | CPUS | ONES | LIVE, {0, 0}, BYTE(latch, 0)},
 };
 
 /*
- * The field at off, and the first interrupt of an access; NULL: none. Up to 32 fields, aligned: its
- * other interrupts follow in memory, for private ones and SPIs come in multiples of 32. A
- * redistributor (GICv3, priv set) has private ones alone.
+ * The field at off, and the first interrupt of an access; NULL: RAZ/WI. Up to 32 fields, aligned:
+ * its other interrupts follow in memory, for private ones and SPIs come in multiples of 32. A
+ * redistributor (GICv3, priv set) has private ones alone, a GICv3's distributor has none.
  */
 static inline struct vgic_irq *find(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size,
                                     const struct field **out)
@@ -158,9 +133,9 @@ static inline struct vgic_irq *find(struct vm *vm, struct vcpu *priv, uint32_t o
 	return vgic_irq_find(vm, priv, intid);
 }
 
-static uint8_t get_byte(const struct vgic_irq *irq, const struct field *f)
+static uint8_t *byte_of(struct vgic_irq *irq, const struct field *f)
 {
-	return ((const uint8_t *)irq)[f->byte];
+	return (uint8_t *)irq + f->byte;
 }
 
 static uint32_t get_live(struct vm *vm, struct vgic_irq *irq, const struct field *f)
@@ -169,18 +144,9 @@ static uint32_t get_live(struct vm *vm, struct vgic_irq *irq, const struct field
 	uint32_t val;
 
 	if (in_lr) vgic_irq_begin(irq);
-	val = f->get ? f->get(vm, irq) : get_byte(irq, f);
+	val = f->get ? f->get(vm, irq) : *byte_of(irq, f);
 	if (in_lr) vgic_irq_end(vm, irq);
 	return val;
-}
-
-static uint64_t get_bytes(const struct vgic_irq *first, unsigned n, const struct field *f)
-{
-	unsigned bits = 1u << f->log_bits;
-	uint64_t val = 0;
-
-	while (n-- > 0) val = val << bits | get_byte(first + n, f);
-	return val << f->shift;
 }
 
 /*
@@ -200,25 +166,24 @@ static bool folded_since(struct vcpu *by, const struct vcpu *holder)
 	return c->asked_folds[holder->id] != holder->vgic.folds;
 }
 
-enum mmio_result vgic_field_read(struct vcpu *by, struct vcpu *priv, uint32_t off, unsigned size,
-                                 uint64_t *val)
+static enum mmio_result field_read(struct vcpu *by, struct vcpu *priv, uint32_t off, unsigned size,
+                                   uint64_t *val)
 {
 	struct vm *vm = by->vm;
 	const struct field *f;
 	struct vgic_irq *first = find(vm, priv, off, size, &f);
 	bool again = false;
-	unsigned n;
 
 	*val = 0;
 	if (!first) return MMIO_OK;
-	n = size * 8 >> f->log_bits;
 	spin_lock(&vm->vgic.lock);
-	if (!(f->flags & LIVE)) *val = get_bytes(first, n, f);
-	while ((f->flags & LIVE) && n-- > 0) {
+	for (unsigned n = size * 8 >> f->log_bits; n-- > 0;) {
 		const struct vgic_irq *irq = first + n;
 
-		*val = *val << (1u << f->log_bits) | get_live(vm, first + n, f);
-		if (irq->in_lr && !vgic_here(irq->on_list))
+		*val = *val << (1u << f->log_bits) |
+		       (f->flags & LIVE ? get_live(vm, first + n, f)
+		                        : (uint32_t)*byte_of(first + n, f) << f->shift);
+		if ((f->flags & LIVE) && irq->in_lr && !vgic_here(irq->on_list))
 			again |= !folded_since(by, irq->on_list);
 	}
 	if (!again) by->vgic.asked = 0;
@@ -226,42 +191,78 @@ enum mmio_result vgic_field_read(struct vcpu *by, struct vcpu *priv, uint32_t of
 	return again ? MMIO_AGAIN : MMIO_OK;
 }
 
-enum mmio_result vgic_field_write(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size,
-                                  uint64_t val)
+/* What a byte becomes by a write of val. */
+static inline uint32_t merge(const struct field *f, uint32_t old, uint32_t val)
+{
+	return !(f->flags & ONES) ? val : f->flags & CLEAR ? old & ~val : old | val;
+}
+
+static void set_one(struct vm *vm, struct vgic_irq *irq, const struct field *f, uint32_t val)
+{
+	if (irq->intid < f->ro[vm->vgic.version == 3]) return;
+	if (f->flags & CPUS) val &= BIT32(vm->nr_vcpus) - 1;
+	if (f->set) {
+		f->set(vm, irq, merge(f, 0, val));
+		return;
+	}
+	vgic_irq_begin(irq);
+	*byte_of(irq, f) = (uint8_t)merge(f, *byte_of(irq, f), val);
+	vgic_irq_sort(irq);
+	vgic_irq_end(vm, irq);
+}
+
+static uint32_t field_of(uint32_t val, const struct field *f, unsigned n)
+{
+	return (val >> (n << f->log_bits) & f->mask) >> f->shift;
+}
+
+/* Not inline: a write that changes nothing needs no frame. */
+__attribute__((noinline)) static void set_fields(struct vm *vm, struct vgic_irq *first,
+                                                 const struct field *f, uint32_t val, uint32_t todo)
+{
+	spin_lock(&vm->vgic.lock);
+	while (todo != 0) {
+		unsigned n = (unsigned)__builtin_ctz(todo) >> f->log_bits;
+
+		todo &=
+		    ~(uint32_t)(((UINT64_C(1) << (1u << f->log_bits)) - 1) << (n << f->log_bits));
+		set_one(vm, first + n, f, field_of(val, f, n));
+	}
+	spin_unlock(&vm->vgic.lock);
+}
+
+static enum mmio_result field_write(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size,
+                                    uint64_t val)
 {
 	const struct field *f;
 	struct vgic_irq *first = find(vm, priv, off, size, &f);
-	uint64_t todo;
+	uint32_t todo, left, want = (uint32_t)val;
 
 	if (!first) return MMIO_OK;
-	todo = f->flags & ONES ? val : UINT64_MAX >> (64 - 8 * size);
-	spin_lock(&vm->vgic.lock);
-	while (todo != 0) {
-		unsigned n = (unsigned)__builtin_ctzll(todo) >> f->log_bits;
-		unsigned at = n << f->log_bits;
-		uint32_t one = f->flags & CLEAR ? 0 : (uint32_t)(val >> at & f->mask) >> f->shift;
+	todo = f->flags & ONES ? want : UINT32_MAX >> (32 - 8 * size);
+	if (f->flags & CLEAR) want = 0;
+	/* Without the lock: what it is already, it is made before whoever changes it now. */
+	for (left = f->flags & LIVE ? 0 : todo; left != 0; left &= left - 1) {
+		unsigned n = (unsigned)__builtin_ctz(left) >> f->log_bits, at = n << f->log_bits;
+		uint32_t is = (uint32_t)load_relaxed(byte_of(first + n, f)) << f->shift;
 
-		todo &= ~((uint64_t)f->mask << at);
-		if ((f->flags & LIVE) || one != get_byte(first + n, f)) f->set(vm, first + n, one);
+		if ((is ^ want >> at) & (todo >> at) & f->mask) break;
 	}
-	spin_unlock(&vm->vgic.lock);
+	if (left != 0 || (f->flags & LIVE)) set_fields(vm, first, f, (uint32_t)val, todo);
 	return MMIO_OK;
 }
 
-enum mmio_result vgic_set_groups(struct vm *vm, uint32_t groups)
+/* The group enables: every interrupt is looked at again. */
+__attribute__((noinline)) static enum mmio_result set_groups(struct vm *vm, uint32_t groups)
 {
 	struct vgic_vm *g = &vm->vgic;
 
 	spin_lock(&g->lock);
 	if (g->ctlr != groups) {
 		g->ctlr = groups;
-		for (unsigned i = 0; i < vgic_nr_irqs(vm); i++) {
-			struct vgic_irq *irq = vgic_irq_at(vm, i);
-
-			if (irq) {
-				vgic_irq_begin(irq);
-				vgic_irq_end(vm, irq);
-			}
+		for (unsigned i = 0; i < g->nr_irqs; i++) {
+			vgic_irq_begin(&g->irqs[i]);
+			vgic_irq_end(vm, &g->irqs[i]);
 		}
 	}
 	spin_unlock(&g->lock);
@@ -269,10 +270,11 @@ enum mmio_result vgic_set_groups(struct vm *vm, uint32_t groups)
 }
 
 /*
- * PIDR4..7, PIDR0..3, CIDR0..3 as Arm's implementations have them (IHI 0069 12.1.13; GICv2: IHI
- * 0048B 4.3.18, GIC-400): GICD of v2, of v3, GICR.
+ * PIDR4..7, PIDR0..3, CIDR0..3, from their beginning, as Arm's implementations have them (IHI 0069
+ * 12.1.13; GICv2: IHI 0048B 4.3.18, GIC-400).
  */
-uint32_t vgic_id_reg(enum vgic_frame frame, uint32_t off)
+enum frame { FRAME_V2_GICD, FRAME_V3_GICD, FRAME_V3_GICR };
+static uint32_t id_reg(enum frame frame, uint32_t off)
 {
 	static const uint8_t ids[][12] = {
 	    {0x04, 0, 0, 0, 0x90, 0xb4, 0x2b, 0, 0x0d, 0xf0, 0x05, 0xb1},
@@ -281,4 +283,197 @@ uint32_t vgic_id_reg(enum vgic_frame frame, uint32_t off)
 	};
 
 	return off / 4 < ARRAY_SIZE(ids[0]) ? ids[frame][off / 4] : 0;
+}
+
+/* The part of a 64-bit register that an access of 4 or 8 bytes means: how far up it is. */
+static unsigned part(uint32_t off) { return (off & 4) * 8; }
+
+/* NULL: none there, or no access of its size. */
+static struct vgic_irq *irouter_irq(struct vm *vm, uint32_t off, unsigned size)
+{
+	return vm->vgic.version == 3 && off - GICD_IROUTER < GICD_IROUTER_LEN && size >= 4
+	           ? vgic_irq_find(vm, NULL, (off - GICD_IROUTER) / 8)
+	           : NULL;
+}
+
+#define SGIR_FILTER GENMASK(25, 24)
+#define SGIR_TARGETS GENMASK(23, 16)
+#define SGIR_INTID GENMASK(3, 0)
+
+/* GICD_SGIR (IHI 0048B 4.3.15). NSATT is for two security states. */
+__attribute__((noinline)) static enum mmio_result sgir_write(struct vcpu *v, uint64_t val)
+{
+	uint32_t self = BIT32(v->id);
+	/* By filter; the last is reserved. */
+	const uint32_t to[] = {(uint32_t)FIELD_GET(SGIR_TARGETS, val), ~self, self, 0};
+
+	vgic_send_sgi(v, to[FIELD_GET(SGIR_FILTER, val)], (unsigned)FIELD_GET(SGIR_INTID, val),
+	              true);
+	return MMIO_OK;
+}
+
+/* ICC_SGIxR_EL1 (IHI 0069 12.2.21). */
+#define SGI1R_AFFINITY (GENMASK(55, 44) | GENMASK(39, 32) | GENMASK(23, 16)) /* Aff3, RS, 2, 1 */
+#define SGI1R_IRM BIT(40)
+#define SGI1R_INTID GENMASK(27, 24)
+#define SGI1R_LIST GENMASK(15, 0)
+
+_Static_assert(MAX_VCPUS <= 16, "GICv3 machines have one cluster: Aff0 is the vCPU's number");
+
+/* With one security state SGI1R reaches both groups, the others group 0 (IHI 0069 table 12-14). */
+void vgic_sgir_write(struct vcpu *v, uint64_t val, bool group1)
+{
+	uint32_t to = (uint32_t)(val & SGI1R_LIST);
+
+	if (val & SGI1R_IRM)
+		to = ~BIT32(v->id);
+	else if (val & SGI1R_AFFINITY)
+		return;
+	vgic_send_sgi(v, to, (unsigned)FIELD_GET(SGI1R_INTID, val), group1);
+}
+
+/* Not inline: other writes need no frame here. */
+__attribute__((noinline)) static enum mmio_result irouter_write(struct vm *vm, uint32_t off,
+                                                                unsigned size, uint64_t val)
+{
+	struct vgic_irq *irq = irouter_irq(vm, off, size);
+	uint64_t mask = UINT64_MAX >> (64 - 8 * size) << part(off);
+
+	if (!irq) return MMIO_OK;
+	spin_lock(&vm->vgic.lock);
+	vgic_irq_set_route(vm, irq, ((irq->route & ~mask) | val << part(off)) & IROUTER_MASK);
+	spin_unlock(&vm->vgic.lock);
+	return MMIO_OK;
+}
+
+/* Those that are no fields take 32-bit accesses. A GICv3's private interrupts are not here. */
+static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                  uint64_t *val)
+{
+	struct vm *vm = v->vm;
+	bool v3 = vm->vgic.version == 3;
+	const struct vgic_irq *irq;
+
+	if (size == 4 && off == GICD_TYPER)
+		*val = vm->vgic.nr_spis / 32 |
+		       (v3 ? TYPER_A3V | TYPER_IDBITS : (vm->nr_vcpus - 1) << 5);
+	else if (size == 4 && off == GICD_CTLR)
+		*val = vm->vgic.ctlr | (v3 ? GICD_CTLR_ARE | CTLR_DS : 0);
+	else if (size == 4 && off == GICD_IIDR)
+		*val = IIDR;
+	else if (size == 4 && off >= (v3 ? V3_IDS : V2_IDS))
+		*val =
+		    v3 ? id_reg(FRAME_V3_GICD, off - V3_IDS) : id_reg(FRAME_V2_GICD, off - V2_IDS);
+	else if ((irq = irouter_irq(vm, off, size)) != NULL)
+		*val = irq->route >> part(off);
+	else
+		return field_read(v, v3 ? NULL : v, off, size, val);
+	return MMIO_OK;
+}
+
+static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                   uint64_t val)
+{
+	struct vm *vm = v->vm;
+	bool v3 = vm->vgic.version == 3;
+
+	if (off >= GICD_IROUTER) return irouter_write(vm, off, size, val);
+	if (off == GICD_CTLR && size == 4) return set_groups(vm, (uint32_t)val & CTLR_GROUPS);
+	if (off == GICD_SGIR && size == 4 && !v3) return sgir_write(v, val);
+	return field_write(vm, v3 ? NULL : v, off, size, val);
+}
+
+/* The vCPU whose frames off is in; off becomes the offset in them. */
+static struct vcpu *gicr_vcpu(struct vm *vm, uint32_t *off)
+{
+	uint32_t i = *off / (uint32_t)VGIC_GICR_SIZE;
+
+	*off %= (uint32_t)VGIC_GICR_SIZE;
+	return vm->vcpus[array_index_nospec(i, vm->nr_vcpus)];
+}
+
+static uint64_t gicr_typer(const struct vcpu *t)
+{
+	uint64_t aff = vm_vcpu_mpidr(3, t->id);
+	uint64_t last = t->id + 1 == t->vm->nr_vcpus ? BIT(4) : 0;
+
+	return FIELD_GET(GENMASK(39, 32), aff) << 56 | FIELD_GET(GENMASK(23, 0), aff) << 32 |
+	       (uint64_t)t->id << 8 | last;
+}
+
+/* SYNCR reads as "not busy", CTLR has no LPIs to enable, nor has PROPBASER: all RAZ/WI. */
+static enum mmio_result gicr_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                  uint64_t *val)
+{
+	struct vcpu *t = gicr_vcpu(v->vm, &off);
+
+	if (off >= GICR_SGI_FRAME) return field_read(v, t, off - GICR_SGI_FRAME, size, val);
+	if (size >= 4 && (off & ~7u) == GICR_TYPER)
+		*val = gicr_typer(t) >> part(off);
+	else if (size == 4 && off == GICR_IIDR)
+		*val = IIDR;
+	else if (size == 4 && off == GICR_WAKER)
+		*val = load_relaxed(&t->vgic.waker);
+	else
+		*val = size == 4 ? id_reg(FRAME_V3_GICR, off - V3_IDS) : 0;
+	return MMIO_OK;
+}
+
+/* ProcessorSleep is stored and answered, and holds nothing back: guests exist that never clear it.
+ */
+static enum mmio_result gicr_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                   uint64_t val)
+{
+	struct vcpu *t = gicr_vcpu(v->vm, &off);
+
+	if (off >= GICR_SGI_FRAME) return field_write(v->vm, t, off - GICR_SGI_FRAME, size, val);
+	if (off == GICR_WAKER && size >= 4)
+		store_relaxed(&t->vgic.waker, val & 2 ? GICR_WAKER_ASLEEP : 0);
+	return MMIO_OK;
+}
+
+void vgic_dir_write(struct vcpu *v, uint32_t intid)
+{
+	struct vgic_irq *irq;
+
+	spin_lock(&v->vm->vgic.lock);
+	irq = vgic_irq_find(v->vm, v, intid);
+	if (irq) set_active(v->vm, irq, 0);
+	spin_unlock(&v->vm->vgic.lock);
+}
+
+/*
+ * The second page of a GICv2's CPU interface, where only DIR is: through GICV it would say of an
+ * active interrupt outside the list registers only that there was one. With EOImode 0 it has no
+ * effect.
+ */
+static enum mmio_result dir_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                 uint64_t *val)
+{
+	*val = 0;
+	return MMIO_OK;
+}
+
+static enum mmio_result dir_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                  uint64_t val)
+{
+	if (off == 0 && arch_gic_vmcr_read().split) vgic_dir_write(v, (uint32_t)val & 0x3ff);
+	return MMIO_OK;
+}
+
+static const struct mmio_ops gicd_v2_ops = {"gicd", 1 | 2 | 4, gicd_read, gicd_write};
+static const struct mmio_ops dir_v2_ops = {"gicc", 4, dir_read, dir_write};
+static const struct mmio_ops gicd_v3_ops = {"gicd", 1 | 2 | 4 | 8, gicd_read, gicd_write};
+static const struct mmio_ops gicr_v3_ops = {"gicr", 1 | 2 | 4 | 8, gicr_read, gicr_write};
+
+enum hyp_err vgic_map_regs(struct vm *vm)
+{
+	const struct machine *m = vm->machine;
+
+	if (vm->vgic.version == 2) {
+		TRY(mmio_add(&vm->mmio, ipa(m->gicd), VGIC_GICD_SIZE, &gicd_v2_ops, NULL));
+		return mmio_add(&vm->mmio, ipa(m->gicc + PAGE_SIZE), PAGE_SIZE, &dir_v2_ops, NULL);
+	}
+	TRY(mmio_add(&vm->mmio, ipa(m->gicd), VGIC_GICD_SIZE, &gicd_v3_ops, NULL));
+	return mmio_add(&vm->mmio, ipa(m->gicr), VGIC_GICR_SIZE * vm->nr_vcpus, &gicr_v3_ops, NULL);
 }

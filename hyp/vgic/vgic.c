@@ -14,14 +14,17 @@ static struct vgic_irq *irq_of(struct list_node *n) { return list_entry(n, struc
 /* The line's own say: a linked line is level-sensitive whatever the guest wrote to ICFGR. */
 static bool line_pends(const struct vgic_irq *irq) { return irq->line && (!irq->edge || irq->hw); }
 
-bool vgic_irq_pending(const struct vgic_irq *irq)
+bool vgic_irq_pending(const struct vgic_irq *irq) { return irq->latch != 0 || line_pends(irq); }
+
+/* Is its group in a mask of them? */
+static bool in_groups(const struct vgic_irq *irq, uint32_t groups)
 {
-	return irq->latch || irq->sgi_sources != 0 || line_pends(irq);
+	return groups >> irq->group1 & 1;
 }
 
 static bool forwarded(const struct vgic_vm *g, const struct vgic_irq *irq)
 {
-	return irq->enabled && (g->ctlr & (irq->group1 ? CTLR_GRP1 : CTLR_GRP0)) != 0;
+	return irq->enabled && in_groups(irq, g->ctlr);
 }
 
 struct vcpu *vgic_irq_owner(struct vm *vm, const struct vgic_irq *irq)
@@ -70,15 +73,13 @@ static void queue(struct vm *vm, struct vgic_irq *irq)
 	if (dest) link(dest, irq);
 }
 
-void vgic_irq_set_priority(struct vgic_irq *irq, uint8_t priority)
+void vgic_irq_sort(struct vgic_irq *irq)
 {
 	struct vcpu *v = irq->on_list;
 
-	irq->priority = priority;
-	if (v) {
-		vgic_irq_unlink(irq);
-		link(v, irq);
-	}
+	if (!v) return;
+	vgic_irq_unlink(irq);
+	link(v, irq);
 }
 
 /*
@@ -96,27 +97,23 @@ static void resample(struct vcpu *v, struct vgic_irq *irq)
 	}
 }
 
+/* The guest has emptied this list register, and that asserts the maintenance interrupt (EISR). */
+static bool eoi_due(uint64_t lr) { return (lr & (LR_STATE | LR_HW | LR_EOI)) == LR_EOI; }
+
 /* LR n of this CPU, which holds v's interrupt, into its struct vgic_irq. */
 static void fold_lr(struct vcpu *v, unsigned n)
 {
 	struct vgic_vcpu *c = &v->vgic;
 	struct vgic_irq *irq = c->lr_irq[n];
 	uint64_t lr = arch_gic_lr_read(n);
-	bool latched;
+	/* Of a v2 SGI; of others that field is 0, or part of PINTID. */
+	unsigned source = lr & LR_HW ? 0 : (unsigned)FIELD_GET(LR_CPUID, lr);
 
-	c->lr[n] = lr;
-	c->lr_used &= ~BIT32(n);
-	/* An invalid LR with the EOI bit still asserts the maintenance interrupt (EISR). */
-	if ((lr & LR_STATE) != 0 || (lr & (LR_HW | LR_EOI)) == LR_EOI) c->lr_stale |= BIT32(n);
+	c->lr[n] = (lr & LR_STATE) || eoi_due(lr) ? lr : 0;
 	irq->in_lr = false;
 	irq->active = (lr & LR_ACTIVE) != 0;
-	latched = (lr & LR_PENDING) && irq->lr_latch;
-	if (vgic_is_sgi_v2(v->vm, irq)) {
-		irq->active_source = (uint8_t)FIELD_GET(LR_CPUID, lr);
-		irq->sgi_sources |= (uint8_t)(latched << irq->active_source);
-	} else {
-		irq->latch |= latched;
-	}
+	irq->active_source = (uint8_t)source;
+	if ((lr & LR_PENDING) && irq->lr_latch) irq->latch |= (uint8_t)BIT32(source);
 	irq->lr_latch = false;
 	if (irq->hw && (lr & (LR_HW | LR_STATE)) == LR_HW)
 		irq->line = false; /* the guest's deactivation reached the hardware */
@@ -139,7 +136,7 @@ static void fold_eoicount(struct vcpu *v)
 
 	if (count == 0) return;
 	arch_gic_hcr_write(c->hcr);
-	if (arch_gic_vmcr_decode(arch_gic_vmcr_read()).split) return;
+	if (arch_gic_vmcr_read().split) return;
 	list_for_each (n, &c->ap_list) {
 		struct vgic_irq *irq = irq_of(n);
 
@@ -157,7 +154,7 @@ static void fold(struct vcpu *v)
 
 	c->folds++;
 	if (c->hcr & VGIC_HCR_LRENPIE) fold_eoicount(v);
-	for (uint32_t m = c->lr_used; m != 0; m &= m - 1) fold_lr(v, (unsigned)__builtin_ctz(m));
+	while (c->nr_used > 0) fold_lr(v, --c->nr_used);
 	list_for_each_safe (n, tmp, &c->ap_list) {
 		struct vgic_irq *irq = irq_of(n);
 		bool was = irq->line;
@@ -173,29 +170,20 @@ static void fold(struct vcpu *v)
 	}
 }
 
-/* The list register for irq. What moves into it leaves irq (see lr_latch). */
+/*
+ * The list register for irq. What moves into it leaves irq (see lr_latch). SGIs of v2: one source
+ * at a time, EOI maintenance brings the next.
+ */
 static uint64_t lr_make(struct vcpu *v, struct vgic_irq *irq)
 {
-	const struct vgic_vm *g = &v->vm->vgic;
-	bool fwd = forwarded(g, irq);
+	bool fwd = forwarded(&v->vm->vgic, irq);
 	bool level = fwd && line_pends(irq);
+	unsigned source =
+	    irq->latch && !irq->active ? (unsigned)__builtin_ctz(irq->latch) : irq->active_source;
 	uint64_t lr = irq->intid | FIELD_PREP(LR_PRIORITY, irq->priority);
 
 	if (irq->group1) lr |= LR_GROUP1;
 	if (irq->active) lr |= LR_ACTIVE;
-	if (vgic_is_sgi_v2(v->vm, irq)) {
-		/* One source at a time; EOI maintenance brings the next. */
-		unsigned src = irq->active ? irq->active_source
-		                           : (unsigned)__builtin_ctz(irq->sgi_sources | 0x100u);
-
-		lr |= FIELD_PREP(LR_CPUID, src);
-		if (fwd && (irq->sgi_sources & BIT32(src)) != 0) {
-			irq->sgi_sources &= (uint8_t)~BIT32(src);
-			irq->lr_latch = true;
-			lr |= LR_PENDING;
-		}
-		return fwd && irq->sgi_sources != 0 ? lr | LR_EOI : lr;
-	}
 	if (irq->active && vgic_irq_owner(v->vm, irq) != v) {
 		/* Its target has changed: once inactive, it goes there. */
 		return fwd && vgic_irq_pending(irq) ? lr | LR_EOI : lr;
@@ -204,44 +192,38 @@ static uint64_t lr_make(struct vcpu *v, struct vgic_irq *irq)
 		/* Never pending and active (IHI 0048B 5.2.2): what is due then comes by hardware.
 		 */
 		lr |= LR_HW | FIELD_PREP(LR_PINTID, irq->pintid);
-	} else if (level) {
-		lr |= LR_EOI; /* still high after the EOI: again */
+	} else {
+		lr |= FIELD_PREP(LR_CPUID, source);
+		if (level) lr |= LR_EOI; /* still high after the EOI: again */
 	}
-	if (fwd && (irq->latch || (level && !irq->active))) {
-		irq->lr_latch = irq->latch;
-		irq->latch = false;
+	if (fwd && ((irq->latch & BIT32(source)) || (level && !irq->active))) {
+		irq->lr_latch = (irq->latch & BIT32(source)) != 0;
+		irq->latch &= (uint8_t)~BIT32(source);
 		lr |= LR_PENDING;
 	}
-	return lr;
+	return fwd && irq->latch ? lr | LR_EOI : lr;
 }
 
-/* There is a list register free. The one irq was in last is best: no write if nothing changed. */
+/* Into the next list register. What is in it already needs no write. */
 static void place(struct vcpu *v, struct vgic_irq *irq)
 {
 	struct vgic_vcpu *c = &v->vgic;
 	uint64_t lr = lr_make(v, irq);
-	uint32_t bit = BIT32(irq->lr);
 
-	if (!(c->lr_stale & bit) || c->lr_irq[irq->lr] != irq) {
-		uint32_t free = v->vm->vgic.lr_mask & ~c->lr_used;
-
-		irq->lr =
-		    (uint8_t)__builtin_ctz((free & ~c->lr_stale) ? free & ~c->lr_stale : free);
-		bit = BIT32(irq->lr);
-	}
-	if (!(c->lr_stale & bit) || c->lr[irq->lr] != lr) arch_gic_lr_write(irq->lr, lr);
-	c->lr_stale &= ~bit;
-	c->lr_used |= bit;
+	irq->lr = (uint8_t)c->nr_used++;
+	irq->in_lr = true;
+	if (c->lr[irq->lr] != lr) arch_gic_lr_write(irq->lr, lr);
 	c->lr[irq->lr] = lr;
 	c->lr_irq[irq->lr] = irq;
-	irq->in_lr = true;
 }
 
-static void drop_stale(struct vgic_vcpu *c)
+/* What was in the other list registers before the fold does not reach the guest. */
+static void drop_rest(struct vgic_vcpu *c)
 {
-	for (uint32_t m = c->lr_stale; m != 0; m &= m - 1)
-		arch_gic_lr_write((unsigned)__builtin_ctz(m), 0);
-	c->lr_stale = 0;
+	for (unsigned n = c->nr_used; n < arch_gic_info()->nr_lrs; n++) {
+		if (c->lr[n] != 0) arch_gic_lr_write(n, 0);
+		c->lr[n] = 0;
+	}
 }
 
 /* Places up to max interrupts, most urgent first; returns how many more it would have taken. */
@@ -251,8 +233,7 @@ static unsigned pick(struct vcpu *v, bool active, uint32_t groups, unsigned max)
 		struct vgic_irq *irq = irq_of(n);
 
 		if (max == 0) break;
-		if (!irq->in_lr && irq->active == active &&
-		    (groups & (irq->group1 ? CTLR_GRP1 : CTLR_GRP0)) != 0) {
+		if (!irq->in_lr && irq->active == active && in_groups(irq, groups)) {
 			place(v, irq);
 			max--;
 		}
@@ -272,8 +253,7 @@ static unsigned pick(struct vcpu *v, bool active, uint32_t groups, unsigned max)
  */
 static uint32_t populate_some(struct vcpu *v, unsigned nr)
 {
-	struct arch_gic_vmcr cpu = arch_gic_vmcr_decode(arch_gic_vmcr_read());
-	uint32_t on = (cpu.grp0 ? CTLR_GRP0 : 0) | (cpu.grp1 ? CTLR_GRP1 : 0);
+	uint32_t on = arch_gic_vmcr_read().groups;
 	uint32_t hcr = nr > 1 ? VGIC_HCR_UIE : 0;
 	unsigned room = nr - 1;
 
@@ -291,14 +271,14 @@ static uint32_t populate_some(struct vcpu *v, unsigned nr)
 static void populate(struct vcpu *v)
 {
 	struct vgic_vcpu *c = &v->vgic;
-	unsigned nr = 32 - (unsigned)__builtin_clz(v->vm->vgic.lr_mask);
+	unsigned nr = arch_gic_info()->nr_lrs;
 	uint32_t hcr = VGIC_HCR_EN;
 
 	if (c->ap_n <= nr)
 		list_for_each (n, &c->ap_list) place(v, irq_of(n));
 	else
 		hcr |= populate_some(v, nr);
-	drop_stale(c);
+	drop_rest(c);
 	if (hcr != c->hcr) {
 		c->hcr = hcr;
 		arch_gic_hcr_write(hcr);
@@ -310,44 +290,28 @@ void vgic_irq_begin(struct vgic_irq *irq)
 	struct vcpu *v = irq->on_list;
 
 	if (!irq->in_lr || !vgic_here(v)) return;
-	if (v->vgic.hcr & VGIC_HCR_LRENPIE) {
-		/* EOICount speaks of what is in no list register now: read all in one go. */
-		fold(v);
-		vcpu_kick(v, VCPU_WORK_VGIC);
-	} else {
-		fold_lr(v, irq->lr);
-	}
+	fold(v);
+	vcpu_kick(v, VCPU_WORK_VGIC);
 }
-
-/* Everything on v's list fits: one more or one less touches one list register. */
-static bool roomy(const struct vcpu *v) { return vgic_here(v) && v->vgic.hcr == VGIC_HCR_EN; }
 
 void vgic_irq_end(struct vm *vm, struct vgic_irq *irq)
 {
-	struct vcpu *was = irq->on_list, *v;
+	struct vcpu *was = irq->on_list, *v = vgic_irq_owner(vm, irq);
 
-	if (irq->in_lr) {
-		vcpu_kick(was, VCPU_WORK_VGIC);
-		return;
+	if (!irq->in_lr) {
+		if (irq->hw && v && (v->vgic.cpu < 0 || vgic_here(v))) resample(v, irq);
+		queue(vm, irq);
+		if (irq->on_list) vcpu_kick(irq->on_list, VCPU_WORK_VGIC);
 	}
-	if (irq->hw) {
-		v = vgic_irq_owner(vm, irq);
-		if (v && (v->vgic.cpu < 0 || vgic_here(v))) resample(v, irq);
-	}
-	queue(vm, irq);
-	v = irq->on_list;
-	if (v && roomy(v) && v->vgic.lr_used != vm->vgic.lr_mask) {
-		place(v, irq);
-		if (load_relaxed(&v->state) == VCPU_BLOCKED) vcpu_wake(v); /* it idles in place */
-	} else if (v) {
-		vcpu_kick(v, VCPU_WORK_VGIC);
-	}
-	if (was && was != v && vgic_here(was)) {
-		if (roomy(was))
-			drop_stale(&was->vgic);
-		else
-			vcpu_kick(was, VCPU_WORK_VGIC);
-	}
+	if (was && (was != irq->on_list || irq->in_lr)) vcpu_kick(was, VCPU_WORK_VGIC);
+}
+
+void vgic_irq_set_line(struct vm *vm, struct vgic_irq *irq, bool level)
+{
+	vgic_irq_begin(irq);
+	if (level && irq->edge && !irq->hw) irq->latch = 1;
+	irq->line = level;
+	vgic_irq_end(vm, irq);
 }
 
 /*
@@ -360,8 +324,8 @@ static bool sgi_again(struct vcpu *v, struct vgic_irq *irq, unsigned source)
 	struct vgic_vcpu *c = &v->vgic;
 	uint64_t lr = c->lr[irq->lr];
 
-	if (!irq->in_lr || !vgic_here(v) || irq->latch || irq->sgi_sources != 0 ||
-	    !forwarded(&v->vm->vgic, irq) || (arch_gic_lr_read(irq->lr) & LR_STATE))
+	if (!irq->in_lr || !vgic_here(v) || irq->latch != 0 || !forwarded(&v->vm->vgic, irq) ||
+	    (arch_gic_lr_read(irq->lr) & LR_STATE))
 		return false;
 	lr = (lr & ~(LR_STATE | LR_CPUID)) | LR_PENDING | FIELD_PREP(LR_CPUID, source);
 	irq->lr_latch = true;
@@ -376,10 +340,7 @@ static void sgi(struct vcpu *to, unsigned intid, unsigned source)
 
 	if (sgi_again(to, irq, source)) return;
 	vgic_irq_begin(irq);
-	if (to->vm->vgic.version == 2)
-		irq->sgi_sources |= (uint8_t)BIT32(source);
-	else
-		irq->latch = true;
+	irq->latch |= (uint8_t)BIT32(source);
 	vgic_irq_end(to->vm, irq);
 }
 
@@ -391,7 +352,8 @@ void vgic_send_sgi(struct vcpu *from, uint32_t to, unsigned intid, bool group1)
 	for (to &= BIT32(vm->nr_vcpus) - 1; to != 0; to &= to - 1) {
 		struct vcpu *v = vm->vcpus[__builtin_ctz(to)];
 
-		if (v && (group1 || !v->vgic.priv[intid].group1)) sgi(v, intid, from->id);
+		if (v && (group1 || !v->vgic.priv[intid].group1))
+			sgi(v, intid, vm->vgic.version == 2 ? from->id : 0);
 	}
 	spin_unlock(&vm->vgic.lock);
 }
@@ -422,7 +384,6 @@ void vgic_sync(struct vcpu *v)
 {
 	struct vgic_vm *g = &v->vm->vgic;
 
-	if (g->version == 0) return;
 	spin_lock(&g->lock);
 	fold(v);
 	populate(v);
@@ -433,10 +394,9 @@ void vgic_put(struct vcpu *v)
 {
 	struct vgic_vm *g = &v->vm->vgic;
 
-	if (g->version == 0) return;
 	spin_lock(&g->lock);
 	fold(v);
-	drop_stale(&v->vgic);
+	drop_rest(&v->vgic);
 	v->vgic.cpu = -1;
 	v->vgic.hcr = 0;
 	arch_gic_hcr_write(0);
@@ -448,7 +408,6 @@ void vgic_load(struct vcpu *v)
 {
 	struct vgic_vm *g = &v->vm->vgic;
 
-	if (g->version == 0) return;
 	/* Before the lock: what is set after this will be seen by the way into the guest. */
 	if (load_relaxed(&v->work) & VCPU_WORK_VGIC)
 		atomic_fetch_and_full(&v->work, ~VCPU_WORK_VGIC);
@@ -460,37 +419,34 @@ void vgic_load(struct vcpu *v)
 }
 
 /* All that v has is in list registers, and none of them is pending or wants maintenance. */
-static bool lrs_quiet(const struct vcpu *v)
+static bool lrs_quiet(const struct vgic_vcpu *c)
 {
-	const struct vgic_vcpu *c = &v->vgic;
-	unsigned n = 0;
+	for (unsigned n = 0; n < c->nr_used; n++) {
+		uint64_t lr = arch_gic_lr_read(n);
 
-	for (uint32_t m = c->lr_used; m != 0; m &= m - 1, n++) {
-		uint64_t lr = arch_gic_lr_read((unsigned)__builtin_ctz(m));
-
-		if ((lr & LR_PENDING) || (lr & (LR_STATE | LR_HW | LR_EOI)) == LR_EOI) return false;
+		if ((lr & LR_PENDING) || eoi_due(lr)) return false;
 	}
-	return c->hcr == VGIC_HCR_EN && n == load_relaxed(&c->ap_n);
+	return c->hcr == VGIC_HCR_EN && c->nr_used == load_relaxed(&c->ap_n);
 }
 
 bool vgic_pending(struct vcpu *v)
 {
 	struct vgic_vm *g = &v->vm->vgic;
-	struct arch_gic_vmcr cpu = arch_gic_vmcr_decode(arch_gic_vmcr_read());
+	struct arch_gic_vmcr cpu;
 	bool found = false;
 
 	/*
 	 * Racing with an injection: that one kicks after it has changed the list. What is in list
 	 * registers stays there, so that the timer's next interrupt takes one write.
 	 */
-	if (load_relaxed(&v->vgic.ap_n) == 0 || lrs_quiet(v)) return false;
+	if (load_relaxed(&v->vgic.ap_n) == 0 || lrs_quiet(&v->vgic)) return false;
+	cpu = arch_gic_vmcr_read();
 	spin_lock(&g->lock);
 	fold(v);
 	list_for_each (n, &v->vgic.ap_list) {
 		const struct vgic_irq *irq = irq_of(n);
 
-		found |=
-		    !irq->active && irq->priority < cpu.pmr && (irq->group1 ? cpu.grp1 : cpu.grp0);
+		found |= !irq->active && irq->priority < cpu.pmr && in_groups(irq, cpu.groups);
 	}
 	populate(v);
 	spin_unlock(&g->lock);
@@ -500,10 +456,6 @@ bool vgic_pending(struct vcpu *v)
 bool vgic_hw_active(struct vcpu *v, uint32_t intid)
 {
 	const struct vgic_irq *irq = &v->vgic.priv[intid % VGIC_NR_PRIVATE];
-	bool active;
 
-	spin_lock(&v->vm->vgic.lock);
-	active = irq->hw && irq->line;
-	spin_unlock(&v->vm->vgic.lock);
-	return active;
+	return irq->hw && load_relaxed(&irq->line);
 }

@@ -14,6 +14,17 @@
 #define GIC_FIRST_SPI 32u
 #define GIC_INTID_NONE 1023u /* 1020..1023 are special */
 
+/* Registers of both the host's GIC and the guest's (IHI 0048B 4.3, IHI 0069 12.9, 12.11). */
+#define GICD_CTLR 0x0000u
+#define GICD_CTLR_ARE BIT32(4)
+#define GICD_TYPER 0x0004u
+#define GICD_IIDR 0x0008u
+#define GICD_SGIR 0x0f00u
+#define GICD_IROUTER 0x6000u /* 8 bytes each; those of private interrupts are reserved */
+#define GICR_TYPER 0x0008u
+#define GICR_WAKER 0x0014u
+#define GICR_SGI_FRAME 0x10000u
+
 /* IPIs of EL2 itself are physical SGIs; guests never see physical SGIs. */
 enum gic_sgi {
 	GIC_SGI_KICK = 1, /* look at pcpu->work and the wake list */
@@ -21,12 +32,11 @@ enum gic_sgi {
 };
 
 struct arch_gic_info {
-	unsigned version;  /* 2 or 3 */
-	unsigned nr_lrs;   /* list registers, 1..16 */
-	unsigned nr_irqs;  /* INTIDs, a multiple of 32, at most 1020 */
-	unsigned pri_bits; /* virtual priority bits in the LR: 5 on v2 and most v3 */
-	pa_t gicv;         /* v2: the virtual CPU interface, 8 KiB */
-	bool linked_lrs;   /* LR.HW works; false: docs/errata.md, QEMU's GICv2 */
+	unsigned version; /* 2 or 3 */
+	unsigned nr_lrs;  /* list registers, 1..16 */
+	unsigned nr_irqs; /* INTIDs, a multiple of 32, at most 1020 */
+	pa_t gicv;        /* v2: the virtual CPU interface, 8 KiB */
+	bool linked_lrs;  /* LR.HW works; false: docs/errata.md, QEMU's GICv2 */
 };
 
 /* Boot CPU: maps and sets up the distributor. EINVAL/ENOTSUP with a log line for a broken one. */
@@ -81,11 +91,10 @@ struct arch_gic_vcpu {
 
 /*
  * This CPU's virtual interface. List register writes take effect at the latest at the next ERET;
- * arch_gic_lr_read() and _elrsr() see all earlier ones (ISB inside where v3 needs it).
+ * reads see what the guest has done.
  */
 uint64_t arch_gic_lr_read(unsigned n);
 void arch_gic_lr_write(unsigned n, uint64_t lr);
-uint32_t arch_gic_elrsr(void);
 uint32_t arch_gic_hcr_read(void);
 void arch_gic_hcr_write(uint32_t hcr);
 void arch_gic_vcpu_save(struct arch_gic_vcpu *c);
@@ -95,8 +104,7 @@ void arch_gic_vcpu_reset(struct arch_gic_vcpu *c);
 /* The loaded interface's VMCR, decoded. pmr as in GICC_PMR: a priority below it passes. */
 struct arch_gic_vmcr {
 	uint8_t pmr;
-	bool grp0, grp1;
-	bool split; /* EOImode 1: priority drop and deactivation apart */
+	uint8_t groups; /* enabled: bit 0, bit 1 */
+	bool split;     /* EOImode 1: priority drop and deactivation apart */
 };
-struct arch_gic_vmcr arch_gic_vmcr_decode(uint32_t vmcr);
-uint32_t arch_gic_vmcr_read(void);
+struct arch_gic_vmcr arch_gic_vmcr_read(void);

@@ -33,21 +33,19 @@ struct vgic_irq {
 	struct list_node node;            /* on on_list's ap_list */
 	struct vcpu *on_list;             /* whose list it is on, or NULL */
 	const struct vgic_line_ops *lops; /* may be NULL */
-	uint64_t irouter;                 /* v3 */
+	uint64_t route;                   /* ITARGETSR or IROUTER */
 	uint32_t pintid;
 	uint16_t intid;
 	uint8_t priority;
 	uint8_t target;        /* vCPU it goes to (private: its own), VGIC_NO_TARGET: none */
-	uint8_t targets;       /* v2 ITARGETSR value */
-	uint8_t sgi_sources;   /* v2: pending source CPUs of an SGI */
+	uint8_t latch;         /* pending: edge, SGI (v2: by source CPU), ISPENDR write */
 	uint8_t active_source; /* v2: source of the active SGI */
-	uint8_t lr;            /* list register it is in (in_lr) or was in last */
+	uint8_t lr;            /* list register it is in, if in_lr */
 	uint8_t active_req;    /* VGIC_SET/CLEAR_ACTIVE, for the fold on the CPU that has it */
 	bool in_lr;            /* its state is in lr: active, and pending if lr_latch, are older */
 	bool lr_latch;         /* the latch (or an SGI's source) moved into that list register */
 	bool enabled, group1, edge;
-	bool line;  /* level of the input line; hw: the physical interrupt is active for it */
-	bool latch; /* pending latch: edge, SGI, or ISPENDR write */
+	bool line; /* level of the input line; hw: the physical interrupt is active for it */
 	bool active;
 	bool hw; /* linked to physical interrupt pintid (timer PPI) */
 };
@@ -60,26 +58,24 @@ struct vgic_vcpu {
 	unsigned ap_n;            /* its length */
 	int cpu;                  /* physical CPU whose list registers are this vCPU's, -1: none */
 	uint32_t hcr;             /* GICH_HCR / ICH_HCR_EL2 as written */
-	uint32_t lr_used;         /* bit n: lr_irq[n] is in LR n */
-	uint32_t lr_stale; /* bit n: LR n was folded and is not to reach the guest as it is */
+	unsigned nr_used;         /* lr_irq[n] is in list register n for n < nr_used */
 	struct vgic_irq *lr_irq[16];
-	uint64_t lr[16]; /* as last written or read */
+	uint64_t lr[16]; /* as last written or read; 0: it is the same to the guest as empty */
 	uint32_t folds;  /* how often they were read out */
 	uint32_t asked;  /* bit n: this vCPU's read of state waits for vCPU n to fold, */
 	uint32_t asked_folds[MAX_VCPUS]; /* once more than this */
-	struct vgic_irq priv[VGIC_NR_PRIVATE];
-	bool waker_sleep;              /* v3: GICR_WAKER.ProcessorSleep, stored */
-	uint64_t propbaser, pendbaser; /* v3: stored, LPIs absent */
+	struct vgic_irq *priv;           /* VGIC_NR_PRIVATE of the VM's */
+	uint32_t waker;                  /* v3: GICR_WAKER, stored */
 };
 
 /* Per-VM part, embedded in struct vm. */
 struct vgic_vm {
 	spinlock_t lock;
-	unsigned version; /* 2, 3, or 0: the VM has no GIC */
+	unsigned version; /* 2 or 3 */
 	unsigned nr_spis; /* multiple of 32 */
-	struct vgic_irq *spis;
-	uint32_t ctlr;    /* bit 0, 1: groups 0, 1 enabled */
-	uint32_t lr_mask; /* the host's list registers */
+	unsigned nr_irqs; /* each vCPU's private ones, then SPIs */
+	struct vgic_irq *irqs, *spis;
+	uint32_t ctlr; /* bit 0, 1: groups 0, 1 enabled */
 };
 
 /*

@@ -14,7 +14,7 @@ struct fake_gic_cpu {
 	uint32_t apr;                      /* bit n: priority n << 3 is active */
 	bool ppi_line[32], ppi_active[32]; /* physical */
 	/* Accesses of EL2. */
-	unsigned lr_reads, lr_writes, hcr_reads, hcr_writes, elrsr_reads, clear_actives;
+	unsigned lr_reads, lr_writes, hcr_reads, hcr_writes, vmcr_reads, clear_actives;
 };
 #define FAKE_VMCR_GRP0 BIT32(0)
 #define FAKE_VMCR_GRP1 BIT32(1)

@@ -17,11 +17,8 @@ static struct fake_gic_cpu *me(void) { return &fake_gic[this_pcpu()->id]; }
 void fake_gic_init(unsigned version, unsigned nr_lrs)
 {
 	memset(fake_gic, 0, sizeof(fake_gic));
-	info = (struct arch_gic_info){.version = version,
-	                              .nr_lrs = nr_lrs,
-	                              .nr_irqs = 288,
-	                              .pri_bits = 5,
-	                              .linked_lrs = true};
+	info = (struct arch_gic_info){
+	    .version = version, .nr_lrs = nr_lrs, .nr_irqs = 288, .linked_lrs = true};
 }
 
 void fake_gic_unlink(void) { info.linked_lrs = false; }
@@ -30,7 +27,7 @@ void fake_gic_count_reset(unsigned cpu)
 {
 	struct fake_gic_cpu *g = &fake_gic[cpu];
 
-	g->lr_reads = g->lr_writes = g->hcr_reads = g->hcr_writes = g->elrsr_reads = 0;
+	g->lr_reads = g->lr_writes = g->hcr_reads = g->hcr_writes = g->vmcr_reads = 0;
 	g->clear_actives = 0;
 }
 
@@ -55,19 +52,6 @@ void arch_gic_lr_write(unsigned n, uint64_t lr)
 	}
 	g->lr_writes++;
 	g->lr[n] = lr;
-}
-
-uint32_t arch_gic_elrsr(void)
-{
-	uint32_t empty = 0;
-
-	me()->elrsr_reads++;
-	for (unsigned i = 0; i < info.nr_lrs; i++) {
-		uint64_t lr = me()->lr[i];
-
-		if (!(lr & LR_STATE) && ((lr & LR_HW) || !(lr & LR_EOI))) empty |= BIT32(i);
-	}
-	return empty;
 }
 
 uint32_t arch_gic_hcr_read(void)
@@ -101,15 +85,18 @@ void arch_gic_vcpu_reset(struct arch_gic_vcpu *c)
 	                                    (uint32_t)FIELD_PREP(FAKE_VMCR_PMR, 0xf8)};
 }
 
-struct arch_gic_vmcr arch_gic_vmcr_decode(uint32_t vmcr)
+static struct arch_gic_vmcr decode(uint32_t vmcr)
 {
 	return (struct arch_gic_vmcr){.pmr = (uint8_t)FIELD_GET(FAKE_VMCR_PMR, vmcr),
-	                              .grp0 = (vmcr & FAKE_VMCR_GRP0) != 0,
-	                              .grp1 = (vmcr & FAKE_VMCR_GRP1) != 0,
+	                              .groups = vmcr & (FAKE_VMCR_GRP0 | FAKE_VMCR_GRP1),
 	                              .split = (vmcr & FAKE_VMCR_EOIMODE) != 0};
 }
 
-uint32_t arch_gic_vmcr_read(void) { return me()->vmcr; }
+struct arch_gic_vmcr arch_gic_vmcr_read(void)
+{
+	me()->vmcr_reads++;
+	return decode(me()->vmcr);
+}
 
 void arch_gic_set_active(uint32_t intid) { me()->ppi_active[intid] = true; }
 
@@ -132,7 +119,7 @@ static unsigned running_priority(const struct fake_gic_cpu *g)
 /* LR of the most urgent pending interrupt that is signalled, or -1. */
 static int hppi(const struct fake_gic_cpu *g)
 {
-	struct arch_gic_vmcr c = arch_gic_vmcr_decode(g->vmcr);
+	struct arch_gic_vmcr c = decode(g->vmcr);
 	int best = -1;
 	unsigned best_prio = 0x100;
 
@@ -141,7 +128,7 @@ static int hppi(const struct fake_gic_cpu *g)
 		uint64_t lr = g->lr[i];
 		unsigned prio = (unsigned)FIELD_GET(LR_PRIORITY, lr);
 
-		if ((lr & LR_STATE) != LR_PENDING || !((lr & LR_GROUP1) ? c.grp1 : c.grp0))
+		if ((lr & LR_STATE) != LR_PENDING || !(c.groups & BIT32((lr & LR_GROUP1) != 0)))
 			continue;
 		/* Of equal ones any may come first; this takes the lowest INTID. */
 		if (prio < c.pmr && prio < running_priority(g) &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * GICv2 distributor as the guest sees it: every register, access sizes, SGIs with their sources.
- * links: hyp/vgic/vgic.c hyp/vgic/irq.c hyp/vgic/regs.c hyp/vgic/v2.c hyp/vgic/v3.c hyp/mmio.c
+ * links: hyp/vgic/vgic.c hyp/vgic/irq.c hyp/vgic/regs.c hyp/mmio.c
  * links: tests/fake_arch/gic.c tests/fake_arch/fake.c
  */
 #include "tests/unit/vgic_env.h"

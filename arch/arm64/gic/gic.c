@@ -1,39 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The contract of include/arch/gic.h: what both versions have is here, with one test of the version
- * per call; the rest is in the two drivers.
+ * The physical side of the host's interrupt controller: GICv2 with virtualization extensions (IHI
+ * 0048B; used from the non-secure side or without security, where EnableGrp and EOImode are at the
+ * same bits for us), GICv3 and v4 (IHI 0069; all is group 1, ITS and LPIs are left alone).
  */
+#include <arch/barrier.h>
 #include <arch/cpu.h>
 #include <arch/mm.h>
 #include <arch/spinlock.h>
+#include <hyp/check.h>
 #include <hyp/log.h>
 #include <hyp/pcpu.h>
 
 #include "gic.h"
 
-struct arch_gic_info gic_info;
-uint64_t gic_gicd, gic_gicc, gic_gich;
-uint64_t gic_private[MAX_PCPUS];
-uint32_t gic_hcr_optional;
-static bool v3;
-
-/* A register of both versions: system register on v3, in memory on v2. */
-#define TWIN_READ(reg, addr) (v3 ? (uint32_t)sysreg_read(reg) : io_read32(addr))
-#define TWIN_WRITE(reg, addr, val)                                                                 \
-	do {                                                                                       \
-		if (v3)                                                                            \
-			sysreg_write(reg, val);                                                    \
-		else                                                                               \
-			io_write32(addr, val);                                                     \
-	} while (0)
-
-#define GICD_IIDR 0x0008u
-#define GICD_IIDR_QEMU 0x0000043bu /* product 0: no real one */
-#define GICD_PIDR2_V2 0x0fe8u      /* IHI 0048B 4.3.20 */
-#define GICD_PIDR2_V3 0xffe8u      /* IHI 0069 12.9.30 */
+/* Distributor, both versions (IHI 0048B 4.3, IHI 0069 12.9); the first word of each in GICR too. */
+#define GICD_IGROUPR 0x0080u
+#define GICD_ISENABLER 0x0100u
+#define GICD_ICENABLER 0x0180u
+#define GICD_ICPENDR 0x0280u
+#define GICD_ISACTIVER 0x0300u
+#define GICD_ICACTIVER 0x0380u
+#define GICD_IPRIORITYR 0x0400u
+#define GICD_ITARGETSR 0x0800u
+#define GICD_ICFGR 0x0c00u
+#define GICD_IGRPMODR 0x0d00u
+#define GICD_CPENDSGIR 0x0f10u
+#define GICD_TYPER_ITLINES GENMASK(4, 0)
+#define GICD_PIDR2_V2 0x0fe8u /* IHI 0048B 4.3.20 */
+#define GICD_PIDR2_V3 0xffe8u /* IHI 0069 12.9.30 */
 #define PIDR2_ARCHREV GENMASK(7, 4)
+#define GICD_CTLR_ENABLE BIT32(0) /* v2 */
+#define GICD_CTLR_GRP1A BIT32(1)  /* v3, DS = 1: EnableGrp1 (12.9.4) */
+#define GICD_CTLR_RWP BIT32(31)
+#define GICD_IIDR_QEMU 0x0000043bu /* product 0: no real one */
 
-bool gic_wait_clear(uint64_t reg, uint32_t bits)
+/* GICv2 CPU interface (4.4). */
+#define GICC_CTLR 0x0000u
+#define GICC_CTLR_ENABLE BIT32(0)
+#define GICC_CTLR_BYPASS GENMASK(8, 5) /* as firmware set them */
+#define GICC_CTLR_EOIMODE BIT32(9)
+#define GICC_PMR 0x0004u
+#define GICC_BPR 0x0008u
+#define GICC_IAR 0x000cu
+#define GICC_EOIR 0x0010u
+#define GICC_APR 0x00d0u /* four of each */
+#define GICC_NSAPR 0x00e0u
+#define GICC_DIR 0x1000u
+#define GICC_SIZE KiB(8) /* DIR is in the second page */
+#define GICH_SIZE 0x200u
+
+#define GICR_CTLR 0x0000u
+#define GICR_CTLR_RWP BIT32(3)
+#define GICR_TYPER_VLPIS BIT(1)
+#define GICR_TYPER_LAST BIT(4)
+#define GICR_WAKER_SLEEP BIT32(1)
+#define GICR_WAKER_CHILDREN_ASLEEP BIT32(2)
+#define GICR_STRIDE_V3 KiB(128) /* v4, with virtual LPIs: twice that */
+
+#define ICC_SRE_SRE BIT(0)
+#define ICC_SRE_ALL GENMASK(3, 0) /* and no bypasses, and EL1 may read ICC_SRE_EL1 (12.2.24) */
+#define ICC_CTLR_EOIMODE BIT(1)
+#define ICC_CTLR_PRIBITS GENMASK(10, 8)
+
+/* All physical interrupts of EL2 have this priority: none preempts another. */
+#define GIC_PRIORITY_WORD 0xa0a0a0a0u
+#define GIC_POLL_LIMIT 1000000u
+
+struct arch_gic_info gic_info;
+bool gic_v3;
+static uint64_t gicd, gicc;
+/* Each CPU's GICD_* of SGIs and PPIs: the distributor, or its redistributor's SGI frame. */
+static uint64_t private[MAX_PCPUS];
+/* v2: CPU interface numbers are not CPU numbers, each CPU learns its own mask. */
+static uint8_t targets[MAX_PCPUS];
+
+/* Waits while the bits are set; false: they stayed. */
+static bool wait_clear(uint64_t reg, uint32_t bits)
 {
 	for (uint32_t i = 0; i < GIC_POLL_LIMIT; i++) {
 		if ((io_read32(reg) & bits) == 0) return true;
@@ -43,10 +86,11 @@ bool gic_wait_clear(uint64_t reg, uint32_t bits)
 	return false;
 }
 
-void gic_reset(uint64_t base, uint32_t first, uint32_t end)
+/* What the loader left of interrupts [first, end), in the frame at base that has them. */
+static void reset(uint64_t base, uint32_t first, uint32_t end)
 {
 	for (uint32_t i = first; i < end; i += 32) {
-		if (v3) {
+		if (gic_v3) {
 			io_write32(base + GICD_IGROUPR + i / 8, UINT32_MAX);
 			io_write32(base + GICD_IGRPMODR + i / 8, 0);
 		}
@@ -60,46 +104,162 @@ void gic_reset(uint64_t base, uint32_t first, uint32_t end)
 		io_write32(base + GICD_ICFGR + i / 4, 0); /* level */
 }
 
-/* The active bit of an SGI the loader took and never finished would block it for ever. */
-void gic_reset_private(uint64_t base)
+/* SRE before any other ICC or ICH register (IHI 0069 12.7.15). */
+static void enable_sysregs(void)
 {
-	gic_private[this_pcpu()->id] = base;
-	gic_reset(base, 0, GIC_FIRST_SPI);
-	io_write32(base + GICD_ISENABLER, BIT32(GIC_SGI_KICK) | BIT32(GIC_SGI_STOP));
+	sysreg_write(ICC_SRE_EL2, ICC_SRE_ALL);
+	isb(); /* in force before the next register */
+}
+
+static enum hyp_err init_v2(const struct host_gic *desc)
+{
+	if (desc->gicc.size < GICC_SIZE || desc->gicv.size < GICC_SIZE ||
+	    desc->gich.size < GICH_SIZE) {
+		log_err("GIC: the CPU interface's registers are cut short");
+		return HYP_EINVAL;
+	}
+	TRY(arch_mm_map(desc->gicc.base, desc->gicc.size, MM_DEVICE));
+	TRY(arch_mm_map(desc->gich.base, desc->gich.size, MM_DEVICE));
+	gicc = pa_raw(desc->gicc.base);
+	gic_gich = pa_raw(desc->gich.base);
+	gic_info.gicv = desc->gicv.base;
+	/* QEMU's model does not look at a physical interrupt again when a guest deactivates it
+	 * through a linked list register: a level that stays high is lost. */
+	gic_info.linked_lrs = !spin_polls;
+	return HYP_OK;
+}
+
+static enum hyp_err init_v3(const struct host_gic *desc)
+{
+	for (unsigned i = 0; i < desc->nr_gicr; i++)
+		TRY(arch_mm_map(desc->gicr[i].base, desc->gicr[i].size, MM_DEVICE));
+	enable_sysregs();
+	if ((sysreg_read(ICC_SRE_EL2) & ICC_SRE_SRE) == 0) {
+		log_err("GIC: firmware does not let EL2 use the GICv3's system registers");
+		return HYP_ENOTSUP;
+	}
+	gic_info.linked_lrs = true;
+	return HYP_OK;
 }
 
 enum hyp_err arch_gic_init(const struct host_gic *desc)
 {
+	uint32_t are;
 	uint64_t rev;
 
-	gic_gicd = pa_raw(desc->gicd.base);
-	v3 = desc->version == 3;
-	if (desc->gicd.size < (v3 ? KiB(64) : KiB(4))) {
+	gicd = pa_raw(desc->gicd.base);
+	gic_v3 = desc->version == 3;
+	are = gic_v3 ? GICD_CTLR_ARE : 0;
+	if (desc->gicd.size < (gic_v3 ? KiB(64) : KiB(4))) {
 		log_err("GIC: the distributor's registers are cut short");
 		return HYP_EINVAL;
 	}
 	TRY(arch_mm_map(desc->gicd.base, desc->gicd.size, MM_DEVICE));
 	/* Known before there are several CPUs. */
-	spin_polls = io_read32(gic_gicd + GICD_IIDR) == GICD_IIDR_QEMU;
-	rev = FIELD_GET(PIDR2_ARCHREV, io_read32(gic_gicd + (v3 ? GICD_PIDR2_V3 : GICD_PIDR2_V2)));
-	if (v3 ? rev != 3 && rev != 4 : rev != 2) {
+	spin_polls = io_read32(gicd + GICD_IIDR) == GICD_IIDR_QEMU;
+	rev = FIELD_GET(PIDR2_ARCHREV, io_read32(gicd + (gic_v3 ? GICD_PIDR2_V3 : GICD_PIDR2_V2)));
+	if (gic_v3 ? rev != 3 && rev != 4 : rev != 2) {
 		log_err("GIC: the device tree says v%u, the distributor says v%u", desc->version,
 		        (unsigned)rev);
 		return HYP_ENOTSUP;
 	}
-	gic_info.nr_irqs = (uint32_t)MIN(
-	    (FIELD_GET(GICD_TYPER_ITLINES, io_read32(gic_gicd + GICD_TYPER)) + 1) * 32, 1020);
-	TRY(v3 ? gicv3_init(desc) : gicv2_init(desc));
 	gic_info.version = desc->version;
-	return HYP_OK;
+	gic_info.nr_irqs = (uint32_t)MIN(
+	    (FIELD_GET(GICD_TYPER_ITLINES, io_read32(gicd + GICD_TYPER)) + 1) * 32, 1020);
+	TRY(gic_v3 ? init_v3(desc) : init_v2(desc));
+	gich_init();
+
+	/* ARE before anything that depends on it. RWP is v3's; v2 has no such bit. */
+	io_write32(gicd + GICD_CTLR, 0);
+	if (!wait_clear(gicd + GICD_CTLR, GICD_CTLR_RWP)) return HYP_ENOTSUP;
+	io_write32(gicd + GICD_CTLR, are);
+	reset(gicd, GIC_FIRST_SPI, gic_info.nr_irqs);
+	io_write32(gicd + GICD_CTLR, gic_v3 ? are | GICD_CTLR_GRP1A : GICD_CTLR_ENABLE);
+	return wait_clear(gicd + GICD_CTLR, GICD_CTLR_RWP) ? HYP_OK : HYP_ENOTSUP;
+}
+
+/* The active bit of an SGI the loader took and never finished would block it for ever. */
+static void reset_private(uint64_t base)
+{
+	private[this_pcpu()->id] = base;
+	reset(base, 0, GIC_FIRST_SPI);
+	io_write32(base + GICD_ISENABLER, BIT32(GIC_SGI_KICK) | BIT32(GIC_SGI_STOP));
+}
+
+static void cpu_init_v2(void)
+{
+	uint8_t target = 0;
+
+	/* ITARGETSR0-7 read as the mask of the reading CPU; on a GIC of one CPU as 0 (4.3.12). */
+	for (uint32_t i = 0; i < GIC_FIRST_SPI && target == 0; i++)
+		target = io_read8(gicd + GICD_ITARGETSR + i);
+	targets[this_pcpu()->id] = target != 0 ? target : 1;
+	reset_private(gicd);
+	for (uint32_t i = 0; i < 16; i += 4) {
+		io_write32(gicd + GICD_CPENDSGIR + i, UINT32_MAX);
+		/* No priority of the loader stays active. */
+		io_write32(gicc + GICC_APR + i, 0);
+		io_write32(gicc + GICC_NSAPR + i, 0);
+	}
+	io_write32(gicc + GICC_PMR, 0xff);
+	io_write32(gicc + GICC_BPR, 7); /* no preemption */
+	io_write32(gicc + GICC_CTLR, (io_read32(gicc + GICC_CTLR) & (uint32_t)GICC_CTLR_BYPASS) |
+	                                 GICC_CTLR_ENABLE | GICC_CTLR_EOIMODE);
+}
+
+/* The redistributor whose TYPER has this CPU's affinity; 0: none. */
+static uint64_t find_redistributor(uint64_t mpidr)
+{
+	uint64_t affinity = (mpidr & GENMASK(23, 0)) | FIELD_GET(GENMASK(39, 32), mpidr) << 24;
+
+	for (unsigned i = 0; i < host.gic.nr_gicr; i++) {
+		const struct host_range *r = &host.gic.gicr[i];
+		uint64_t at = pa_raw(r->base), end = at + r->size, stride;
+
+		for (; end - at >= GICR_STRIDE_V3; at += stride) {
+			uint64_t typer = io_read64(at + GICR_TYPER);
+
+			if (typer >> 32 == affinity) return at;
+			stride = host.gic.gicr_stride;
+			if (stride < GICR_STRIDE_V3)
+				stride = GICR_STRIDE_V3 << ((typer & GICR_TYPER_VLPIS) != 0);
+			if ((typer & GICR_TYPER_LAST) != 0 || stride > end - at) break;
+		}
+	}
+	return 0;
+}
+
+#define ICC_APR_CLEAR(group, n) sysreg_write(ICC_AP##group##R##n##_EL1, 0)
+
+static void cpu_init_v3(void)
+{
+	unsigned long mpidr = this_pcpu()->mpidr;
+	uint64_t rd = find_redistributor(mpidr);
+
+	if (rd == 0) panic("GIC: CPU 0x%lx has no redistributor", mpidr);
+	io_write32(rd + GICR_WAKER, io_read32(rd + GICR_WAKER) & ~GICR_WAKER_SLEEP);
+	if (!wait_clear(rd + GICR_WAKER, GICR_WAKER_CHILDREN_ASLEEP))
+		panic("GIC: the redistributor of CPU 0x%lx does not wake up", mpidr);
+	reset_private(rd + GICR_SGI_FRAME);
+	wait_clear(rd + GICR_CTLR, GICR_CTLR_RWP);
+
+	enable_sysregs();
+	sysreg_write(ICC_IGRPEN1_EL1, 0);
+	sysreg_write(ICC_CTLR_EL1, ICC_CTLR_EOIMODE);
+	sysreg_write(ICC_PMR_EL1, 0xff);
+	sysreg_write(ICC_BPR1_EL1, 7); /* no preemption */
+	/* No priority of the loader stays active. */
+	FOR_EACH_APR(FIELD_GET(ICC_CTLR_PRIBITS, sysreg_read(ICC_CTLR_EL1)) + 1, ICC_APR_CLEAR);
+	isb(); /* all set up before interrupts are let in */
+	sysreg_write(ICC_IGRPEN1_EL1, 1);
 }
 
 void arch_gic_cpu_init(void)
 {
-	if (v3)
-		gicv3_cpu_init();
+	if (gic_v3)
+		cpu_init_v3();
 	else
-		gicv2_cpu_init();
+		cpu_init_v2();
 	arch_gic_hcr_write(0);
 	for (unsigned i = 0; i < gic_info.nr_lrs; i++) arch_gic_lr_write(i, 0);
 	isb(); /* the interface is on before what follows waits for interrupts */
@@ -111,35 +271,35 @@ uint32_t arch_gic_ack(void)
 {
 	uint32_t iar;
 
-	if (v3) {
+	if (gic_v3) {
 		iar = (uint32_t)sysreg_read(ICC_IAR1_EL1);
 		/* The acknowledge has taken effect before the handler looks at memory (4.1.1). */
 		dsb_sy();
 	} else {
-		iar = io_read32(gic_gicc + GICC_IAR);
+		iar = io_read32(gicc + GICC_IAR);
 	}
 	isb(); /* what the handler does is not ahead of the acknowledge */
 	return iar;
 }
 
-void arch_gic_drop(uint32_t iar) { TWIN_WRITE(ICC_EOIR1_EL1, gic_gicc + GICC_EOIR, iar); }
+void arch_gic_drop(uint32_t iar) { TWIN_WRITE(ICC_EOIR1_EL1, gicc + GICC_EOIR, iar); }
 
-void arch_gic_deactivate(uint32_t iar) { TWIN_WRITE(ICC_DIR_EL1, gic_gicc + GICC_DIR, iar); }
+void arch_gic_deactivate(uint32_t iar) { TWIN_WRITE(ICC_DIR_EL1, gicc + GICC_DIR, iar); }
 
 /* Register of an INTID's bit: private interrupts are banked, or in the redistributor. */
 static void write_bit(uint32_t reg, uint32_t intid)
 {
-	uint64_t base = intid < GIC_FIRST_SPI ? gic_private[this_pcpu()->id] : gic_gicd;
+	uint64_t base = intid < GIC_FIRST_SPI ? private[this_pcpu()->id] : gicd;
 
 	io_write32(base + reg + intid / 32 * 4, BIT32(intid % 32));
 }
 
 void arch_gic_enable(uint32_t intid)
 {
-	if (intid >= GIC_FIRST_SPI && v3)
-		io_write64(gic_gicd + GICD_IROUTER + 8 * (uint64_t)intid, this_pcpu()->mpidr);
+	if (intid >= GIC_FIRST_SPI && gic_v3)
+		io_write64(gicd + GICD_IROUTER + 8 * (uint64_t)intid, this_pcpu()->mpidr);
 	else if (intid >= GIC_FIRST_SPI)
-		io_write8(gic_gicd + GICD_ITARGETSR + intid, gicv2_targets[this_pcpu()->id]);
+		io_write8(gicd + GICD_ITARGETSR + intid, targets[this_pcpu()->id]);
 	write_bit(GICD_ISENABLER, intid);
 }
 
@@ -147,115 +307,31 @@ void arch_gic_set_active(uint32_t intid) { write_bit(GICD_ISACTIVER, intid); }
 
 void arch_gic_clear_active(uint32_t intid) { write_bit(GICD_ICACTIVER, intid); }
 
+/* ICC_SGI1R_EL1: Aff3.Aff2.Aff1, and of up to 16 CPUs in range RS a mask of Aff0 (12.2.21). */
+static void send_sgi_v3(unsigned cpu, uint32_t sgi)
+{
+	uint64_t mpidr = pcpus[cpu].mpidr, aff0 = mpidr & 0xff;
+
+	sysreg_write(ICC_SGI1R_EL1, FIELD_PREP(GENMASK(55, 48), mpidr >> 32) |
+	                                FIELD_PREP(GENMASK(47, 44), aff0 / 16) |
+	                                FIELD_PREP(GENMASK(39, 32), mpidr >> 16) |
+	                                FIELD_PREP(GENMASK(27, 24), sgi) |
+	                                FIELD_PREP(GENMASK(23, 16), mpidr >> 8) | BIT(aff0 % 16));
+	isb(); /* sent now, not with the next context synchronisation */
+}
+
 void arch_gic_send_sgi(unsigned cpu, enum gic_sgi sgi)
 {
 	/* DSB, not DMB: on v3 a system register sends it, which DMB does not order (B2.3.12). */
 	dsb_ishst();
-	if (v3)
-		gicv3_send_sgi(cpu, sgi);
+	if (gic_v3)
+		send_sgi_v3(cpu, sgi);
 	else
-		io_write32(gic_gicd + GICD_SGIR, (uint32_t)gicv2_targets[cpu] << 16 | sgi);
+		io_write32(gicd + GICD_SGIR, (uint32_t)targets[cpu] << 16 | sgi);
 }
 
 void arch_gic_send_sgi_others(enum gic_sgi sgi)
 {
 	for (unsigned i = 0; i < nr_pcpus; i++)
 		if (i != this_pcpu()->id) arch_gic_send_sgi(i, sgi);
-}
-
-uint64_t arch_gic_lr_read(unsigned n)
-{
-	uint64_t h;
-
-	if (v3) return gicv3_lr_read(n);
-	h = io_read32(gic_gich + GICH_LR + 4 * n);
-	return FIELD_GET(GICH_LR_VINTID, h) | FIELD_PREP(LR_PINTID, FIELD_GET(GICH_LR_PINTID, h)) |
-	       FIELD_PREP(LR_PRIORITY_V2, FIELD_GET(GICH_LR_PRIORITY, h)) |
-	       FIELD_PREP(LR_HW | LR_GROUP1, FIELD_GET(GICH_LR_HW_GROUP1, h)) |
-	       FIELD_PREP(LR_STATE, FIELD_GET(GICH_LR_STATE, h));
-}
-
-void arch_gic_lr_write(unsigned n, uint64_t lr)
-{
-	uint64_t h;
-
-	if (v3) {
-		gicv3_lr_write(n, lr);
-		return;
-	}
-	h = FIELD_PREP(GICH_LR_VINTID, lr) | FIELD_PREP(GICH_LR_PINTID, FIELD_GET(LR_PINTID, lr)) |
-	    FIELD_PREP(GICH_LR_PRIORITY, FIELD_GET(LR_PRIORITY_V2, lr)) |
-	    FIELD_PREP(GICH_LR_HW_GROUP1, FIELD_GET(LR_HW | LR_GROUP1, lr)) |
-	    FIELD_PREP(GICH_LR_STATE, FIELD_GET(LR_STATE, lr));
-	io_write32(gic_gich + GICH_LR + 4 * n, (uint32_t)h);
-}
-
-uint32_t arch_gic_elrsr(void)
-{
-	if (v3) {
-		isb(); /* list register writes are not self-synchronising (IHI 0069 12.1.1) */
-		return (uint32_t)sysreg_read(ICH_ELRSR_EL2);
-	}
-	return io_read32(gic_gich + GICH_ELRSR0); /* nr_lrs <= 16 */
-}
-
-uint32_t arch_gic_hcr_read(void) { return TWIN_READ(ICH_HCR_EL2, gic_gich + GICH_HCR); }
-
-void arch_gic_hcr_write(uint32_t hcr)
-{
-	hcr &= ~VGIC_HCR_TDIR | gic_hcr_optional;
-	TWIN_WRITE(ICH_HCR_EL2, gic_gich + GICH_HCR, hcr);
-}
-
-uint32_t arch_gic_vmcr_read(void) { return TWIN_READ(ICH_VMCR_EL2, gic_gich + GICH_VMCR); }
-
-void arch_gic_vcpu_save(struct arch_gic_vcpu *c)
-{
-	c->vmcr = arch_gic_vmcr_read();
-	if (v3)
-		gicv3_apr_save(c);
-	else
-		c->apr[0][0] = io_read32(gic_gich + GICH_APR);
-}
-
-void arch_gic_vcpu_load(const struct arch_gic_vcpu *c)
-{
-	TWIN_WRITE(ICH_VMCR_EL2, gic_gich + GICH_VMCR, c->vmcr);
-	if (v3)
-		gicv3_apr_load(c);
-	else
-		io_write32(gic_gich + GICH_APR, c->apr[0][0]);
-}
-
-/*
- * VMCR: priority mask on top (v2 31:27 of 5 bits, v3 31:24), binary points 23:21 and 20:18, VFIQEn
- * bit 3, group enables bits 1 and 0 (IHI 0048B 5.3.8, IHI 0069 12.4.8).
- */
-#define VMCR_GRP0 BIT32(0)
-#define VMCR_GRP1 BIT32(1)
-#define VMCR_EOIMODE BIT32(9)
-#define VMCR_FIQEN BIT32(3)
-#define VMCR_BPR0 GENMASK(23, 21)
-#define VMCR_BPR1 GENMASK(20, 18)
-
-void arch_gic_vcpu_reset(struct arch_gic_vcpu *c)
-{
-	/* Binary points at their minimum for pri_bits, 2 and 3 for five; v3: FIQEn is RES1 with
-	 * SRE. */
-	uint64_t bpr0 = 7 - gic_info.pri_bits;
-
-	*c = (struct arch_gic_vcpu){
-	    .vmcr = (uint32_t)(FIELD_PREP(VMCR_BPR0, bpr0) | FIELD_PREP(VMCR_BPR1, bpr0 + 1) |
-	                       (v3 ? VMCR_FIQEN : 0)),
-	};
-}
-
-struct arch_gic_vmcr arch_gic_vmcr_decode(uint32_t vmcr)
-{
-	return (struct arch_gic_vmcr){
-	    .pmr = (uint8_t)(vmcr >> 24 & (v3 ? 0xffu : 0xf8u)),
-	    .grp0 = (vmcr & VMCR_GRP0) != 0,
-	    .grp1 = (vmcr & VMCR_GRP1) != 0,
-	    .split = (vmcr & VMCR_EOIMODE) != 0,
-	};
 }
