@@ -911,6 +911,45 @@ static void test_pending(void **state)
 	finish();
 }
 
+/* An exit that moves no interrupt does not touch the virtual interface, whatever is in it. */
+static void test_no_access(void **state)
+{
+	(void)state;
+	for (unsigned version = 2; version <= 3; version++) {
+		uint64_t val = 0;
+
+		start(version, 4, 2, 2);
+		for (unsigned i = 0; i < 3; i++) {
+			env_spi(SPI + i, (uint8_t)(0x80 + 0x10 * i), i != 1, 0);
+			line(SPI + i, true);
+		}
+		assert_int_equal(ack(0), SPI);
+		fake_gic_count_reset(0);
+		/* Reads of what is not in list registers, writes of what is there already. */
+		for (uint32_t off = 0; off < 0x1000; off += 4) {
+			bool live = (off >= 0x200 && off < 0x400) || (off >= 0xf00 && off < 0xf30);
+
+			if (live || (off >= 0x100 && off < 0x200)) continue;
+			assert_int_equal(mmio_access(&vcpus[0], GICD + off, false, 4, &val),
+			                 MMIO_OK);
+			assert_int_equal(mmio_access(&vcpus[0], GICD + off, true, 4, &val),
+			                 MMIO_OK);
+		}
+		val = UINT64_C(1) << SPI % 32;
+		assert_int_equal(mmio_access(&vcpus[0], GICD + 0x104, true, 4, &val), MMIO_OK);
+		val = UINT64_C(1) << (SPI + 4) % 32;
+		assert_int_equal(mmio_access(&vcpus[0], GICD + 0x184, true, 4, &val), MMIO_OK);
+		/* Devices that say what is known, another vCPU's interrupts, an SGI to it. */
+		line(SPI, true);
+		vgic_set_line(&vm, &vcpus[1], 20, true);
+		vgic_send_sgi(&vcpus[0], BIT32(1), 3, true);
+		/* Nothing is due: the way back into the guest asks for no vgic_sync(). */
+		assert_false(vcpus[0].work & VCPU_WORK_VGIC);
+		assert_int_equal(GICH_ACCESSES(fake_gic[0]), 0);
+		finish();
+	}
+}
+
 static void test_reset(void **state)
 {
 	struct vgic_irq q;
@@ -1245,6 +1284,7 @@ int main(void)
 	    cmocka_unit_test(test_remote_writes),
 	    cmocka_unit_test(test_retarget),
 	    cmocka_unit_test(test_pending),
+	    cmocka_unit_test(test_no_access),
 	    cmocka_unit_test(test_reset),
 	    cmocka_unit_test(test_stress),
 	};
