@@ -3,8 +3,10 @@
  * The per-CPU areas, and how one CPU gets another's attention.
  */
 #include <arch/gic.h>
+#include <arch/timer.h>
 #include <hyp/atomic.h>
 #include <hyp/pcpu.h>
+#include <hyp/sched_ent.h>
 
 struct pcpu pcpus[MAX_PCPUS];
 unsigned nr_pcpus;
@@ -16,6 +18,15 @@ void pcpu_kick(struct pcpu *p, uint32_t work)
 	/* Who set these bits first sends the SGI; the CPU takes the bits after both stores. */
 	if (p != this_pcpu() && (work == 0 || (old & work) != work))
 		arch_gic_send_sgi(p->id, GIC_SGI_KICK);
+}
+
+void pcpu_push(struct pcpu *p, struct sched_ent *e)
+{
+	e->ready_at = arch_counter();
+	e->next = load_relaxed(&p->wake_list);
+	while (!atomic_cas_full(&p->wake_list, &e->next, e)) {
+	}
+	pcpu_kick(p, PCPU_WORK_RESCHED);
 }
 
 struct pcpu *pcpu_find_idle(uint64_t mask)

@@ -1,52 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Wake-ups, kicks and stops of vCPUs: the half of the scheduler that any context may call, without
- * a lock. The other half of each protocol is in hyp/sched/core.c.
+ * a lock. The other half of each protocol is in hyp/sched.
  */
 #include <arch/barrier.h>
-#include <arch/timer.h>
 #include <hyp/atomic.h>
 #include <hyp/pcpu.h>
 #include <hyp/vcpu.h>
 
-void vcpu_set_home(struct vcpu *v, unsigned cpu)
-{
-	atomic_fetch_add_full(&pcpus[v->cpu].nr_vcpus, UINT32_MAX);
-	atomic_fetch_add_full(&pcpus[cpu].nr_vcpus, 1u);
-	store_relaxed(&v->cpu, cpu);
-}
-
-/* Where a woken vCPU goes: home; or, if that is busy and v is saved, to an idle CPU. */
-static struct pcpu *wake_cpu(struct vcpu *v)
-{
-	struct pcpu *home = &pcpus[v->cpu], *p;
-
-	/* Acquire: whoever loads v there sees what was saved here (rule 23). */
-	if (load_acquire(&v->loaded_on) != -1 || load_relaxed(&home->idle)) return home;
-	p = pcpu_find_idle(v->affinity);
-	if (!p) return home;
-	vcpu_set_home(v, p->id);
-	return p;
-}
-
-/* BLOCKED -> READY. The one whose CAS succeeds owns v until it is on the wake list. */
+/* BLOCKED -> READY. The one whose CAS succeeds owns v until it is on a wake list. */
 static bool wake_blocked(struct vcpu *v)
 {
 	uint32_t state = VCPU_BLOCKED;
-	struct pcpu *p = this_pcpu();
+	/* Within irq_handle() of this CPU's idle loop, which looks at the state next. */
+	bool in_place = this_pcpu()->asleep == v;
+	struct pcpu *p, *idle;
 
-	if (!atomic_cas_full(&v->state, &state, (uint32_t)VCPU_READY)) return false;
-	v->se.ready_at = arch_counter();
-	if (p->loaded == v && load_relaxed(&p->idle)) {
-		/* Within irq_handle() of this CPU's idle loop, which looks at it next. */
-		p->resumed = v;
-		return true;
+	if (!atomic_cas_full(&v->state, &state, (uint32_t)(in_place ? VCPU_RUNNING : VCPU_READY)))
+		return false;
+	if (in_place) return true;
+	/* Home; or, if that is busy and v is saved, to an idle CPU. Acquire: whoever loads v there
+	 * sees what was saved here (rule 23). */
+	p = &pcpus[v->cpu];
+	if (load_acquire(&v->loaded_on) == -1 && !load_relaxed(&p->idle)) {
+		idle = pcpu_find_idle(v->affinity);
+		p = idle ? idle : p;
+		store_relaxed(&v->cpu, p->id);
 	}
-	p = wake_cpu(v);
-	v->wake_next = load_relaxed(&p->wake_list);
-	while (!atomic_cas_full(&p->wake_list, &v->wake_next, v)) {
-	}
-	pcpu_kick(p, PCPU_WORK_WAKE);
+	pcpu_push(p, &v->se);
 	return true;
 }
 

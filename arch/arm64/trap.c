@@ -203,7 +203,7 @@ struct vcpu *trap_exit_slow(void)
 		struct vcpu *v = p->loaded;
 		uint32_t work;
 
-		if (!v || v != p->cur || load_relaxed(&p->work) != 0 ||
+		if (!v || load_relaxed(&p->work) != 0 ||
 		    (load_relaxed(&v->work) & VCPU_WORK_STOP) != 0) {
 			v = pick(p);
 			update_twe(v);

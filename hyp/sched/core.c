@@ -1,35 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The scheduler's core: what runs next on this CPU, when it must look again, accounting, idling,
- * and pulling work from busier CPUs. Policies: policy.c. Wake-ups: hyp/vcpu_wake.c.
+ * The scheduler's core: order of a run queue, accounting, what runs next on this CPU and when it
+ * must look again, balancing between CPUs, idling. Wake-ups: hyp/vcpu_wake.c.
+ *
+ * Fixed: the highest priority, equals take turns, optionally within a budget per period (deferrable
+ * server: what is not used within a period is lost, the full budget comes back with the next).
+ * Fair: the least virtual time (ticks over weight); who slept long starts anew.
  */
 #include <arch/barrier.h>
 #include <arch/cpu.h>
 #include <arch/timer.h>
 #include <hyp/atomic.h>
-#include <hyp/check.h>
 #include <hyp/irq.h>
 #include <hyp/sched.h>
 #include <hyp/vm.h>
 #include "rq.h"
 
+#define FAIR_SCALE 1024u /* virtual time of a tick at weight 1 */
+#define FAIR_WEIGHT_DEFAULT 100u
+#define FAIR_SLICE_MIN_US 500u
+/* Slices that a fair one who waits elsewhere must be behind this CPU's to be taken over; how far
+ * one that comes from elsewhere may be from the virtual time here. */
+#define FAIR_TAKE_SLICES 4
+#define FAIR_FAR_SLICES 16
+/* Ticks without the CPU after which the old virtual time means nothing: before differences of
+ * virtual time could overflow. */
+#define FAIR_FORGET (UINT64_C(1) << 40)
 /* Jobs are the host's own work: fixed vCPUs that never stop leave them a step this often. */
 #define JOB_STARVED_US 20000u
+/* Busy CPUs are asked no more often to take over one that waits. */
+#define OFFER_US 4000u
 
 struct rq rqs[MAX_PCPUS];
-
-/* The first to run of those that wait, or NULL. */
-static struct sched_ent *first_locked(const struct rq *rq)
-{
-	struct sched_ent *e = head_of(&rq->queue[SCHED_FIXED]);
-
-	return e ? e : head_of(&rq->queue[SCHED_FAIR]);
-}
 
 static void dl_fire(struct deadline *d, uint64_t now)
 {
 	/* Fires on the CPU it belongs to. */
-	container_of(d, struct rq, dl)->dl_when = TIMER_NEVER;
 	pcpu_kick(this_pcpu(), PCPU_WORK_RESCHED);
 }
 
@@ -40,8 +46,8 @@ void sched_init(void)
 	for (unsigned i = 0; i < MAX_PCPUS; i++) {
 		struct rq *rq = &rqs[i];
 
-		*rq = (struct rq){.lock = SPINLOCK_INIT(LOCK_RQ), .dl_when = TIMER_NEVER};
-		for (unsigned c = 0; c < NR_CLASSES; c++) list_init(&rq->queue[c]);
+		*rq = (struct rq){.lock = SPINLOCK_INIT(LOCK_RQ), .offer_to = i};
+		list_init(&rq->queue);
 		list_init(&rq->throttled);
 		deadline_init(&rq->dl, &dl_ops);
 	}
@@ -49,77 +55,109 @@ void sched_init(void)
 
 void sched_cpu_init(void) { rqs[this_pcpu()->id].stamp = arch_counter(); }
 
-void rq_account(struct rq *rq, uint64_t now)
+void ent_init(struct sched_ent *e, uint32_t weight, bool job)
 {
-	struct sched_ent *e = rq->cur;
-	uint64_t ticks = now - rq->stamp;
+	uint32_t w = weight != 0 ? weight : FAIR_WEIGHT_DEFAULT;
+	uint64_t us = (uint64_t)SCHED_SLICE_US * w / FAIR_WEIGHT_DEFAULT;
 
-	rq->stamp = now;
-	if (!e) {
-		this_pcpu()->idle_ticks += ticks;
-		return;
-	}
-	*(e->job ? &ent_job(e)->run_ticks : &ent_vcpu(e)->stats.run_ticks) += ticks;
-	policy_charge(rq, e, ticks, now);
+	*e = (struct sched_ent){.weight = w, .job = job};
+	list_init(&e->node);
+	e->slice = us_to_ticks(MIN(MAX(us, FAIR_SLICE_MIN_US), SCHED_SLICE_US));
+	e->vslice = e->slice * FAIR_SCALE / w;
 }
 
-/* If v is also saved, it is out and may be gone. */
-void turn_off(struct vcpu *v)
-{
-	store_relaxed(&v->state, (uint32_t)VCPU_OFF);
-	atomic_fetch_add_full(&this_pcpu()->nr_vcpus, UINT32_MAX);
-	if (load_relaxed(&v->loaded_on) == -1) atomic_fetch_or_full(&v->work, VCPU_WORK_OUT);
-}
+static bool used_up(const struct sched_ent *e) { return e->budget != 0 && e->budget_left == 0; }
 
 static bool told_to_stop(struct sched_ent *e)
 {
 	return !e->job && (load_relaxed(&ent_vcpu(e)->work) & VCPU_WORK_STOP) != 0;
 }
 
-void rq_enqueue_locked(struct rq *rq, struct sched_ent *e, enum enqueue how, uint64_t now)
+void turn_off(struct vcpu *v)
 {
-	if (told_to_stop(e))
-		turn_off(ent_vcpu(e));
-	else
-		policy_enqueue(rq, e, how, now);
+	store_relaxed(&v->state, (uint32_t)VCPU_OFF);
+	if (load_relaxed(&v->loaded_on) == -1) atomic_fetch_or_full(&v->work, VCPU_WORK_OUT);
 }
 
-static void dequeue_locked(struct rq *rq, struct sched_ent *e) REQUIRES(rq->lock)
+/* --- one queue ------------------------------------------------------------------------------- */
+
+static struct sched_ent *first_locked(const struct rq *rq)
 {
+	return list_empty(&rq->queue) ? NULL : node_ent(rq->queue.next);
+}
+
+/* By how much a goes before b: a rank, or, if both are fair, virtual time. 0: equals. Virtual time
+ * compares by signed difference: it is far smaller than 2^63. */
+static int64_t lead(const struct sched_ent *a, const struct sched_ent *b)
+{
+	int rank = a->rank - b->rank;
+
+	return rank != 0 ? rank * (INT64_MAX / 64) : (int64_t)(b->vruntime - a->vruntime);
+}
+
+/* Where a fair e that did not run here until now stands: at most so many of its slices ahead of
+ * those who did. */
+static void place(const struct rq *rq, struct sched_ent *e, int slices, uint64_t now)
+{
+	int64_t slice = (int64_t)e->vslice, at = (int64_t)(e->vruntime - rq->clock);
+
+	if (e->rank != 0) return;
+	if (now - e->start > FAIR_FORGET) at = 0;
+	at = MIN(MAX(at, -slices * slice), FAIR_FAR_SLICES * slice);
+	e->vruntime = rq->clock + (uint64_t)at;
+}
+
+static void replenish(struct sched_ent *e, uint64_t now)
+{
+	if (e->budget != 0 && now >= e->refill_at) {
+		e->refill_at += ((now - e->refill_at) / e->period + 1) * e->period;
+		e->budget_left = e->budget;
+	}
+}
+
+static void enqueue_locked(struct rq *rq, struct sched_ent *e, uint64_t now) REQUIRES(rq->lock)
+{
+	struct list_node *at = rq->queue.next;
+	/* Fixed: who was preempted goes on before its equals, until its slice is used up. */
+	bool first = e->rank != 0 && e->slice_left != 0;
+
+	if (told_to_stop(e)) {
+		turn_off(ent_vcpu(e));
+		return;
+	}
+	replenish(e, now);
+	if (used_up(e)) {
+		list_add_tail(&rq->throttled, &e->node);
+		return;
+	}
+	if (!first) e->slice_left = e->slice;
+	while (at != &rq->queue && lead(e, node_ent(at)) < (first ? 0 : 1)) at = at->next;
+	list_add_tail(at, &e->node);
+	store_relaxed(&this_pcpu()->nr_ready, this_pcpu()->nr_ready + 1);
+}
+
+static void dequeue_locked(const struct rq *rq, struct sched_ent *e) REQUIRES(rq->lock)
+{
+	uint32_t *nr = &pcpus[rq - rqs].nr_ready;
+
 	list_del(&e->node);
-	store_relaxed(&rq->nr, rq->nr - 1);
+	store_relaxed(nr, *nr - 1);
 }
 
 /* PCPU_WORK_STOP: some of those that wait here are to leave. */
 static void stop_scan_locked(struct rq *rq) REQUIRES(rq->lock)
 {
-	struct list_node *const lists[] = {&rq->queue[SCHED_FAIR], &rq->queue[SCHED_FIXED],
-	                                   &rq->throttled};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(lists); i++) {
-		list_for_each_safe (n, tmp, lists[i]) {
-			if (told_to_stop(node_ent(n))) {
-				list_del(n);
-				store_relaxed(&rq->nr, rq->nr - (lists[i] != &rq->throttled));
-				turn_off(ent_vcpu(node_ent(n)));
-			}
+	list_for_each_safe (n, tmp, &rq->queue) {
+		if (told_to_stop(node_ent(n))) {
+			dequeue_locked(rq, node_ent(n));
+			turn_off(ent_vcpu(node_ent(n)));
 		}
 	}
-}
-
-/* A wake list is a stack: its oldest entry goes first. */
-static void wake_drain_locked(struct rq *rq, struct vcpu *list, uint64_t now) REQUIRES(rq->lock)
-{
-	struct vcpu *fifo = NULL, *next;
-
-	for (; list; list = next) {
-		next = list->wake_next;
-		list->wake_next = fifo;
-		fifo = list;
-	}
-	for (; fifo; fifo = next) {
-		next = fifo->wake_next;
-		rq_enqueue_locked(rq, &fifo->se, ENQ_WAKE, now);
+	list_for_each_safe (n, tmp, &rq->throttled) {
+		if (told_to_stop(node_ent(n))) {
+			list_del(n);
+			turn_off(ent_vcpu(node_ent(n)));
+		}
 	}
 }
 
@@ -134,7 +172,7 @@ static uint64_t unthrottle_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock
 		if (now >= e->refill_at) {
 			list_del(n);
 			e->ready_at = now;
-			rq_enqueue_locked(rq, e, ENQ_MOVED, now);
+			enqueue_locked(rq, e, now);
 		} else {
 			when = MIN(when, e->refill_at);
 		}
@@ -142,36 +180,67 @@ static uint64_t unthrottle_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock
 	return when;
 }
 
-/* A job that waits behind fixed vCPUs, and in *when the time at which it gets a step anyway. */
-static struct sched_ent *starved_job_locked(const struct rq *rq, uint64_t *when) REQUIRES(rq->lock)
-{
-	list_for_each (n, &rq->queue[SCHED_FAIR]) {
-		if (node_ent(n)->job) {
-			*when = MAX(rq->job_at, node_ent(n)->ready_at) +
-			        arch_us_to_ticks(JOB_STARVED_US);
-			return node_ent(n);
-		}
-	}
-	*when = TIMER_NEVER;
-	return NULL;
-}
+/* --- what runs ------------------------------------------------------------------------------- */
 
-static void put_cur_locked(struct rq *rq, enum enqueue how, uint64_t now) REQUIRES(rq->lock)
+void account_locked(struct rq *rq, uint64_t now)
 {
 	struct sched_ent *e = rq->cur;
+	const struct sched_ent *fair = first_locked(rq);
+	uint64_t ticks = now - rq->stamp;
 
+	rq->stamp = now;
+	if (!e) {
+		this_pcpu()->idle_ticks += ticks;
+		return;
+	}
+	e->run_ticks += ticks;
+	e->slice_left -= MIN(ticks, e->slice_left);
+	if (e->rank == 0) {
+		e->vruntime += (ticks * FAIR_SCALE + e->weight / 2) / e->weight;
+		/* Nothing while a fixed one waits. */
+		fair = fair && lead(fair, e) > 0 ? fair : e;
+		if (fair->rank == 0 && (int64_t)(fair->vruntime - rq->clock) > 0)
+			rq->clock = fair->vruntime;
+	} else if (e->budget != 0) {
+		if (now >= e->refill_at) {
+			/* Only what it ran in the new period counts. */
+			replenish(e, now);
+			ticks = MIN(ticks, now - (e->refill_at - e->period));
+		}
+		e->budget_left -= MIN(ticks, e->budget_left);
+	}
+	if (e->job) return;
+	if (load_relaxed(&ent_vcpu(e)->state) != VCPU_RUNNING) {
+		e->slice_left = 0;
+		rq->cur = NULL;
+	} else if (told_to_stop(e)) {
+		turn_off(ent_vcpu(e));
+		rq->cur = NULL;
+	}
+}
+
+static void put_cur_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
+{
+	struct sched_ent *e = rq->cur;
+	const struct sched_ent *head = first_locked(rq);
+
+	if (rq->yield) {
+		/* Behind the first of its equals, at the price of its own share. */
+		if (head && head->rank == e->rank && lead(e, head) > 0)
+			e->vruntime = head->vruntime;
+		e->slice_left = 0;
+	}
 	rq->cur = NULL;
 	e->ready_at = now;
 	e->woken = false;
 	if (!e->job) store_relaxed(&ent_vcpu(e)->state, VCPU_READY);
-	rq_enqueue_locked(rq, e, how, now);
+	enqueue_locked(rq, e, now);
 }
 
 /* e, in no list any more, gets the CPU. */
 static void set_cur(struct rq *rq, struct sched_ent *e, uint64_t now)
 {
 	rq->cur = e;
-	rq->slice_end = now + e->slice;
 	e->start = now;
 	if (!e->job) {
 		struct vcpu *v = ent_vcpu(e);
@@ -183,47 +252,26 @@ static void set_cur(struct rq *rq, struct sched_ent *e, uint64_t now)
 			v->stats.wake_ticks_sum += wait;
 			v->stats.wake_ticks_max = MAX(v->stats.wake_ticks_max, wait);
 		}
-		store_relaxed(&v->state, VCPU_RUNNING);
+		store_relaxed(&v->state, (uint32_t)VCPU_RUNNING);
 		/* state before the caller's look at v->work: vcpu_kick() has them the other way. */
 		smp_mb();
 	}
 }
 
-/* Chooses rq->cur anew among it and those that wait, and sets the deadline of the next look. */
-static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
+/* A job that waits behind fixed vCPUs for too long; *when falls to the time when one will have. */
+static struct sched_ent *starved_job_locked(const struct rq *rq, uint64_t now, uint64_t *when)
+    REQUIRES(rq->lock)
 {
-	uint64_t when = TIMER_NEVER, job_when;
-	struct sched_ent *best, *next, *job;
+	list_for_each (n, &rq->queue) {
+		uint64_t due;
 
-	(void)unthrottle_locked(rq, now);
-	best = first_locked(rq);
-	if (rq->cur && (rq->yield || policy_preempts(rq, best, now)))
-		put_cur_locked(rq, rq->yield ? ENQ_YIELD : ENQ_PREEMPTED, now);
-	else if (rq->cur && now >= rq->slice_end)
-		rq->slice_end = now + rq->cur->slice;
-	rq->yield = false;
-	best = first_locked(rq);
-	next = rq->cur ? rq->cur : best;
-	if (next && next->cls != SCHED_FAIR) {
-		job = starved_job_locked(rq, &job_when);
-		if (!job || now < job_when) {
-			when = job_when;
-		} else {
-			best = job;
-			if (rq->cur) put_cur_locked(rq, ENQ_PREEMPTED, now);
-		}
+		if (!node_ent(n)->job) continue;
+		due = MAX(rq->job_at, node_ent(n)->ready_at) + arch_us_to_ticks(JOB_STARVED_US);
+		if (now >= due) return node_ent(n);
+		*when = MIN(*when, due);
+		break;
 	}
-	if (!rq->cur && best) {
-		dequeue_locked(rq, best);
-		set_cur(rq, best, now);
-		best = first_locked(rq);
-	}
-	if (rq->cur && !rq->cur->job) when = MIN(when, policy_until(rq, best, now));
-	when = MIN(when, unthrottle_locked(rq, now));
-	if (when != rq->dl_when) {
-		rq->dl_when = when;
-		deadline_set(&rq->dl, when);
-	}
+	return NULL;
 }
 
 /* CPUs that may take e off its queue. Acquire: what its last CPU saved (rule 23). */
@@ -233,102 +281,169 @@ static uint64_t takers(struct sched_ent *e)
 	return load_acquire(&ent_vcpu(e)->loaded_on) == -1 ? ent_vcpu(e)->affinity : 0;
 }
 
-void rq_offer(uint64_t mask)
+/* Chooses rq->cur anew among it and those that wait, and sets the deadline of the next look. */
+static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
+{
+	struct sched_ent *best, *job, *cur;
+	uint64_t when, mask = 0;
+
+	if (rq->cur && (rq->yield || used_up(rq->cur))) put_cur_locked(rq, now);
+	rq->yield = false;
+	when = unthrottle_locked(rq, now);
+	best = first_locked(rq);
+	/* Within a slice a fair one only gives way to who is half a slice of its own behind. */
+	if (rq->cur && best &&
+	    lead(best, rq->cur) >=
+	        (rq->cur->slice_left != 0 ? (int64_t)best->vslice / 2 + 1 : best->rank == 0))
+		put_cur_locked(rq, now);
+	cur = rq->cur ? rq->cur : best;
+	if (cur && cur->rank != 0) {
+		job = starved_job_locked(rq, now, &when);
+		if (job && rq->cur) put_cur_locked(rq, now);
+		best = job ? job : best;
+	}
+	if (!rq->cur && best) {
+		dequeue_locked(rq, best);
+		set_cur(rq, best, now);
+		best = first_locked(rq);
+	}
+	cur = rq->cur;
+	if (cur && cur->slice_left == 0) cur->slice_left = cur->slice;
+	if (cur && !cur->job) {
+		if (best && best->rank == cur->rank) when = MIN(when, now + cur->slice_left);
+		if (cur->budget != 0) when = MIN(when, now + cur->budget_left);
+	}
+	list_for_each (n, &rq->queue) mask |= takers(node_ent(n));
+	deadline_set(&rq->dl, MIN(when, offer(rq, mask, now)));
+}
+
+/* --- between CPUs ---------------------------------------------------------------------------- */
+
+/*
+ * An idle CPU, or in turn one that is busy: that looks whether one waits here who is behind its
+ * own. CPUs that nobody waits for have no tick of their own for this.
+ */
+uint64_t offer(struct rq *rq, uint64_t mask, uint64_t now)
 {
 	struct pcpu *p;
 
+	mask &= (BIT(nr_pcpus) - 1) & ~BIT(this_pcpu()->id);
+	if (mask == 0) return TIMER_NEVER;
 	/* What is offered was stored before; an idle CPU has `idle` before its look. */
 	smp_mb();
 	p = pcpu_find_idle(mask);
-	if (p) pcpu_kick(p, PCPU_WORK_RESCHED);
+	if (!p && now < rq->offer_at) return rq->offer_at;
+	if (!p) {
+		do {
+			rq->offer_to = (rq->offer_to + 1) % nr_pcpus;
+		} while ((mask & BIT(rq->offer_to)) == 0);
+		p = &pcpus[rq->offer_to];
+	}
+	pcpu_kick(p, PCPU_WORK_PULL);
+	rq->offer_at = now + us_to_ticks(OFFER_US);
+	return rq->offer_at;
 }
 
-/* Takes from src something that may run on CPU `to`. */
-static struct sched_ent *take(struct rq *src, unsigned to)
+/*
+ * Is e, which waits in src, so far behind what runs here that it should run here instead? Virtual
+ * times run apart where affinities or weights make the load uneven. A CPU whose time is far behind
+ * one where somebody waits has another history: it catches up, so that what counts from now on is
+ * who runs more.
+ */
+static bool behind(struct rq *rq, const struct rq *src, const struct sched_ent *e)
 {
+	const struct sched_ent *cur = rq->cur;
+	int64_t by, far = FAIR_FAR_SLICES * (int64_t)e->vslice;
+
+	if (!cur) return true;
+	by = lead(e, cur);
+	if (e->rank == 0 && cur->rank == 0) {
+		by += (int64_t)(rq->base - load_relaxed(&src->base));
+		if (by < -far) store_relaxed(&rq->base, rq->base + (uint64_t)(-far - by));
+	}
+	return by > FAIR_TAKE_SLICES * (int64_t)e->vslice;
+}
+
+/* Takes from CPU `from` something that should run here. */
+static struct sched_ent *take(struct rq *rq, unsigned from, unsigned to)
+{
+	struct rq *src = &rqs[from];
 	struct sched_ent *found = NULL;
 
 	spin_lock(&src->lock);
-	for (unsigned c = NR_CLASSES; !found && c-- > 0;) {
-		list_for_each (n, &src->queue[c])
-			if (!found && (takers(node_ent(n)) & BIT(to)) != 0) found = node_ent(n);
+	list_for_each (n, &src->queue) {
+		if ((takers(node_ent(n)) & BIT(to)) != 0 && behind(rq, src, node_ent(n))) {
+			found = node_ent(n);
+			break;
+		}
 	}
-	if (found) dequeue_locked(src, found);
-	if (found && !found->job) vcpu_set_home(ent_vcpu(found), to);
+	if (found) {
+		dequeue_locked(src, found);
+		if (found->rank == 0) found->vruntime += load_relaxed(&src->base) - rq->base;
+		if (!found->job) store_relaxed(&ent_vcpu(found)->cpu, to);
+	}
 	spin_unlock(&src->lock);
 	return found;
 }
 
-/* An idle CPU takes something from the longest queue that has something for it. */
+/* Takes over something that waits on another CPU, if this one idles or is ahead. */
 static bool pull(struct pcpu *p, struct rq *rq)
 {
 	struct sched_ent *e = NULL;
-	unsigned from = p->id;
+	uint64_t now;
 
-	for (uint64_t tried = BIT(p->id); !e; tried |= BIT(from)) {
-		unsigned longest = 0;
+	for (unsigned i = 1; !e && i < nr_pcpus; i++) {
+		unsigned from = (p->id + i) % nr_pcpus;
 
-		for (unsigned i = 0; i < nr_pcpus; i++) {
-			unsigned nr = load_relaxed(&rqs[i].nr);
-
-			if ((tried & BIT(i)) == 0 && nr > longest) {
-				longest = nr;
-				from = i;
-			}
-		}
-		if (longest == 0) return false;
-		e = take(&rqs[from], p->id);
+		if (load_relaxed(&pcpus[from].nr_ready) != 0) e = take(rq, from, p->id);
 	}
+	if (!e) return false;
 	/* cpu before work: vcpu_stop() has them the other way. */
 	smp_mb();
 	spin_lock(&rq->lock);
-	rq_enqueue_locked(rq, e, ENQ_MOVED, arch_counter());
+	now = arch_counter();
+	place(rq, e, FAIR_FAR_SLICES, now);
+	enqueue_locked(rq, e, now);
 	spin_unlock(&rq->lock);
 	return true;
 }
 
+/* --- idle, and the way out of a trap --------------------------------------------------------- */
+
 /*
- * The loaded vCPU woke, and nothing else did: it goes on without the queue, from the time of its
- * wake-up. The short way from a timer interrupt to an idle guest.
+ * Nothing to run here: pull, or wait until there is work. A vCPU that sleeps loaded here and is
+ * woken here goes on without the queue, from the time of its wake-up: it is returned.
  */
-static struct vcpu *resume_in_place(struct pcpu *p, struct rq *rq)
-{
-	struct vcpu *v = p->resumed;
-	uint64_t now = v->se.ready_at;
-
-	p->resumed = NULL;
-	p->idle_ticks += now - rq->stamp;
-	rq->stamp = now;
-	fair_place(rq, &v->se);
-	rq->cur = &v->se;
-	rq->slice_end = now + v->se.slice;
-	v->se.start = now;
-	v->stats.nr_wakes++;
-	store_relaxed(&v->state, (uint32_t)VCPU_RUNNING);
-	/* As in set_cur(). */
-	smp_mb();
-	p->cur = v;
-	return v;
-}
-
-/* Nothing to run here: pull, or wait until there is work. In place: p->loaded stays. */
 static struct vcpu *go_idle(struct pcpu *p, struct rq *rq)
 {
+	struct vcpu *v = p->loaded && p->loaded->se.budget == 0 ? p->loaded : NULL;
+	uint64_t now;
+
 	store_relaxed(&p->idle, true);
-	/* idle before a last look at the others' queues; rq_offer() has them the other way. */
+	/* idle before a last look at the others' queues; offer() has them the other way. */
 	smp_mb();
 	if (!pull(p, rq)) {
-		while (load_relaxed(&p->work) == 0 && !p->resumed) {
+		if (v) place(rq, &v->se, 1, rq->stamp);
+		p->asleep = v;
+		while (load_relaxed(&p->work) == 0 &&
+		       (!v || load_relaxed(&v->state) == VCPU_BLOCKED)) {
 			arch_cpu_idle();
 			irq_handle();
 		}
+		p->asleep = NULL;
 	}
 	store_relaxed(&p->idle, false);
-	/* Nobody else came, nobody is throttled. */
-	if (p->resumed && load_relaxed(&p->work) == 0 && rq->nr == 0 &&
-	    rq->dl_when == TIMER_NEVER && p->resumed->se.budget == 0)
-		return resume_in_place(p, rq);
-	return NULL;
+	if (!v || load_relaxed(&v->state) != VCPU_RUNNING) return NULL;
+	now = arch_counter();
+	p->idle_ticks += now - rq->stamp;
+	rq->stamp = now;
+	rq->cur = &v->se;
+	v->se.start = now;
+	v->se.slice_left = v->se.slice;
+	v->stats.nr_wakes++;
+	/* As in set_cur(). */
+	smp_mb();
+	return load_relaxed(&p->work) == 0 ? v : NULL;
 }
 
 struct vcpu *sched_next(void)
@@ -338,41 +453,39 @@ struct vcpu *sched_next(void)
 
 	for (;;) {
 		uint32_t work = atomic_exchange_full(&p->work, 0u);
-		struct vcpu *woken =
+		struct sched_ent *woken =
 		    load_relaxed(&p->wake_list) ? atomic_exchange_full(&p->wake_list, NULL) : NULL;
-		uint64_t now = arch_counter(), spare;
-		struct sched_ent *first;
+		uint64_t now = arch_counter();
+		struct vcpu *v;
 
 		/* Whatever this CPU knew of a VM that was unlinked before, it knows no more. */
 		store_release(&p->passes, p->passes + 1);
-		rq_account(rq, now);
 		spin_lock(&rq->lock);
-		if (rq->cur && told_to_stop(rq->cur)) {
-			turn_off(ent_vcpu(rq->cur));
-			rq->cur = NULL;
+		account_locked(rq, now);
+		if (work & PCPU_WORK_PULL) {
+			spin_unlock(&rq->lock);
+			(void)pull(p, rq);
+			spin_lock(&rq->lock);
 		}
 		if (work & PCPU_WORK_STOP) stop_scan_locked(rq);
-		if (p->resumed) {
-			rq_enqueue_locked(rq, &p->resumed->se, ENQ_WAKE, now);
-			p->resumed = NULL;
+		while (woken) {
+			struct sched_ent *e = woken;
+
+			woken = e->next;
+			place(rq, e, 1, now);
+			enqueue_locked(rq, e, now);
 		}
-		wake_drain_locked(rq, woken, now);
-		jobs_drain_locked(rq, now);
 		choose_locked(rq, now);
-		first = first_locked(rq);
-		spare = first ? takers(first) : 0;
 		spin_unlock(&rq->lock);
 
-		p->cur = rq->cur && !rq->cur->job ? ent_vcpu(rq->cur) : NULL;
-		if (spare != 0) rq_offer(spare);
-		if (p->cur) return p->cur;
+		if (rq->cur && !rq->cur->job) return ent_vcpu(rq->cur);
 		if (p->loaded && load_relaxed(&p->loaded->state) == VCPU_OFF) return NULL;
 		if (rq->cur) {
 			job_run(rq);
 			irq_handle();
 		} else {
-			woken = go_idle(p, rq);
-			if (woken) return woken;
+			v = go_idle(p, rq);
+			if (v) return v;
 		}
 	}
 }

@@ -3,8 +3,6 @@
  * Jobs: fair entities of the run queues that run a step at a time in EL2. Any CPU may run the next
  * step; a job is in one queue or is one CPU's cur, so that two never do.
  */
-#include <arch/barrier.h>
-#include <arch/cpu.h>
 #include <arch/timer.h>
 #include <hyp/atomic.h>
 #include "rq.h"
@@ -18,15 +16,14 @@ enum job_state {
 void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight)
 {
 	*j = (struct job){.ops = ops, .vm = vm, .state = JOB_IDLE};
-	fair_init(&j->se, weight);
-	j->se.job = true;
+	ent_init(&j->se, weight, true);
 }
 
 bool job_is_idle(const struct job *j) { return load_acquire(&j->state) == JOB_IDLE; }
 
 void job_start(struct job *j)
 {
-	struct pcpu *idle, *p;
+	struct pcpu *idle;
 	uint32_t state = JOB_IDLE;
 
 	while (!atomic_cas_full(&j->state, &state, (uint32_t)JOB_ACTIVE)) {
@@ -36,24 +33,7 @@ void job_start(struct job *j)
 		state = JOB_IDLE;
 	}
 	idle = pcpu_find_idle(UINT64_MAX);
-	p = idle ? idle : this_pcpu();
-	j->next = load_relaxed(&p->job_list);
-	while (!atomic_cas_full(&p->job_list, &j->next, j)) {
-	}
-	pcpu_kick(p, PCPU_WORK_RESCHED);
-}
-
-void jobs_drain_locked(struct rq *rq, uint64_t now)
-{
-	struct pcpu *p = this_pcpu();
-	struct job *j =
-	    load_relaxed(&p->job_list) ? atomic_exchange_full(&p->job_list, NULL) : NULL;
-
-	for (struct job *next; j; j = next) {
-		next = j->next;
-		j->se.ready_at = now;
-		rq_enqueue_locked(rq, &j->se, ENQ_WAKE, now);
-	}
+	pcpu_push(idle ? idle : this_pcpu(), &j->se);
 }
 
 void job_run(struct rq *rq)
@@ -68,7 +48,9 @@ void job_run(struct rq *rq)
 	more = ops->step(j);
 	rq->job_at = arch_counter();
 	if (more) return;
-	rq_account(rq, rq->job_at);
+	spin_lock(&rq->lock);
+	account_locked(rq, rq->job_at);
+	spin_unlock(&rq->lock);
 	/* Not in JOB_AGAIN. */
 	if (atomic_cas_full(&j->state, &state, (uint32_t)JOB_IDLE)) {
 		rq->cur = NULL;

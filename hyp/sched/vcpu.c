@@ -15,11 +15,11 @@ void sched_vcpu_init(struct vcpu *v, const struct vm_config *cfg)
 {
 	uint64_t all = BIT(nr_pcpus) - 1;
 
-	fair_init(&v->se, cfg->weight);
+	ent_init(&v->se, cfg->weight, false);
 	if (cfg->sched == SCHED_FIXED) {
-		v->se.cls = SCHED_FIXED;
-		v->se.priority = (uint8_t)MIN(cfg->priority, 31u);
+		v->se.rank = (uint8_t)(1 + MIN(cfg->priority, 31u));
 		v->se.slice = us_to_ticks(SCHED_SLICE_US);
+		v->se.vslice = 0;
 		if (cfg->budget_us != 0 && cfg->period_us != 0) {
 			v->se.budget = us_to_ticks(cfg->budget_us);
 			v->se.period = us_to_ticks(cfg->period_us);
@@ -35,41 +35,32 @@ void sched_vcpu_init(struct vcpu *v, const struct vm_config *cfg)
 void sched_start(struct vcpu *v)
 {
 	unsigned cpu = MAX_PCPUS;
-	uint64_t now = arch_counter();
 
 	/* A CPU_OFF may still be on its way out: a few instructions on another CPU. */
 	while (!vcpu_is_out(v)) cpu_relax();
 	for (unsigned i = 0; i < nr_pcpus; i++)
-		if ((v->affinity & BIT(i)) != 0 && load_acquire(&pcpus[i].online) &&
+		if ((v->affinity & BIT(i)) != 0 &&
 		    (cpu == MAX_PCPUS ||
-		     load_relaxed(&pcpus[i].nr_vcpus) < load_relaxed(&pcpus[cpu].nr_vcpus)))
+		     load_relaxed(&pcpus[i].nr_ready) < load_relaxed(&pcpus[cpu].nr_ready)))
 			cpu = i;
-	if (cpu == MAX_PCPUS) cpu = this_pcpu()->id; /* none of its CPUs came up */
-	atomic_fetch_add_full(&pcpus[cpu].nr_vcpus, 1u);
 	v->cpu = cpu;
-	v->se.clock = (uint8_t)cpu;
-	v->se.vruntime = load_relaxed(&rqs[cpu].min_vruntime);
-	v->se.start = now;
+	v->se.start = arch_counter();
+	v->se.vruntime = load_relaxed(&rqs[cpu].clock);
 	v->se.woken = false;
+	v->se.slice_left = 0;
 	v->se.budget_left = v->se.budget;
-	v->se.refill_at = now + v->se.period;
+	v->se.refill_at = v->se.start + v->se.period;
 	atomic_fetch_and_full(&v->work, ~(VCPU_WORK_OUT | VCPU_WORK_STOP));
 	/* From here on it is a sleeper like any other. */
 	store_release(&v->state, (uint32_t)VCPU_BLOCKED);
 	vcpu_wake(v);
 }
 
-/* This CPU's cur is v no more. */
-static void leave_cpu(struct vcpu *v)
+/* This CPU's cur is v no more: sched_next() sees that by its state. */
+static void leave_cpu(const struct vcpu *v)
 {
-	struct pcpu *p = this_pcpu();
-	struct rq *rq = &rqs[p->id];
-
-	CHECK(p->cur == v && rq->cur == &v->se);
-	rq_account(rq, arch_counter());
-	rq->cur = NULL;
-	p->cur = NULL;
-	pcpu_kick(p, PCPU_WORK_RESCHED);
+	CHECK(rqs[this_pcpu()->id].cur == &v->se);
+	pcpu_kick(this_pcpu(), PCPU_WORK_RESCHED);
 }
 
 void sched_block(struct vcpu *v)
@@ -93,20 +84,15 @@ void sched_block(struct vcpu *v)
 
 void sched_off(struct vcpu *v)
 {
-	leave_cpu(v);
 	turn_off(v);
+	leave_cpu(v);
 }
 
 void sched_yield(const struct vcpu *v)
 {
-	struct pcpu *p = this_pcpu();
-
-	CHECK(p->cur == v);
-	rqs[p->id].yield = true;
-	pcpu_kick(p, PCPU_WORK_RESCHED);
+	rqs[this_pcpu()->id].yield = true;
+	leave_cpu(v);
 }
-
-bool sched_contended(void) { return load_relaxed(&rqs[this_pcpu()->id].nr) != 0; }
 
 void sched_saved(struct vcpu *v)
 {
@@ -118,13 +104,13 @@ void sched_saved(struct vcpu *v)
 		/* The last access: whoever sees OUT may free v. */
 		atomic_fetch_or_full(&v->work, VCPU_WORK_OUT);
 	} else if (state == VCPU_READY) {
-		rq_offer(affinity);
+		(void)offer(&rqs[this_pcpu()->id], affinity, arch_counter());
 	}
 }
 
 uint64_t sched_run_ticks(const struct vcpu *v)
 {
-	uint64_t ticks = load_relaxed(&v->stats.run_ticks);
+	uint64_t ticks = load_relaxed(&v->se.run_ticks);
 
 	if (load_relaxed(&v->state) == VCPU_RUNNING)
 		ticks += arch_counter() - load_relaxed(&rqs[load_relaxed(&v->cpu)].stamp);

@@ -23,10 +23,8 @@ struct job_ops {
 
 struct job {
 	const struct job_ops *ops;
-	struct vm *vm;    /* who pays; NULL: the host */
-	struct job *next; /* pcpu->job_list */
+	struct vm *vm; /* who pays; NULL: the host */
 	struct sched_ent se;
-	uint64_t run_ticks;
 	uint32_t state; /* shared: hyp/sched/job.c */
 };
 

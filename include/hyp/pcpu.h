@@ -9,13 +9,13 @@
 #include <arch/spinlock.h>
 
 struct vcpu;
-struct job;
+struct sched_ent;
 struct deadline;
 
 /* pcpu->work, shared: set by anyone with atomic OR, then an IPI if remote; cleared by the owner. */
 #define PCPU_WORK_RESCHED BIT32(0) /* the scheduler is to choose again before any guest runs */
-#define PCPU_WORK_WAKE BIT32(1)    /* wake_list is not empty */
-#define PCPU_WORK_STOP BIT32(2)    /* one of its vCPUs has VCPU_WORK_STOP */
+#define PCPU_WORK_STOP BIT32(1)    /* one of its vCPUs has VCPU_WORK_STOP */
+#define PCPU_WORK_PULL BIT32(2)    /* another CPU has something that may have to run here */
 
 struct pcpu {
 	/* Hot in entry.S (offsets.c). */
@@ -23,17 +23,15 @@ struct pcpu {
 	uint32_t work;       /* shared */
 	uint32_t id;         /* logical number: index into host.cpus */
 
-	struct vcpu *cur; /* vCPU chosen to run; NULL while idle. cur == loaded when in a guest */
 	uint64_t mpidr;
 	uint8_t *stack_top;
 	bool online; /* shared, release */
 
-	struct vcpu *wake_list; /* shared: lock-free stack of vCPUs woken for this CPU */
-	struct job *job_list;   /* shared: the same for started jobs */
-	bool idle;              /* shared, a hint: it has nothing to run */
-	struct vcpu *resumed;   /* own CPU: `loaded`, woken on this CPU while it idled */
-	uint64_t passes;        /* shared: times it came to the scheduler */
-	uint32_t nr_vcpus;      /* shared: vCPUs that are not OFF and have it as their home */
+	struct sched_ent *wake_list; /* shared: lock-free stack of what became READY */
+	bool idle;                   /* shared, a hint: it has nothing to run */
+	struct vcpu *asleep;         /* own CPU: `loaded` while this CPU idles for it alone */
+	uint64_t passes;             /* shared: times it came to the scheduler */
+	uint32_t nr_ready;           /* shared: in its run queue (hyp/sched) */
 
 	spinlock_t dl_lock;
 	struct deadline *dl_head; /* sorted by when; dl_lock */
@@ -51,5 +49,7 @@ extern unsigned nr_pcpus;
 /* Sets work bits of a CPU and, if it is another one, kicks it out of its guest or WFI; work 0: only
  * the kick. Whatever was stored before is visible to the CPU when it takes the bits. */
 void pcpu_kick(struct pcpu *p, uint32_t work);
+/* e, which nobody else knows, goes to p's wake list: its scheduler will queue it. Lock-free. */
+void pcpu_push(struct pcpu *p, struct sched_ent *e);
 /* A CPU of mask that has nothing to run, as far as one can see; NULL: there is none. */
 struct pcpu *pcpu_find_idle(uint64_t mask);

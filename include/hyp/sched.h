@@ -5,7 +5,9 @@
  */
 #pragma once
 
+#include <hyp/atomic.h>
 #include <hyp/config.h>
+#include <hyp/pcpu.h>
 #include <hyp/types.h>
 
 struct vcpu;
@@ -20,17 +22,17 @@ void sched_vcpu_init(struct vcpu *v, const struct vm_config *cfg);
 /* OFF and out -> READY on the least loaded CPU of its affinity, and kicks that. Clears
  * VCPU_WORK_STOP. Serialised with vcpu_stop() by the caller (vm->lock). */
 void sched_start(struct vcpu *v);
-/* The running vCPU v (this CPU's cur) blocks (state BLOCKED, honours wake_pending) or goes OFF.
+/* The running vCPU v blocks (state BLOCKED, honours wake_pending) or goes OFF.
  * Sets PCPU_WORK_RESCHED; the switch happens on the way out of the trap. */
 void sched_block(struct vcpu *v);
 void sched_off(struct vcpu *v);
 /* v stays READY and goes behind its equals. */
 void sched_yield(const struct vcpu *v);
-/* Another vCPU waits for this CPU. */
-bool sched_contended(void);
+/* Another vCPU or a job waits for this CPU. */
+static inline bool sched_contended(void) { return load_relaxed(&this_pcpu()->nr_ready) != 0; }
 /*
  * The way out of every trap with pcpu work pending: drains the wake list, accounts the vCPU that
- * ran, runs jobs, idles, and returns the vCPU to run (cur = it). NULL: pcpu->loaded is leaving,
+ * ran, runs jobs, idles, and returns the vCPU to run. NULL: pcpu->loaded is leaving,
  * its context must be saved first, then call again. The caller (L7) saves and loads contexts and
  * calls sched_saved(), then looks at v->work (ordered after the choice) before it enters the guest.
  */

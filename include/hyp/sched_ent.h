@@ -9,18 +9,17 @@
 #include <lib/list.h>
 
 struct sched_ent {
-	struct list_node node;
-	uint8_t cls;      /* enum vm_sched: larger goes first */
-	uint8_t priority; /* fixed */
-	uint8_t clock;    /* fair: the CPU in whose virtual time vruntime counts */
-	bool job;         /* in a struct job, else in a struct vcpu */
-	bool woken;       /* READY by a wake-up: its latency counts */
-	uint32_t weight;  /* fair */
-	uint64_t slice;
-	uint64_t vslice;   /* fair: virtual time of a slice */
-	uint64_t vruntime; /* fair */
+	struct list_node node;  /* in a run queue */
+	struct sched_ent *next; /* on a CPU's wake list */
+	uint8_t rank;           /* larger goes first: 0 fair, 1 + priority fixed */
+	bool job;               /* in a struct job, else in a struct vcpu */
+	bool woken;             /* READY by a wake-up: its latency counts */
+	uint32_t weight;        /* fair */
+	uint64_t slice, slice_left;
+	uint64_t vslice;   /* virtual time of a slice; fixed: 0 */
+	uint64_t vruntime; /* fair: in the virtual time of the CPU it ran on last */
 	uint64_t ready_at; /* when it became READY */
 	uint64_t start;    /* when it got the CPU last */
-	/* Fixed. budget 0: not limited. */
-	uint64_t slice_left, budget, period, budget_left, refill_at;
+	uint64_t run_ticks;
+	uint64_t budget, period, budget_left, refill_at; /* budget 0: not limited */
 };

@@ -30,7 +30,7 @@ enum vcpu_state {
 };
 
 struct vcpu_stats {
-	uint64_t run_ticks, steal_ticks, wake_ticks_max, wake_ticks_sum, nr_wakes;
+	uint64_t steal_ticks, wake_ticks_max, wake_ticks_sum, nr_wakes;
 	uint64_t nr_exits, nr_mmio, nr_sysreg, nr_hvc, nr_wfi, nr_irq;
 	uint64_t run_seen; /* by the shell's last `top` */
 };
@@ -46,7 +46,6 @@ struct vcpu {
 	int32_t loaded_on; /* CPU whose registers hold arch, -1: saved, published with release */
 	uint32_t cpu;      /* home CPU: whose queue it goes to when it wakes */
 	bool wake_pending; /* shared: a wake came while not BLOCKED */
-	struct vcpu *wake_next; /* pcpu->wake_list */
 	uint64_t affinity;
 	struct sched_ent se;
 
@@ -78,8 +77,6 @@ void vcpu_kick(struct vcpu *v, uint32_t work);
  * by the caller. Lock-free, any context.
  */
 void vcpu_stop(struct vcpu *v);
-/* Another CPU becomes its home: by the one that owns v while it is in no queue and on no list. */
-void vcpu_set_home(struct vcpu *v, unsigned cpu);
 /* OFF, saved, in no queue: its state may be reset, v may be freed. Acquire. */
 bool vcpu_is_out(const struct vcpu *v);
 

@@ -91,7 +91,7 @@ void arch_cpu_idle(void)
 {
 	unsigned id = this_pcpu()->id;
 
-	MUST(!this_pcpu()->cur);
+	MUST(!this_pcpu()->loaded || this_pcpu()->loaded->state != VCPU_RUNNING);
 	while (!pending(id)) wait_event(fake_cnthp[id]);
 }
 
@@ -133,7 +133,7 @@ static void exit_slow(struct pcpu *p)
 		struct vcpu *old = p->loaded;
 
 		MUST(fake_locks_held() == 0);
-		MUST(next == p->cur && (!next || next->state == VCPU_RUNNING));
+		MUST(!next || next->state == VCPU_RUNNING);
 		if (!next || next != old) {
 			MUST(next || old);
 			if (old) {
@@ -181,7 +181,7 @@ static void *cpu_main(void *arg)
 		struct sim_guest *g = guest_of(p->loaded);
 		struct cpu *c = &cpus[id];
 
-		MUST(p->cur == p->loaded && g->v.loaded_on == (int32_t)id);
+		MUST(g->v.state == VCPU_RUNNING && g->v.loaded_on == (int32_t)id);
 		if (g->alarm_at != 0) {
 			uint64_t late = fake_now - g->alarm_at;
 

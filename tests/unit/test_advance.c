@@ -209,11 +209,11 @@ static void test_twe(void **state)
 	env_next = same;
 	inject_serror(v);
 	fake_sr_set(HCR_EL2, vcpu_hcr_base);
-	env_contended = true;
+	fake_pcpu->nr_ready = 1;
 	fake_pcpu->work = PCPU_WORK_RESCHED;
 	wfi(AL | ESR_IL);
 	assert_int_equal(fake_sr(HCR_EL2), vcpu_hcr_base | HCR_TWE);
-	env_contended = false;
+	fake_pcpu->nr_ready = 0;
 	fake_pcpu->work = PCPU_WORK_RESCHED;
 	wfi(AL | ESR_IL);
 	assert_int_equal(fake_sr(HCR_EL2), vcpu_hcr_base);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Jobs on the simulated machine: shares, idle CPUs, restarts, never on two CPUs.
- * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/policy.c hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c tests/unit/sched_sim.c tests/fake_arch/fake.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
+ * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c tests/unit/sched_sim.c tests/fake_arch/fake.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
  * cflags: -Dsched_yield=hyp_sched_yield
  */
 #include <setjmp.h>
@@ -90,7 +90,7 @@ static void test_idle_cpu(void **state)
 	assert_int_equal(w.cpus_seen, BIT(1));
 	assert_true(job_idle(&w.j));
 	assert_int_equal(g->ran, 100 * STEP);
-	assert_int_equal(w.j.run_ticks, 100 * STEP);
+	assert_int_equal(w.j.se.run_ticks, 100 * STEP);
 	assert_int_equal(fake_cnthp[0] & fake_cnthp[1], TIMER_NEVER);
 	sim_end();
 }
@@ -114,7 +114,7 @@ static void test_share(void **state)
 		sim_for(2000 * SIM_MS);
 		assert_between(g->ran - before, (i ? 490 : 990) * SIM_MS,
 		               (i ? 510 : 1010) * SIM_MS);
-		assert_between(w.j.run_ticks, (i ? 1490 : 990) * SIM_MS,
+		assert_between(w.j.se.run_ticks, (i ? 1490 : 990) * SIM_MS,
 		               (i ? 1510 : 1010) * SIM_MS);
 		/* In slices, and the guest's context stays in the CPU throughout. */
 		assert_int_equal(g->loads, 1);

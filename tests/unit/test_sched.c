@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The scheduler on a simulated machine: shares, priorities, budgets, latency, placement, leaving.
- * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/policy.c hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c tests/unit/sched_sim.c tests/fake_arch/fake.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
+ * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c tests/unit/sched_sim.c tests/fake_arch/fake.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
  * cflags: -Dsched_yield=hyp_sched_yield
  */
 #include <setjmp.h>
@@ -262,6 +262,83 @@ static void test_spread(void **state)
 	sim_end();
 }
 
+/* More than there are CPUs: each gets its part of all of them, whatever it shares a CPU with. */
+static void test_balance(void **state)
+{
+	struct sim_guest *g[7];
+
+	(void)state;
+	for (unsigned n = 5; n <= 7; n++) {
+		sim_start(4);
+		for (unsigned i = 0; i < n; i++) {
+			g[i] = sim_fair(100, 0);
+			sim_boot(g[i], SIM_FOREVER, 0);
+		}
+		for (unsigned round = 1; round <= 5; round++) {
+			sim_for(1000 * SIM_MS);
+			for (unsigned i = 0; i < n; i++)
+				assert_near(g[i]->ran, round * 4000 * SIM_MS / n, 30 / round);
+		}
+		/* Where nobody waits, an interrupt is a question by who has one that waits. */
+		for (unsigned i = 0; i < 4; i++) assert_true(sim_irqs[i] < 5000);
+		for (unsigned i = 0; i < 4; i++) assert_int_equal(pcpus[i].idle_ticks, 0);
+		sim_end();
+	}
+}
+
+/* By weight, as far as that is possible: what is more than a CPU goes to the others. */
+static void test_balance_weights(void **state)
+{
+	static const uint32_t weight[] = {100, 200, 300, 100, 50, 400};
+	struct sim_guest *g[ARRAY_SIZE(weight)];
+
+	(void)state;
+	sim_start(3);
+	for (unsigned i = 0; i < ARRAY_SIZE(weight); i++) {
+		g[i] = sim_fair(weight[i], 0);
+		sim_boot(g[i], SIM_FOREVER, 0);
+	}
+	sim_for(6000 * SIM_MS);
+	for (unsigned i = 0; i < 5; i++)
+		assert_near(g[i]->ran, 12000 * SIM_MS * weight[i] / 750, 30);
+	assert_near(g[5]->ran, 6000 * SIM_MS, 10);
+	sim_end();
+}
+
+/* With bonds, a sleeper and a fixed one in between; and a fixed one that waits finds the CPU where
+ * only fair ones are. */
+static void test_balance_mixed(void **state)
+{
+	struct sim_guest *g[6];
+
+	(void)state;
+	sim_start(4);
+	for (unsigned i = 0; i < 5; i++) {
+		g[i] = sim_fair(100, i < 2 ? BIT(0) | BIT(1) : 0);
+		sim_boot(g[i], i == 1 ? 3 * SIM_MS : SIM_FOREVER, i == 1 ? 1 * SIM_MS : 0);
+	}
+	sim_for(3000 * SIM_MS);
+	for (unsigned i = 0; i < 5; i++)
+		if (i != 1) assert_near(g[i]->ran, (12000 * SIM_MS - g[1]->ran) / 4, 20);
+	assert_true(g[1]->ran > 1500 * SIM_MS);
+	sim_end();
+
+	sim_start(4);
+	for (unsigned i = 0; i < 4; i++) {
+		g[i] = sim_fair(100, 0);
+		sim_boot(g[i], SIM_FOREVER, 0);
+	}
+	g[4] = sim_fixed(5, BIT(0), 0, 0);
+	g[5] = sim_fixed(5, BIT(0) | BIT(3), 0, 0);
+	sim_boot(g[4], SIM_FOREVER, 0);
+	sim_boot(g[5], SIM_FOREVER, 0);
+	sim_for(2000 * SIM_MS);
+	assert_near(g[4]->ran, 2000 * SIM_MS, 10);
+	assert_near(g[5]->ran, 2000 * SIM_MS, 20);
+	for (unsigned i = 0; i < 4; i++) assert_near(g[i]->ran, 1000 * SIM_MS, 30);
+	sim_end();
+}
+
 /* Bound to CPU 2 it runs nowhere else, even when that starves it and others idle. */
 static void test_affinity(void **state)
 {
@@ -308,10 +385,10 @@ static void test_pull(void **state)
 	sim_for(500 * SIM_MS);
 	assert_near(a->ran - a0, 500 * SIM_MS, 10);
 	assert_near(c->ran - c0, 500 * SIM_MS, 10);
-	for (unsigned i = 0; i < 2; i++) assert_int_equal(pcpus[i].nr_vcpus, 1);
+	assert_int_equal(pcpus[0].nr_ready + pcpus[1].nr_ready, 0);
 	sim_on(a->v.cpu, stop_vcpu, &a->v);
 	sim_on(c->v.cpu, stop_vcpu, &c->v);
-	assert_int_equal(pcpus[0].nr_vcpus + pcpus[1].nr_vcpus, 0);
+	assert_int_equal(pcpus[0].nr_ready + pcpus[1].nr_ready, 0);
 	sim_end();
 }
 
@@ -427,12 +504,12 @@ static void test_offer(void **state)
 	sim_end();
 }
 
-/* Virtual time is each CPU's own: who moves to a CPU with another history gets no more than its
- * share there. */
+/* Virtual time is each CPU's own, and runs fast where little weight is: who moves between CPUs with
+ * different histories gets its share in the end, no more and no less. */
 static void test_clocks(void **state)
 {
 	struct sim_guest *a, *b, *c, *d, *e;
-	uint64_t b0;
+	uint64_t a0, b0;
 
 	(void)state;
 	sim_start(2);
@@ -446,17 +523,19 @@ static void test_clocks(void **state)
 	sim_for(10000 * SIM_MS);
 	sim_boot(a, SIM_FOREVER, 0);
 	sim_boot(b, SIM_FOREVER, 0);
-	assert_int_equal(b->v.cpu, 0);
-	sim_for(100 * SIM_MS);
+	sim_for(1000 * SIM_MS);
+	/* Two of weight 1 are no load: b is on their CPU. */
+	assert_near(a->ran, 990 * SIM_MS, 20);
+	assert_near(b->ran, 980 * SIM_MS, 20);
 	sim_on(0, stop_vcpu, &c->v);
 	sim_on(0, stop_vcpu, &e->v);
-	sim_for(5 * SIM_MS);
-	assert_int_equal(b->v.cpu, 1);
 	sim_boot(d, SIM_FOREVER, 0);
+	a0 = a->ran;
 	b0 = b->ran;
-	sim_for(1000 * SIM_MS);
-	assert_near(b->ran - b0, 500 * SIM_MS, 10);
-	assert_near(d->ran, 500 * SIM_MS, 10);
+	sim_for(1500 * SIM_MS);
+	assert_near(a->ran - a0, 1000 * SIM_MS, 30);
+	assert_near(b->ran - b0, 1000 * SIM_MS, 30);
+	assert_near(d->ran, 1000 * SIM_MS, 30);
 	sim_end();
 }
 
@@ -478,7 +557,7 @@ static void test_off_on(void **state)
 		sim_for(10 * SIM_MS);
 		assert_true(vcpu_is_out(&g->v));
 		assert_int_equal(g->ran, i * 3 * SIM_MS);
-		assert_int_equal(pcpus[0].nr_vcpus + pcpus[1].nr_vcpus, 0);
+		assert_int_equal(pcpus[0].nr_ready + pcpus[1].nr_ready, 0);
 		sim_on(i & 1, start_vcpu, &g->v);
 	}
 	sim_for(10 * SIM_MS);
@@ -517,10 +596,12 @@ int main(void)
 	    cmocka_unit_test(test_idle_in_place),  cmocka_unit_test(test_wake_latency),
 	    cmocka_unit_test(test_fixed),          cmocka_unit_test(test_budget),
 	    cmocka_unit_test(test_budget_periods), cmocka_unit_test(test_spread),
-	    cmocka_unit_test(test_affinity),       cmocka_unit_test(test_pull),
-	    cmocka_unit_test(test_wake_elsewhere), cmocka_unit_test(test_stop),
-	    cmocka_unit_test(test_offer),          cmocka_unit_test(test_clocks),
-	    cmocka_unit_test(test_off_on),         cmocka_unit_test(test_yield),
+	    cmocka_unit_test(test_balance),        cmocka_unit_test(test_balance_weights),
+	    cmocka_unit_test(test_balance_mixed),  cmocka_unit_test(test_affinity),
+	    cmocka_unit_test(test_pull),           cmocka_unit_test(test_wake_elsewhere),
+	    cmocka_unit_test(test_stop),           cmocka_unit_test(test_offer),
+	    cmocka_unit_test(test_clocks),         cmocka_unit_test(test_off_on),
+	    cmocka_unit_test(test_yield),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

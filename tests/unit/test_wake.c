@@ -3,7 +3,7 @@
  * Lost wake-ups: every point of sched_block() at which another CPU may call vcpu_wake(),
  * vcpu_kick() or vcpu_stop(), and the reverse. The barriers of the protocols are where the other
  * CPU cuts in.
- * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/policy.c hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
+ * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
  * cflags: -Dsched_yield=hyp_sched_yield
  */
 #include <setjmp.h>
@@ -138,13 +138,11 @@ static void check(enum call c)
 	case KICK_VGIC:
 		if (v.state == VCPU_RUNNING) {
 			/* Undone. */
-			assert_ptr_equal(fake_pcpu->cur, &v);
 			assert_false(v.wake_pending);
 		} else {
 			assert_int_equal(v.state, VCPU_READY);
-			assert_ptr_equal(fake_pcpu->wake_list, &v);
-			assert_true(fake_pcpu->work & PCPU_WORK_WAKE);
-			assert_true(fake_sgi[0]);
+			assert_ptr_equal(fake_pcpu->wake_list, &v.se);
+			assert_true(fake_pcpu->work & PCPU_WORK_RESCHED);
 			assert_ptr_equal(sched_next(), &v);
 			assert_int_equal(v.state, VCPU_RUNNING);
 		}
@@ -216,8 +214,8 @@ static void test_twice(void **state)
 	call(WAKE);
 	call(WAKE);
 	call(KICK_VGIC);
-	assert_ptr_equal(pcpus[0].wake_list, &v);
-	assert_null(v.wake_next);
+	assert_ptr_equal(pcpus[0].wake_list, &v.se);
+	assert_null(v.se.next);
 	assert_ptr_equal(sched_next(), &v);
 	assert_true(v.wake_pending);
 	v.work = 0;
@@ -242,9 +240,10 @@ static void test_sgis(void **state)
 	v.work = 0;
 	sched_block(&v);
 	fake_pcpu = &pcpus[1];
+	pcpus[0].work = 0; /* it has seen the block: without an SGI it would sleep on */
 	call(WAKE);
 	assert_int_equal(fake_sgis, 2);
-	pcpu_kick(&pcpus[0], PCPU_WORK_WAKE);
+	pcpu_kick(&pcpus[0], PCPU_WORK_RESCHED);
 	assert_int_equal(fake_sgis, 2);
 }
 
@@ -313,20 +312,20 @@ static void test_in_place(void **state)
 		assert_int_equal(v.state, VCPU_RUNNING);
 		assert_int_equal(v.stats.nr_wakes, i);
 		assert_int_equal(fake_pcpu->idle_ticks, i * 1000);
-		assert_int_equal(v.stats.run_ticks, 0);
+		assert_int_equal(v.se.run_ticks, 0);
 		assert_false(fake_pcpu->idle);
 	}
 	at_irq = wake_two_in_irq;
 	sched_block(&v);
 	assert_ptr_equal(sched_next(), &v);
 	assert_true(locks > 0);
-	assert_null(fake_pcpu->resumed);
+	assert_null(fake_pcpu->asleep);
 	assert_int_equal(v.stats.nr_wakes, 5);
 	at_irq = stop_in_irq;
 	sched_block(&v);
 	assert_null(sched_next());
 	assert_int_equal(v.state, VCPU_OFF);
-	assert_null(fake_pcpu->resumed);
+	assert_null(fake_pcpu->asleep);
 	fake_idle = NULL;
 	at_irq = NULL;
 }

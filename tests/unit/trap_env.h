@@ -75,7 +75,7 @@ static const struct mmio_ops dev32_ops = {"dev32", 4, dev_read, dev_write};
 
 /* --- what trap.c calls, counted --- */
 static unsigned nr_block, nr_yield, nr_hvc;
-static bool env_contended, env_vgic_pending;
+static bool env_vgic_pending;
 static struct vcpu *(*env_next)(void);
 
 void sched_block(struct vcpu *c)
@@ -89,8 +89,6 @@ void sched_yield(const struct vcpu *c)
 	assert_ptr_equal(c, v);
 	nr_yield++;
 }
-
-bool sched_contended(void) { return env_contended; }
 
 struct vcpu *sched_next(void)
 {
@@ -195,7 +193,7 @@ static __attribute__((unused)) int env_setup(void **state)
 	assert_int_equal(mmio_add(&vm.mmio, ipa(DEV), PAGE_SIZE, &dev_ops, &dev_n), HYP_OK);
 	assert_int_equal(mmio_add(&vm.mmio, ipa(DEV32), PAGE_SIZE, &dev32_ops, &dev_n), HYP_OK);
 	fake_pcpu = &pcpus[0];
-	fake_pcpu->loaded = fake_pcpu->cur = v;
+	fake_pcpu->loaded = v;
 	v->state = VCPU_RUNNING;
 	for (unsigned i = 0; i < 31; i++) v->arch.x[i] = GPR(i);
 	v->arch.hcr = vcpu_hcr_base;
@@ -211,7 +209,7 @@ static __attribute__((unused)) int env_setup(void **state)
 	dev_n = nr_block = nr_yield = nr_hvc = 0;
 	dev_val[0] = dev_val[1] = 0;
 	dev_res[0] = dev_res[1] = MMIO_OK;
-	env_contended = env_vgic_pending = false;
+	env_vgic_pending = false;
 	env_next = NULL;
 	fake_log_clear();
 	return 0;
