@@ -20,6 +20,7 @@ include scripts/mk/unit.mk
 include scripts/mk/fuzz.mk
 include scripts/mk/check.mk
 include scripts/mk/run.mk
+include scripts/mk/mutants.mk
 endif
 
 .PHONY: all help clean

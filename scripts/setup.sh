@@ -54,6 +54,7 @@ requirements() {
 		clang cmd clang
 		lld cmd ld.lld
 		cpio cmd cpio
+		patch cmd patch
 		llvm cmd llvm-cov
 		libclang-rt-$major-dev file $rt
 		clang-format cmd clang-format
@@ -71,6 +72,7 @@ requirements() {
 		qemu-system-arm qemu -
 	LIST
 	case " $extra " in *" gdb "*) echo "gdb-multiarch cmd gdb-multiarch" ;; esac
+	case " $extra " in *" fresh "*) echo "debootstrap cmd debootstrap" ;; esac
 }
 
 find_missing() {

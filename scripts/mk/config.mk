@@ -12,6 +12,7 @@
 #: make check      static checks: all warnings of both compilers with and without DEBUG, locks (clang's thread-safety analysis),
 #:                 clang-tidy, cppcheck, layers, headers alone, layout, the linked image
 #: make bundle     build/bundle-<manifest>.img, what a loader passes as initrd
+#: make mutants    faults put in on purpose (tests/mutants), each of which a test must catch; MUTANTS="name ..." picks
 #: make gdb        QEMU stopped at the first instruction, with gdb-multiarch on it
 #: make fmt        clang-format on all C
 #: make clean      remove build/ (the cache of third-party parts stays)

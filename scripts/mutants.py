@@ -1,0 +1,157 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# Shows that the tests notice faults: each tests/mutants/NAME.patch is a small fault, applied to a copy of the tree; one of the
+# tests that it names must fail. The same tests must pass without it, and the mutant must compile.
+#
+# usage: scripts/mutants.py [-j N] [NAME...]
+# Head of a patch, before the diff:
+#   What: the fault, in one line
+#   Catch: unit TEST [COMPILER]     a host unit test (tests/unit/TEST.c)
+#   Catch: qemu EXPRESSION          pytest -k EXPRESSION in tests/qemu
+#   Catch: make TARGET              a target of make (check-elf-gcc, check-tsa, model, ...)
+# Several Catch lines: the first one that fails is told. The whole run: 30 minutes at most on two cores.
+import argparse
+import concurrent.futures
+import glob
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PLACE = 'build/mutants'
+LIMIT = 600     # seconds for one test of one mutant
+NEEDED = 25
+
+
+class Mutant:
+    def __init__(self, path):
+        self.name = os.path.basename(path)[:-len('.patch')]
+        self.path = os.path.abspath(path)
+        with open(path) as f:
+            head = f.read().partition('\n--- ')[0]
+        self.what = ''.join(re.findall(r'^What: (.+)$', head, re.M)[:1])
+        self.catches = re.findall(r'^Catch: (.+)$', head, re.M)
+
+
+class Tree:
+    """A copy of the tracked files with a build directory of its own; what is not affected by mutants is taken over."""
+
+    def __init__(self, n):
+        self.dir = os.path.join(ROOT, PLACE, f'tree{n}')
+        self.log = os.path.join(ROOT, PLACE, f'tree{n}.log')
+        shutil.rmtree(self.dir, ignore_errors=True)
+        os.makedirs(self.dir)
+        files = subprocess.run(['git', 'ls-files', '-z'], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+        subprocess.run(['cpio', '-p0dm', '--quiet', self.dir], cwd=ROOT, check=True, input=files)
+        for part in ('third_party', 'guests'):
+            shutil.copytree(os.path.join(ROOT, 'build', part), os.path.join(self.dir, 'build', part), symlinks=True)
+        self.clean = {}     # catch -> does it pass without a mutant?
+
+    def run(self, *command):
+        env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
+        env['ATOLL_SETUP_DONE'] = '1'
+        with open(self.log, 'a') as log:
+            log.write('\n$ ' + ' '.join(command) + '\n')
+            log.flush()
+            try:
+                return subprocess.run(command, cwd=self.dir, env=env, stdin=subprocess.DEVNULL, stdout=log,
+                                      stderr=subprocess.STDOUT, timeout=LIMIT).returncode
+            except subprocess.TimeoutExpired:
+                log.write(f'no end within {LIMIT} s\n')
+                return -1
+
+    def test(self, catch):
+        """0: passes, 1: fails, None: it cannot be built or is no test."""
+        kind, *words = catch.split(maxsplit=1) if not catch.startswith('unit ') else catch.split()
+        if kind == 'unit':
+            program = f'build/unit-{words[1] if len(words) > 1 else "gcc"}/{words[0]}'
+            if self.run('make', program) != 0:
+                return None
+            return int(self.run(program) != 0)
+        if kind == 'qemu':
+            if self.run('make', 'el2-gcc', 'el2-clang', 'guests') != 0:
+                return None
+            # Exit status 1: tests ran and some failed; others: nothing ran, or a mistake in the expression.
+            status = self.run('/usr/bin/python3', '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', '-c',
+                              'tests/qemu/pytest.ini', '--rootdir', '.', 'tests/qemu', '-k', words[0])
+            return {0: 0, 1: 1, -1: 1}.get(status)
+        if kind == 'make':
+            return int(self.run('make', words[0]) != 0)
+        return None
+
+    def patch(self, mutant, *flags):
+        with open(mutant.path) as f:
+            return subprocess.run(['patch', '-p1', '-s', '-N', '--no-backup-if-mismatch', '-r', '-', *flags], cwd=self.dir, stdin=f,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def try_mutant(self, mutant):
+        """(caught, words)"""
+        if not mutant.what or not mutant.catches:
+            return False, 'its head lacks What: or Catch:'
+        for catch in mutant.catches:
+            if catch not in self.clean:
+                self.clean[catch] = self.test(catch)
+            if self.clean[catch] != 0:
+                return False, f'`{catch}` does not pass without a mutant'
+        with open(self.log, 'a') as log:
+            log.write(f'\n=== {mutant.name}: {mutant.what}\n')
+        done = self.patch(mutant)
+        if done.returncode:
+            self.patch(mutant, '-R')
+            return False, f'the patch does not apply: {done.stdout.strip()}'
+        try:
+            for catch in mutant.catches:
+                result = self.test(catch)
+                if result is None:
+                    return False, f'`{catch}` does not build with it: that is no mutant'
+                if result:
+                    return True, f'caught by {catch}'
+            return False, 'NOT CAUGHT by ' + ', '.join(mutant.catches)
+        finally:
+            if self.patch(mutant, '-R').returncode:
+                raise SystemExit(f'mutants: {mutant.name} cannot be taken back')
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('-j', type=int, default=os.cpu_count())
+    parser.add_argument('names', nargs='*')
+    args = parser.parse_args()
+    os.chdir(ROOT)
+    mutants = [Mutant(p) for p in sorted(glob.glob('tests/mutants/*.patch'))]
+    unknown = set(args.names) - {m.name for m in mutants}
+    if unknown:
+        sys.exit(f'mutants: there is no {", ".join(sorted(unknown))}')
+    chosen = [m for m in mutants if not args.names or m.name in args.names]
+    start = time.monotonic()
+    trees = queue.SimpleQueue()
+    for n in range(min(args.j, len(chosen))):
+        trees.put(Tree(n))
+
+    def one(mutant):
+        tree = trees.get()
+        try:
+            caught, words = tree.try_mutant(mutant)
+        finally:
+            trees.put(tree)
+        print(f'  {"ok" if caught else "FAIL":4}  {mutant.name}: {mutant.what or "?"}: {words}', flush=True)
+        return caught
+
+    # Those with the same tests one after the other: what passes without a mutant is looked at once a tree.
+    chosen.sort(key=lambda m: m.catches)
+    with concurrent.futures.ThreadPoolExecutor(args.j) as pool:
+        caught = sum(pool.map(one, chosen))
+    print(f'{time.monotonic() - start:.0f} s; logs in {PLACE}/')
+    few = not args.names and len(mutants) < NEEDED
+    if few:
+        print(f'mutants: only {len(mutants)} of at least {NEEDED}')
+    print(f'{caught} of {len(chosen)} mutants caught')
+    return 0 if chosen and caught == len(chosen) and not few else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
