@@ -11,6 +11,7 @@
 #:                 what crashes lies in build/fuzz/TARGET/. `make fuzz-corpus` keeps the inputs that add coverage
 #: make check      static checks: all warnings of both compilers with and without DEBUG, locks (clang's thread-safety analysis),
 #:                 clang-tidy, cppcheck, layers, headers alone, layout, the linked image
+#: make bench      what exits cost in instructions, on GICv3 and GICv2, beside their ceilings (tests/bench)
 #: make bundle     build/bundle-<manifest>.img, what a loader passes as initrd
 #: make mutants    faults put in on purpose (tests/mutants), each of which a test must catch; MUTANTS="name ..." picks
 #: make gdb        QEMU stopped at the first instruction, with gdb-multiarch on it

@@ -12,6 +12,7 @@ GUESTS :=
 -include guests/unikernel/unikernel.mk
 -include tests/guest/guest.mk
 -include tests/qemu/progs/progs.mk
+-include tests/bench/bench.mk
 
 # Debian's U-Boot for QEMU's arm64 virt, unmodified: a guest like any other.
 GUESTS += $(GUEST_BUILD)/u-boot.bin
