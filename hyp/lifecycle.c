@@ -40,9 +40,9 @@ static uint64_t slots;  /* bit: a VM has it, or has not given everything back */
 static struct job scrub_job;
 
 #define SCRUB_WEIGHT 10u
+/* Started, and not told to stop. */
 #define ALIVE                                                                                      \
-	(BIT(VM_LOADING) | BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_RESUMING) |                   \
-	 BIT(VM_STOPPING) | BIT(VM_BACKOFF))
+	(BIT(VM_LOADING) | BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_RESUMING) | BIT(VM_BACKOFF))
 
 /* --- stage-2 resources ------------------------------------------------------------------- */
 
@@ -74,66 +74,68 @@ enum hyp_err life_map(struct vm *vm, uint64_t to, pa_t p, uint64_t size, enum s2
 
 /* --- requests ------------------------------------------------------------------------------ */
 
-/* To another state, if it is in one of `from`; the job does the rest. vm->lock held. */
-static enum hyp_err go_locked(struct vm *vm, uint64_t from, enum vm_state to) REQUIRES(vm->lock)
+static bool in(const struct vm *vm, uint64_t states) { return (states & BIT(vm->state)) != 0; }
+
+/* Comes last: the job, which does the rest, looks at the VM without the lock. */
+static void go_locked(struct vm *vm, enum vm_state to) REQUIRES(vm->lock)
 {
-	if ((from & BIT(vm->state)) == 0) return HYP_EBUSY;
-	vm->state = to;
+	store_release(&vm->state, to);
 	if (to == VM_PAUSED || to == VM_STOPPING)
 		for (unsigned i = 0; i < vm->nr_vcpus; i++) vcpu_stop(vm->vcpus[i]);
 	job_start(&life_of(vm)->job);
-	return HYP_OK;
 }
 
-static enum hyp_err go(struct vm *vm, uint64_t from, enum vm_state to)
+static enum hyp_err go(struct vm *vm, enum vm_state from, enum vm_state to)
 {
-	enum hyp_err err;
+	bool ok;
 
 	spin_lock(&vm->lock);
-	err = go_locked(vm, from, to);
+	ok = vm->state == from;
+	if (ok) go_locked(vm, to);
 	spin_unlock(&vm->lock);
-	return err;
+	return ok ? HYP_OK : HYP_EBUSY;
 }
 
 enum hyp_err vm_start(struct vm *vm)
 {
-	enum hyp_err err = HYP_EBUSY;
+	bool ok;
 
 	spin_lock(&vm->lock);
 	/* Who takes the host down sets this first, then stops what it finds alive. */
-	if (!load_relaxed(&going_down))
-		err = go_locked(vm, BIT(VM_NEW) | BIT(VM_STOPPED), VM_LOADING);
-	if (err == HYP_OK) {
+	ok = !load_relaxed(&going_down) && in(vm, BIT(VM_NEW) | BIT(VM_STOPPED));
+	if (ok) {
 		vm->restarts = 0;
 		store_relaxed(&told, false);
 		atomic_fetch_add_full(&nr_alive, 1u);
 		atomic_fetch_add_full(&nr_foreground, vm->cfg->background ? 0u : 1u);
+		go_locked(vm, VM_LOADING);
 	}
 	spin_unlock(&vm->lock);
-	return err;
+	return ok ? HYP_OK : HYP_EBUSY;
 }
 
-enum hyp_err vm_pause(struct vm *vm) { return go(vm, BIT(VM_RUNNING), VM_PAUSED); }
+enum hyp_err vm_pause(struct vm *vm) { return go(vm, VM_RUNNING, VM_PAUSED); }
 
-enum hyp_err vm_resume(struct vm *vm) { return go(vm, BIT(VM_PAUSED), VM_RESUMING); }
+enum hyp_err vm_resume(struct vm *vm) { return go(vm, VM_PAUSED, VM_RESUMING); }
 
 static enum hyp_err stop(struct vm *vm, enum stop_reason reason, uint32_t status,
                          const struct crash_info *c)
 {
-	enum hyp_err err;
+	bool first;
 
 	spin_lock(&vm->lock);
-	err = go_locked(vm, ALIVE & ~BIT(VM_STOPPING), VM_STOPPING);
-	if (err == HYP_OK) {
+	first = in(vm, ALIVE);
+	if (first) {
 		vm->reason = reason;
 		vm->exit_status = status;
 		if (c) vm->crash = *c;
 		vm->crash.valid = c != NULL;
+		go_locked(vm, VM_STOPPING);
 	}
 	spin_unlock(&vm->lock);
-	if (err == HYP_OK)
+	if (first)
 		trace_event(TRACE_STOP, vm, c ? c->vcpu : 0, c ? c->esr : 0, c ? c->pc : 0, reason);
-	return err;
+	return first ? HYP_OK : HYP_EBUSY;
 }
 
 enum hyp_err vm_stop(struct vm *vm, enum stop_reason reason, uint32_t status)
@@ -151,22 +153,20 @@ enum hyp_err vm_restart(struct vm *vm)
 enum hyp_err vm_destroy(struct vm *vm)
 {
 	struct life *l = life_of(vm);
-	enum hyp_err err = HYP_EBUSY;
+	bool first;
 
 	spin_lock(&vm->lock);
-	if (!l->doomed) {
-		l->doomed = true;
-		err = HYP_OK;
-		(void)go_locked(vm, BIT(VM_NEW) | BIT(VM_STOPPED), VM_GONE);
-	}
+	first = !l->doomed;
+	l->doomed = true;
+	if (first && in(vm, BIT(VM_NEW) | BIT(VM_STOPPED))) go_locked(vm, VM_GONE);
 	spin_unlock(&vm->lock);
-	if (err == HYP_OK) (void)vm_stop(vm, STOP_ADMIN, 0);
-	return err;
+	if (first) (void)vm_stop(vm, STOP_ADMIN, 0);
+	return first ? HYP_OK : HYP_EBUSY;
 }
 
 static void backoff_fire(struct deadline *d, uint64_t now)
 {
-	(void)go(&container_of(d, struct life, backoff)->vm, BIT(VM_BACKOFF), VM_LOADING);
+	(void)go(&container_of(d, struct life, backoff)->vm, VM_BACKOFF, VM_LOADING);
 }
 
 static const struct deadline_ops backoff_ops = {backoff_fire};
@@ -324,7 +324,7 @@ static void stop_background(void)
 	}
 }
 
-/* vm, in a state of ALIVE, has stopped for good. */
+/* vm, which was started, has stopped for good. */
 static void stopped_for_good(struct vm *vm)
 {
 	bool last_fg, last;

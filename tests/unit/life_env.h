@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For the tests of a VM's life: devices, scheduler, console and files as simple stand-ins. The test
+ * brings pages and calls env_forget() for those that are freed. Include it once.
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <arch/gic.h>
+#include <arch/mm.h>
+#include <hyp/gfdt.h>
+#include <hyp/life.h>
+#include <hyp/lifecycle.h>
+#include <hyp/log.h>
+#include <hyp/page.h>
+#include <hyp/pcpu.h>
+#include <hyp/sched.h>
+#include <hyp/setway.h>
+#include <hyp/vdev.h>
+#include <hyp/vtimer.h>
+#include "tests/fake_arch/clock.h"
+
+#define RAM UINT64_C(0x40000000)
+#define IMAGE_TO (RAM + 0x1000)
+#define IMAGE_SIZE KiB(100) /* two steps */
+#define FDT_TO (RAM + 0x30000)
+
+/* --- devices --- */
+static unsigned objects; /* created and not destroyed */
+static struct arch_gic_info gic = {.version = 3, .nr_lrs = 4};
+
+const struct arch_gic_info *arch_gic_info(void) { return &gic; }
+
+enum hyp_err vgic_vm_init(struct vm *vm, unsigned version, unsigned nr_spis)
+{
+	assert_int_equal(nr_spis, 48);
+	vm->vgic.version = version;
+	vm->vgic.spis = page_alloc_hyp(PAGE_SIZE);
+	return vm->vgic.spis ? HYP_OK : HYP_ENOMEM;
+}
+
+void vgic_vm_fini(struct vm *vm)
+{
+	if (vm->vgic.spis) page_free_hyp(vm->vgic.spis, PAGE_SIZE);
+}
+
+void vgic_vm_reset(struct vm *vm)
+{
+	vm->frozen_at = 0; /* a new life has a time of its own */
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) assert_true(vcpu_is_out(vm->vcpus[i]));
+}
+
+void vgic_vcpu_init(struct vcpu *v) { (void)v; }
+
+void vtimer_vcpu_reset(struct vcpu *v) { assert_true(vcpu_is_out(v)); }
+
+/* frozen_at: its time stands still. */
+void vtimer_vm_freeze(struct vm *vm)
+{
+	assert_int_equal(vm->frozen_at++, 0);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) assert_true(vcpu_is_out(vm->vcpus[i]));
+}
+
+void vtimer_vm_thaw(struct vm *vm)
+{
+	assert_int_equal(--vm->frozen_at, 0);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) assert_true(vcpu_is_out(vm->vcpus[i]));
+}
+
+void vtimer_vcpu_init(struct vcpu *v)
+{
+	deadline_init(&v->vtimer.virt_dl, NULL);
+	deadline_init(&v->vtimer.phys_dl, NULL);
+}
+
+#define DEVICE(x, field)                                                                           \
+	enum hyp_err x##_create(struct vm *vm)                                                     \
+	{                                                                                          \
+		vm->field = page_alloc_hyp(PAGE_SIZE);                                             \
+		objects += vm->field != NULL;                                                      \
+		return vm->field ? HYP_OK : HYP_ENOMEM;                                            \
+	}                                                                                          \
+	void x##_destroy(struct vm *vm)                                                            \
+	{                                                                                          \
+		page_free_hyp(vm->field, PAGE_SIZE);                                               \
+		vm->field = NULL;                                                                  \
+		objects--;                                                                         \
+	}                                                                                          \
+	void x##_reset(struct vm *vm) { assert_non_null(vm->field); }
+DEVICE(vpl011, pl011)
+DEVICE(vpl031, pl031)
+const struct mmio_ops vflash_ops, vvirtio_empty_ops;
+
+/* --- scheduler, jobs --- */
+static bool slow_vcpus; /* they take their time to leave */
+static struct job *jobs[1024];
+static unsigned nr_jobs;
+
+void sched_vcpu_init(struct vcpu *v, const struct vm_config *cfg)
+{
+	(void)cfg;
+	v->work = VCPU_WORK_OUT;
+}
+
+void sched_start(struct vcpu *v)
+{
+	assert_true(v->work & VCPU_WORK_OUT);
+	v->work = 0;
+}
+
+void vcpu_stop(struct vcpu *v)
+{
+	v->work |= VCPU_WORK_STOP;
+	if (!slow_vcpus) v->work |= VCPU_WORK_OUT;
+}
+
+bool vcpu_is_out(const struct vcpu *v) { return (v->work & VCPU_WORK_OUT) != 0; }
+
+void vcpu_wake(struct vcpu *v) { (void)v; }
+
+void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t x0)
+{
+	assert_true(vcpu_is_out(v));
+	v->arch.pc = entry;
+	v->arch.x[0] = x0;
+}
+
+void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight)
+{
+	unsigned i = 0;
+
+	*j = (struct job){.ops = ops, .vm = vm};
+	while (i < nr_jobs && jobs[i] != j) i++;
+	assert_true(i < ARRAY_SIZE(jobs));
+	jobs[i] = j;
+	nr_jobs += i == nr_jobs;
+}
+
+void job_start(struct job *j)
+{
+	/* Another CPU may be in the job at once: why the VM stops is there before. */
+	if (j->ops == &life_ops && j->vm->state == VM_STOPPING)
+		assert_int_not_equal(j->vm->reason, STOP_NONE);
+	j->state = 1;
+}
+
+bool job_is_idle(const struct job *j) { return j->state == 0; }
+
+/* The memory goes: nothing in it may be waiting to run. */
+static void env_forget(pa_t at, uint64_t size)
+{
+	for (unsigned i = nr_jobs; i-- > 0;) {
+		uint64_t off = (uint64_t)((uint8_t *)jobs[i] - (uint8_t *)pa_to_ptr(at));
+
+		if (off >= size) continue;
+		assert_int_equal(jobs[i]->state, 0);
+		jobs[i] = jobs[--nr_jobs];
+	}
+}
+
+static bool step_job(struct job *j)
+{
+	if (j->state == 0) return false;
+	j->state = 0;
+	pcpus[0].passes++;
+	pcpus[0].online = true;
+	if (j->ops->step(j))
+		j->state = 1;
+	else if (j->state == 0 && j->ops->done)
+		j->ops->done(j);
+	assert_int_equal(fake_locks_held(), 0);
+	return true;
+}
+
+static inline bool step(struct vm *vm) { return step_job(&life_of(vm)->job); }
+
+static void run_jobs(void)
+{
+	bool any = true;
+
+	for (unsigned n = 0; any; n++) {
+		assert_true(n < 1000000);
+		any = false;
+		for (unsigned i = 0; i < nr_jobs; i++) any = step_job(jobs[i]) || any;
+	}
+}
+
+/* --- host --- */
+static char said[1024], logged[8192];
+static unsigned system_offs;
+
+void console_write(const char *s, size_t n)
+{
+	assert_true(strlen(said) + n < sizeof(said));
+	strncat(said, s, n);
+}
+
+void console_flush(void) {}
+
+void arch_system_off(void) { system_offs++; }
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+	size_t n = strlen(logged);
+	va_list ap;
+
+	(void)level;
+	va_start(ap, fmt);
+	vsnprintf(logged + n, sizeof(logged) - n, fmt, ap);
+	va_end(ap);
+	strncat(logged, "\n", sizeof(logged) - strlen(logged) - 1);
+	if (strlen(logged) > sizeof(logged) / 2) logged[0] = '\0';
+}
+
+static void (*at_icache)(void); /* just before a VM starts */
+
+void arch_icache_inval_all(void)
+{
+	void (*fn)(void) = at_icache;
+
+	at_icache = NULL;
+	if (fn) fn();
+}
+
+/* --- files --- */
+static uint8_t file_data[IMAGE_SIZE];
+static uint32_t file_index;
+static const char *verify_why, *plan_why, *fdt_why;
+static unsigned verifies;
+
+enum hyp_err fit_find(const struct fit *f, const char *name, struct fit_image *out)
+{
+	(void)f;
+	if (strcmp(name, "absent") == 0) return HYP_ENOENT;
+	*out = (struct fit_image){.data = file_data, .size = IMAGE_SIZE, .index = file_index};
+	return HYP_OK;
+}
+
+void fit_verify_init(struct fit_verify *v, const struct fit_image *image, bool sha)
+{
+	(void)sha;
+	verifies++;
+	v->image = image;
+	v->at = 0;
+}
+
+bool fit_verify_step(struct fit_verify *v)
+{
+	v->at += FIT_VERIFY_STEP;
+	return v->at < v->image->size;
+}
+
+enum hyp_err fit_verify_done(struct fit_verify *v, const char **why)
+{
+	assert_true(v->at >= v->image->size);
+	*why = verify_why;
+	return verify_why ? HYP_ECORRUPT : HYP_OK;
+}
+
+enum hyp_err loader_plan(const struct vm_config *cfg, uint64_t ram_base,
+                         const struct fit_image *image, const struct fit_image *ramdisk,
+                         uint64_t fdt_size, struct load_plan *out, const char **why)
+{
+	assert_int_equal(ram_base, RAM);
+	assert_true(fdt_size <= GFDT_MAX_SIZE && cfg->memory >= KiB(256) && !ramdisk);
+	*why = plan_why;
+	*out = (struct load_plan){
+	    .n = 1, .entry = ipa(IMAGE_TO), .fdt = ipa(FDT_TO), .fdt_at_base = true};
+	out->seg[0] = (struct load_segment){ipa(IMAGE_TO), image->data, image->size};
+	return plan_why ? HYP_EINVAL : HYP_OK;
+}
+
+enum hyp_err gfdt_build(const struct gfdt_input *in, void *buf, uint64_t n, uint64_t *size,
+                        const char **why)
+{
+	assert_true(in->machine == &machine_v1 && n >= 4096);
+	memset(buf, 0xfd, 4096);
+	*size = 4096;
+	if (fdt_why) *why = fdt_why;
+	return fdt_why ? HYP_EFULL : HYP_OK;
+}
