@@ -611,15 +611,20 @@ static bool key(uint8_t c)
 static bool shell_step(struct job *j)
 {
 	uint32_t at = sh.in_tail;
+	bool waits;
 
 	if (sh.verb == NULL) {
 		if (at == load_acquire(&sh.in_head)) return false;
 		store_release(&sh.in_tail, at + 1);
 		if (!key(sh.input[at % INPUT_MAX])) return true;
 	}
-	if (sh.verb != NULL && sh.verb->fn()) return true;
-	sh.verb = NULL;
-	shell_out(sh.json && sh.comma ? "\n" PROMPT : PROMPT);
+	console_shell_alone(true);
+	waits = sh.verb != NULL && sh.verb->fn();
+	if (!waits) {
+		sh.verb = NULL;
+		shell_out(sh.json && sh.comma ? "\n" PROMPT : PROMPT);
+	}
+	console_shell_alone(false);
 	return true;
 }
 
