@@ -262,7 +262,8 @@ static const char *read_gic(struct tree *t)
 		g->version = 3;
 		t->gic = find_enabled(fdt, "arm,gic-v3\0");
 	}
-	if (t->gic < 0) return "the device tree has no interrupt controller that is a GICv2 or GICv3";
+	if (t->gic < 0)
+		return "the device tree has no interrupt controller that is a GICv2 or GICv3";
 	if (!reg_get(fdt, t->gic, 0, &g->gicd)) return BAD_GIC_REGS;
 	if (g->version == 2) {
 		if (!reg_get(fdt, t->gic, 1, &g->gicc)) return BAD_GIC_REGS;
