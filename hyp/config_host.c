@@ -19,6 +19,10 @@
 #define ABSENT UINT64_MAX /* no address and no size is that large */
 
 #define BAD_GIC_REGS "the interrupt controller's registers in the device tree are broken"
+#define NO_GIC "the device tree has no interrupt controller that Atoll can use (GICv2 or GICv3)"
+#define NO_GICH "the GICv2 has no virtualization extensions (GICH and GICV in the device tree)"
+#define NO_MAINTENANCE "the interrupt controller has no maintenance interrupt in the device tree"
+#define NO_TIMER_IRQ "the device tree does not give the virtual and hypervisor timer interrupts"
 #define BAD_RESERVED "the device tree's /memreserve/ or reserved-memory is broken or too long"
 
 struct host host;
@@ -262,13 +266,12 @@ static const char *read_gic(struct tree *t)
 		g->version = 3;
 		t->gic = find_enabled(fdt, "arm,gic-v3\0");
 	}
-	if (t->gic < 0)
-		return "the device tree has no interrupt controller that is a GICv2 or GICv3";
+	if (t->gic < 0) return NO_GIC;
 	if (!reg_get(fdt, t->gic, 0, &g->gicd)) return BAD_GIC_REGS;
 	if (g->version == 2) {
 		if (!reg_get(fdt, t->gic, 1, &g->gicc)) return BAD_GIC_REGS;
 		if (!reg_get(fdt, t->gic, 2, &g->gich) || !reg_get(fdt, t->gic, 3, &g->gicv))
-			return "the GICv2 in the device tree lacks GICH and GICV (virtualization)";
+			return NO_GICH;
 	} else {
 		regions = number(fdt, t->gic, "#redistributor-regions", 1);
 		if (regions > HOST_MAX_BANKS) return "the GICv3 has too many redistributor regions";
@@ -279,7 +282,7 @@ static const char *read_gic(struct tree *t)
 			return "the GICv3's redistributors in the device tree are broken";
 	}
 	g->maint_intid = irq_get(t, t->gic, 0);
-	return g->maint_intid ? NULL : "the GIC has no maintenance interrupt in the device tree";
+	return g->maint_intid ? NULL : NO_MAINTENANCE;
 }
 
 /* Interrupts in the order of the binding: secure physical, physical, virtual, hypervisor. */
@@ -292,9 +295,7 @@ static const char *read_timer(const struct tree *t)
 	timer->hyp_intid = irq_get(t, node, 3);
 	timer->clock_hz = (uint32_t)number(t->fdt, node, "clock-frequency", 0);
 	if (node < 0) return "the device tree has no generic timer";
-	return timer->virt_intid != 0 && timer->hyp_intid != 0
-	           ? NULL
-	           : "the device tree lacks the virtual or the hypervisor timer interrupt";
+	return timer->virt_intid != 0 && timer->hyp_intid != 0 ? NULL : NO_TIMER_IRQ;
 }
 
 static void read_cpu(const void *fdt, int node, int ac, struct host *h)

@@ -131,7 +131,6 @@ bool page_owned_by(pa_t p, uint64_t size, uint16_t owner)
 /* --- tests --- */
 static struct vm_config cfgs[4];
 static struct manifest manifest;
-static const struct fit fit;
 
 static int setup(void **state)
 {
@@ -172,7 +171,7 @@ static int setup(void **state)
 /* n VMs, loaded and running. */
 static void start(unsigned n)
 {
-	assert_int_equal(lifecycle_init(&fit, &manifest), HYP_OK);
+	assert_int_equal(lifecycle_init(&manifest), HYP_OK);
 	for (unsigned i = 0; i < n; i++) {
 		struct vm *vm;
 
@@ -483,14 +482,12 @@ static void test_refused(void **state)
 	struct vm *vm = NULL;
 
 	(void)state;
-	/* One that the manifest's check refused, one that could not be created. */
-	manifest.nr_vms = 2;
-	manifest.vm[1].valid = true;
-	assert_int_equal(lifecycle_init(&fit, &manifest), HYP_OK);
+	assert_int_equal(lifecycle_init(&manifest), HYP_OK);
 	strcpy(cfgs[0].image, "absent");
 	assert_int_equal(vm_create(&cfgs[0], &vm), HYP_ENOENT);
 	lifecycle_vm_refused();
 	assert_null(vm);
+	lifecycle_vm_refused();
 	assert_int_equal(used, used_at_start);
 	lifecycle_start_all();
 	assert_string_equal(said, "atoll: 0 VMs stopped, 2 crashed\n");
@@ -505,7 +502,7 @@ static void test_load_failures(void **state)
 		setup(state);
 		cfgs[0].on_crash = ON_CRASH_RESTART; /* not for an image that is at fault */
 		cfgs[1].background = i & 1;
-		assert_int_equal(lifecycle_init(&fit, &manifest), HYP_OK);
+		assert_int_equal(lifecycle_init(&manifest), HYP_OK);
 		for (unsigned n = 0; n < 2; n++) {
 			struct vm *vm;
 
@@ -560,7 +557,7 @@ static void test_create_failures(void **state)
 	int n = 0;
 
 	(void)state;
-	assert_int_equal(lifecycle_init(&fit, &manifest), HYP_OK);
+	assert_int_equal(lifecycle_init(&manifest), HYP_OK);
 	for (;; n++) {
 		enum hyp_err err;
 
