@@ -395,7 +395,7 @@ static const struct fit_image *find_file(struct node *node, enum prop_id id, str
 	enum hyp_err err;
 
 	if (!name[0]) return NULL;
-	err = fit_find(&boot->bundle, name, buf);
+	err = fit_find(boot->bundle, name, buf);
 	if (check(err != HYP_ENOENT, node, props + id, RULE_NO_FILE) &&
 	    check(err == HYP_OK, node, props + id, RULE_CUT_OFF) &&
 	    check(buf->size > 0, node, props + id, RULE_EMPTY_FILE) && id == P_fdt_overlay &&
@@ -444,7 +444,7 @@ static enum hyp_err read_vm(const void *blob, int offset, struct vm_config *out)
 	return HYP_OK;
 }
 
-enum hyp_err config_open(const void *initrd, uint64_t size, struct manifest *m, const char **why)
+enum hyp_err config_open(struct manifest *m, const char **why)
 {
 	struct node top = {.where = HYPERVISOR};
 	struct fit_image image;
@@ -454,9 +454,8 @@ enum hyp_err config_open(const void *initrd, uint64_t size, struct manifest *m, 
 	int vm;
 
 	boot = m;
-	TRY(fit_open(initrd, size, &m->bundle, why));
 	*why = "the bundle has no manifest; make it with scripts/mkbundle";
-	TRY(fit_find(&m->bundle, "manifest", &image));
+	TRY(fit_find(m->bundle, "manifest", &image));
 	fit_verify_init(&verify, &image, false);
 	while (fit_verify_step(&verify)) {
 	}

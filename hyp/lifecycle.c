@@ -277,7 +277,7 @@ static const struct job_ops scrub_ops = {"scrub", scrub_step, NULL};
 
 enum hyp_err lifecycle_init(const struct manifest *m)
 {
-	bundle = &m->bundle;
+	bundle = m->bundle;
 	when_idle = m->when_idle;
 	job_init(&scrub_job, &scrub_ops, NULL, SCRUB_WEIGHT);
 	return page_alloc(0, OWNER_SHARED, &zero_page);

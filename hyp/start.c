@@ -23,6 +23,7 @@
 
 #include <string.h>
 
+static struct fit bundle;
 static struct manifest manifest;
 
 static void console_input(struct console_port *p) { vpl011_input(p->vm); }
@@ -38,11 +39,13 @@ static void read_manifest(void)
 
 	if (host.initrd.size == 0)
 		boot_stop("no bundle: the loader passed no initrd (QEMU: -initrd bundle.img)");
+	if (fit_open(pa_to_ptr(host.initrd.base), host.initrd.size, &bundle, &why) != HYP_OK)
+		boot_stop("%s", why);
+	manifest.bundle = &bundle;
 	manifest.host_gic = arch_gic_info()->version;
 	manifest.host_cpus = nr_pcpus;
 	manifest.ram = ram_size();
-	if (config_open(pa_to_ptr(host.initrd.base), host.initrd.size, &manifest, &why) != HYP_OK)
-		boot_stop("%s", why);
+	if (config_open(&manifest, &why) != HYP_OK) boot_stop("%s", why);
 	if (str_arg(host.bootargs, "when-idle", idle, sizeof(idle)))
 		manifest.when_idle = strcmp(idle, "poweroff") == 0 ? IDLE_POWEROFF : IDLE_WAIT;
 }

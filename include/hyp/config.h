@@ -7,7 +7,6 @@
 #pragma once
 
 #include <hyp/err.h>
-#include <hyp/fit.h>
 #include <hyp/host.h>
 #include <hyp/types.h>
 
@@ -42,24 +41,27 @@ struct vm_config {
 	uint64_t rtc_base; /* PL031 start value, seconds */
 };
 
+struct fit;
+
 enum when_idle { IDLE_WAIT, IDLE_POWEROFF };
 
 /* The manifest that came with the boot. It and its bundle stay in memory for ever. */
 struct manifest {
-	unsigned host_gic, host_cpus; /* set these before config_open() */
-	uint64_t ram;                 /* bytes on the board: set it, too */
-	struct fit bundle;
+	/* Set these before config_open(). */
+	const struct fit *bundle;
+	unsigned host_gic, host_cpus;
+	uint64_t ram; /* bytes on the board */
+	/* And this is what it says. */
 	const void *blob;
 	enum when_idle when_idle;
 	int next; /* node of the next VM; -1: none */
 };
 
 /*
- * Opens the bundle in the initrd, untrusted, and checks what is not about one VM. *why: a sentence.
- * m is kept, for config_create(). Boot CPU, once.
+ * Finds the manifest in the bundle, untrusted, and checks what is not about one VM. *why: a
+ * sentence. m is kept, for config_create(). Boot CPU, once.
  */
-enum hyp_err config_open(const void *initrd, uint64_t size, struct manifest *m, const char **why)
-    __must_check;
+enum hyp_err config_open(struct manifest *m, const char **why) __must_check;
 /*
  * The manifest's next VM, checked against the host, its files in the bundle, and the VMs that
  * exist: create it before the next call. EINVAL: it is refused, and each fault was logged with

@@ -58,6 +58,7 @@ static void check(const void *data, size_t size, char **argv)
 	static struct vm_config cfgs[MAX_VMS];
 	static struct vm machines[MAX_VMS];
 	static struct manifest m;
+	static struct fit bundle;
 	unsigned n = 0;
 	const char *why;
 	enum hyp_err err;
@@ -65,7 +66,8 @@ static void check(const void *data, size_t size, char **argv)
 	m.host_gic = (unsigned)atoi(argv[2]);
 	m.host_cpus = (unsigned)atoi(argv[3]);
 	m.ram = strtoull(argv[4], NULL, 0);
-	if (config_open(data, size, &m, &why) != HYP_OK) {
+	m.bundle = &bundle;
+	if (fit_open(data, size, &bundle, &why) != HYP_OK || config_open(&m, &why) != HYP_OK) {
 		printf("refused: %s\n", why);
 		return;
 	}

@@ -57,6 +57,7 @@ static struct manifest m;
 static struct vm_config got[MAX_VMS];
 static unsigned nr_got, nr_refused;
 static uint8_t *initrd;
+static struct fit bundle;
 
 static int setup(void **state)
 {
@@ -149,10 +150,12 @@ static enum hyp_err open_bundle(const void *manifest, uint32_t size, unsigned gi
 	memcpy(initrd + tree, code, 64);
 	memcpy(initrd + tree + 64, overlay, 128);
 	memcpy(initrd + tree + 192, manifest, size);
+	m.bundle = &bundle;
 	m.host_gic = gic;
 	m.host_cpus = cpus;
 	m.ram = MiB(64);
-	return config_open(initrd, tree + 192 + size, &m, &why);
+	assert_int_equal(fit_open(initrd, tree + 192 + size, &bundle, &why), HYP_OK);
+	return config_open(&m, &why);
 }
 
 /* As hyp/start.c does it. */
