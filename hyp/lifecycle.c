@@ -255,7 +255,7 @@ enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
 	(void)str_copy(vm->name, cfg->name, sizeof(vm->name));
 	atomic_fetch_or_full(&slots, BIT(slot));
 	page_ref(zero_page);
-	job_init(&l->job, &life_ops, vm, cfg->weight);
+	job_init(&l->job, &life_ops, vm, 0);
 	deadline_init(&l->backoff, &backoff_ops);
 	err = vm_build(l);
 	if (err != HYP_OK) {
