@@ -11,6 +11,8 @@
 #include <gen/version.h>
 #include <hyp/atomic.h>
 #include <hyp/console.h>
+#include <hyp/deadline.h>
+#include <hyp/fit.h>
 #include <hyp/host.h>
 #include <hyp/job.h>
 #include <hyp/lifecycle.h>
@@ -18,6 +20,7 @@
 #include <hyp/page.h>
 #include <hyp/pcpu.h>
 #include <hyp/sched.h>
+#include <hyp/trace.h>
 #include <hyp/vcpu.h>
 #include <hyp/vgic.h>
 #include <hyp/vm.h>
@@ -27,8 +30,10 @@
 
 #define LINE_MAX 640u /* room for a VM's bootargs */
 #define INPUT_MAX 1024u
+#define OUT_MAX KiB(8) /* bytes of one shell_out() */
 #define PROMPT "atoll> "
 #define SHELL_WEIGHT 1000u
+#define POLL_US 500u
 
 struct verb {
 	const char *name, *usage, *help;
@@ -40,110 +45,56 @@ extern const struct verb shell_verbs[];
 /* The job's alone, but for the ring of input. */
 static struct {
 	struct job job;
+	struct deadline poll; /* a verb that waits looks again */
 	uint8_t input[INPUT_MAX];
 	uint32_t in_head, in_tail; /* shared: bytes given by the console, taken by the job */
 	char line[LINE_MAX], last[LINE_MAX];
 	unsigned len;
 	const struct verb *verb; /* runs; NULL: a line is being typed */
 	char *args;              /* what follows it in line */
-	struct vm *vm;           /* what it works on, once it waits */
+	struct vm *vm;           /* what it waits for: good while it is vms[slot] */
+	uint32_t slot;
+	char name[CONFIG_NAME_MAX]; /* of vm */
+	bool destroys;              /* what it waits for is that vm is gone */
+	struct vcpu *vcpu;          /* dump: of vm; NULL: was shown */
+	const char *address;        /* dump: may be NULL */
+	uint64_t at;                /* the same as a number */
+	bool paused;                /* dump: goes on afterwards */
+	const struct fit *bundle;
 	bool json, comma;
 	uint8_t prev, esc;                     /* last byte; progress within an ANSI sequence */
-	const char *cols;                      /* of the table being shown */
+	bool headed;                           /* the table being shown has its head */
 	uint64_t top_at, idle_seen[MAX_PCPUS]; /* when `top` last looked, and what it saw */
 	struct vm_config cfg;
-	char text[KiB(4)];
+	char out[KiB(16)], text[OUT_MAX / 2], lines[KiB(8)]; /* to be shown; a cell; of a verb */
+	size_t out_len;
 } sh;
+
+/* A verb's text goes out at once, so that no guest's comes in between. */
+static void flush(void)
+{
+	console_shell_write(sh.out, sh.out_len);
+	sh.out_len = 0;
+}
 
 void shell_out(const char *fmt, ...)
 {
-	char buf[200];
+	size_t room = sizeof(sh.out) - sh.out_len;
 	va_list ap;
-	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(buf, sizeof(buf), fmt, ap);
+	sh.out_len += MIN((size_t)vsnprintf(sh.out + sh.out_len, room, fmt, ap), room - 1);
 	va_end(ap);
-	console_shell_write(buf, MIN((size_t)n, sizeof(buf) - 1));
+	if (sh.out_len > sizeof(sh.out) - OUT_MAX) flush();
 }
 
 /* --- what verbs report: text, or JSON on one line ----------------------------------------- */
 
-/* A cell: a string, or a number where that is NULL. */
-struct val {
-	const char *s;
-	uint64_t n;
-};
-#define S(x)                                                                                       \
-	{                                                                                          \
-		.s = (x)                                                                           \
-	}
-#define N(x)                                                                                       \
-	{                                                                                          \
-		.n = (x)                                                                           \
-	}
-
-/* A column: "name:width", width -N: to the left, 0: as wide as it is; then 'x': hexadecimal, 'p':
- * tenths. The name is the key in JSON. */
-struct column {
-	const char *name;
-	size_t len;
-	uint64_t width;
-	bool left;
-	char kind;
-};
-
-static bool next_column(const char **spec, struct column *c)
-{
-	const char *p = *spec, *end = strchr(p, ':');
-	char *kind;
-
-	if (end == NULL) return false;
-	*c = (struct column){.name = p, .len = (size_t)(end - p), .left = end[1] == '-'};
-	c->width = strtoul(end + 1 + c->left, &kind, 10);
-	c->kind = *kind;
-	*spec = strchr(kind, ' ') != NULL ? strchr(kind, ' ') + 1 : "";
-	return true;
-}
-
-/* Text as it is shown, in sh.text: guests' and users' bytes reach no terminal unseen. */
-static size_t set_text(const char *s, size_t max)
-{
-	size_t n = 0;
-
-	for (; max-- != 0 && *s != '\0'; s++) {
-		bool plain = *s >= ' ' && *s < 0x7f && !(sh.json && (*s == '"' || *s == '\\'));
-
-		str_append(sh.text, sizeof(sh.text), &n,
-		           plain     ? "%c"
-		           : sh.json ? "\\u%04x"
-		                     : "?",
-		           (uint8_t)*s);
-	}
-	sh.text[n] = '\0';
-	return n;
-}
-
-static size_t set_value(const struct column *c, const struct val *v)
-{
-	char buf[24];
-
-	if (v->s != NULL) return set_text(v->s, SIZE_MAX);
-	if (c->kind == 'p')
-		snprintf(buf, sizeof(buf), "%lu.%lu", v->n / 10, v->n % 10);
-	else
-		snprintf(buf, sizeof(buf), c->kind == 'x' ? "0x%lx" : "%lu", v->n);
-	return set_text(buf, sizeof(buf));
-}
-
-static void blanks(uint64_t width, size_t used)
-{
-	for (; used < width; used++) shell_out(" ");
-}
-
-/* Opens a JSON object or array, as the member `key` or (NULL) as an element. */
+/* An object or an array begins: the member `key`, or (NULL) an element. As text an array is a
+ * table. */
 static void begin(const char *key, char bracket)
 {
+	sh.headed = false;
 	if (!sh.json) return;
 	shell_out(sh.comma ? "," : "");
 	if (key != NULL) shell_out("\"%s\":", key);
@@ -153,72 +104,119 @@ static void begin(const char *key, char bracket)
 
 static void end(char bracket)
 {
-	if (sh.json) shell_out("%c", bracket);
+	if (sh.json)
+		shell_out("%c", bracket);
+	else if (bracket == ']' && !sh.headed)
+		shell_out("none\n");
 	sh.comma = true;
 }
 
-static void write_text(size_t n) { console_shell_write(sh.text, n); }
-
-/* The members of the object that is open; as text a line for each. */
-static void fields(const char *spec, const struct val *v)
+/* s in sh.text, fit for a terminal and for JSON, whatever guests and users put into it. */
+static void set_text(const char *s, size_t max)
 {
-	struct column c;
+	size_t n = 0;
 
-	for (; next_column(&spec, &c); v++) {
-		bool quoted = v->s != NULL || c.kind == 'x';
+	sh.text[0] = '\0';
+	for (; max-- != 0 && *s != '\0'; s++) {
+		bool plain = *s >= ' ' && *s < 0x7f && !(sh.json && (*s == '"' || *s == '\\'));
+		const char *fmt = plain ? "%c" : sh.json ? "\\u%04x" : "?";
 
-		if (sh.json)
-			shell_out(quoted ? "%s\"%.*s\":\"" : "%s\"%.*s\":", sh.comma ? "," : "",
-			          (int)c.len, c.name);
-		else
-			shell_out("%-15.*s ", (int)c.len, c.name);
-		write_text(set_value(&c, v));
-		shell_out(!sh.json ? "\n" : quoted ? "\"" : "");
-		sh.comma = true;
+		str_append(sh.text, sizeof(sh.text), &n, fmt, (uint8_t)*s);
 	}
 }
 
-/* A line of a table; v NULL: its head. */
-static void line(const struct val *v)
+/* The list of arguments lies in a struct: only so can it be handed on by reference. */
+struct args {
+	va_list ap;
+};
+
+/* One character of a format, or a conversion and its argument; in a table's head (a NULL) sh.text.
+ * Returns what follows. */
+static const char *put_piece(const char *p, struct args *a)
 {
-	const char *spec = sh.cols;
-	struct column c;
+	char spec[12], c;
+	bool wide = false;
+	size_t n = 0;
 
-	while (next_column(&spec, &c)) {
-		size_t n = v == NULL ? set_text(c.name, c.len) : set_value(&c, v++);
-
-		if (!c.left) blanks(c.width, n);
-		write_text(n);
-		if (*spec != '\0') blanks(c.left ? MAX(c.width, n) + 1 : n + 1, n);
+	if (*p != '%') {
+		if (a != NULL) shell_out("%c", *p);
+		return p + 1;
 	}
-	shell_out("\n");
-}
+	do {
+		c = *p++;
+		wide = wide || c == 'l';
+		if (strchr("lsux", c) == NULL) spec[n++] = c;
+	} while (strchr("sux", c) == NULL);
+	(void)str_copy(spec + n,
+	               a == NULL || c == 's' ? "s"
+	               : c == 'u'            ? "lu"
+	                                     : "lx",
+	               sizeof(spec) - n);
+	if (a != NULL && c != 's') {
+		uint64_t v = wide ? va_arg(a->ap, uint64_t) : va_arg(a->ap, unsigned);
 
-static void table(const char *key, const char *cols)
-{
-	sh.cols = cols;
-	begin(key, '[');
-	if (!sh.json) line(NULL);
-}
-
-static void row(const struct val *v)
-{
-	if (sh.json) {
-		begin(NULL, '{');
-		fields(sh.cols, v);
-		end('}');
+		shell_out(!sh.json ? spec : c == 'x' ? "\"%#lx\"" : "%lu", v);
 	} else {
-		line(v);
+		if (a != NULL) set_text(va_arg(a->ap, const char *), SIZE_MAX);
+		shell_out(sh.json ? "\"%s\"" : spec, sh.text);
+		sh.text[0] = '\0'; /* a head stands over the first conversion */
+	}
+	return p;
+}
+
+/*
+ * What is reported is described by one format, of "key:CONVERSIONS" with blanks between: members of
+ * an object in JSON; as text the columns of a table, whose head are the keys, or a line each.
+ */
+enum layout { HEAD, ROW, FIELDS };
+
+static void put_cells(enum layout how, const char *fmt, struct args *a)
+{
+	while (*fmt != '\0') {
+		int len = (int)(strchr(fmt, ':') - fmt);
+
+		if (how == HEAD)
+			set_text(fmt, (size_t)len);
+		else if (sh.json)
+			shell_out("%s\"%.*s\":", sh.comma ? "," : "", len, fmt);
+		else if (how == FIELDS)
+			shell_out("%-15.*s ", len, fmt);
+		for (fmt += len + 1; *fmt != '\0' && *fmt != ' ';) fmt = put_piece(fmt, a);
+		fmt += *fmt == ' ';
+		sh.comma = true;
+		if (!sh.json) shell_out(how == FIELDS || *fmt == '\0' ? "\n" : " ");
 	}
 }
-#define ROW(...) row((const struct val[]){__VA_ARGS__})
-#define FIELDS(cols, ...) fields(cols, (const struct val[]){__VA_ARGS__})
+
+static void fields(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void fields(const char *fmt, ...)
+{
+	struct args a;
+
+	va_start(a.ap, fmt);
+	put_cells(FIELDS, fmt, &a);
+	va_end(a.ap);
+}
+
+static void row(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void row(const char *fmt, ...)
+{
+	struct args a;
+
+	if (!sh.json && !sh.headed) put_cells(HEAD, fmt, NULL);
+	begin(NULL, '{');
+	va_start(a.ap, fmt);
+	put_cells(ROW, fmt, &a);
+	va_end(a.ap);
+	end('}');
+	sh.headed = true;
+}
 
 /* Why a verb does nothing. Returns false, as what a verb that is over does. */
 static bool refuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static bool refuse(const char *fmt, ...)
 {
-	char buf[160];
+	char buf[400];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -226,7 +224,7 @@ static bool refuse(const char *fmt, ...)
 	va_end(ap);
 	begin(NULL, '{');
 	if (sh.json)
-		FIELDS("error:0", S(buf));
+		fields("error:%s", buf);
 	else
 		shell_out("%s\n", buf);
 	end('}');
@@ -235,10 +233,9 @@ static bool refuse(const char *fmt, ...)
 
 /* --- verbs --------------------------------------------------------------------------------- */
 
-/* The VM that the next word names; NULL: there is none, which was said. */
-static struct vm *vm_arg(void)
+/* The VM that a word names; NULL: there is none, which was said. */
+static struct vm *vm_named(const char *word)
 {
-	const char *word = str_word(&sh.args);
 	struct vm *vm = word != NULL ? vm_find(word) : NULL;
 
 	if (word == NULL)
@@ -247,6 +244,8 @@ static struct vm *vm_arg(void)
 		refuse("no VM is called '%.32s'; `list` shows them", word);
 	return vm;
 }
+
+static struct vm *vm_arg(void) { return vm_named(str_word(&sh.args)); }
 
 /* The next vCPU of `one`, or of all VMs, from *i on. */
 static struct vcpu *next_vcpu(const struct vm *one, unsigned *i)
@@ -269,8 +268,7 @@ static uint64_t us(uint64_t ticks) { return ticks / MAX(arch_counter_hz() / 1000
 
 static bool verb_list(void)
 {
-	table(NULL,
-	      "id:2 name:-16 state:-10 vcpus:5 memory_kib:10 cpu_ms:9 restarts:8 last_stop:0");
+	begin(NULL, '[');
 	for (unsigned i = 0; i < MAX_VMS; i++) {
 		const struct vm *vm = vms[i];
 		uint64_t ran = 0;
@@ -278,9 +276,10 @@ static bool verb_list(void)
 		for (unsigned j = 0; vm != NULL && j < vm->nr_vcpus; j++)
 			ran += sched_run_ticks(vm->vcpus[j]);
 		if (vm != NULL)
-			ROW(N(i), S(vm->name), S(vm_state_name(vm)), N(vm->nr_vcpus),
-			    N(vm->cfg->memory >> 10), N(ms(ran)), N(vm->restarts),
-			    S(stop_reason_name(vm->reason)));
+			row("id:%2u name:%-16s state:%-10s vcpus:%5u memory_kib:%10lu cpu_ms:%9lu "
+			    "restarts:%8u last_stop:%s",
+			    i, vm->name, vm_state_name(vm), vm->nr_vcpus, vm->cfg->memory >> 10,
+			    ms(ran), vm->restarts, stop_reason_name(vm->reason));
 	}
 	end(']');
 	return false;
@@ -295,26 +294,25 @@ static bool verb_info(void)
 	if (vm == NULL) return false;
 	c = vm->cfg;
 	begin(NULL, '{');
-	FIELDS("id:0 name:0 state:0 last_stop:0 exit_status:0 restarts:0 restart_limit:0 "
-	       "image:0 ramdisk:0 bootargs:0 memory_kib:0 gic:0 background:0 autostart:0",
-	       N(vm->slot), S(vm->name), S(vm_state_name(vm)), S(stop_reason_name(vm->reason)),
-	       N(vm->exit_status), N(vm->restarts), N(c->restart_limit), S(c->image), S(c->ramdisk),
-	       S(c->bootargs), N(c->memory >> 10), N(vm->vgic.version), N(c->background),
-	       N(c->autostart));
+	fields("id:%u name:%s state:%s last_stop:%s exit_status:%u restarts:%u restart_limit:%u "
+	       "image:%s ramdisk:%s bootargs:%s memory_kib:%lu gic:%u background:%u autostart:%u",
+	       vm->slot, vm->name, vm_state_name(vm), stop_reason_name(vm->reason), vm->exit_status,
+	       vm->restarts, c->restart_limit, c->image, c->ramdisk, c->bootargs, c->memory >> 10,
+	       vm->vgic.version, c->background, c->autostart);
 	if (c->sched == SCHED_FIXED)
-		FIELDS("sched:0 priority:0 budget_us:0 period_us:0", S("fixed"), N(c->priority),
-		       N(c->budget_us), N(c->period_us));
+		fields("sched:%s priority:%u budget_us:%u period_us:%u", "fixed", c->priority,
+		       c->budget_us, c->period_us);
 	else
-		FIELDS("sched:0 weight:0", S("fair"), N(c->weight));
+		fields("sched:%s weight:%u", "fair", c->weight);
 	if (vm->crash.valid)
-		FIELDS("crash:0 crash_pc:0x crash_vcpu:0", S(vm->crash.what), N(vm->crash.pc),
-		       N(vm->crash.vcpu));
-	FIELDS("out_queued:0 in_queued:0 in_dropped:0", N(vm->port.head - vm->port.tail),
-	       N(vm->port.rx_head - vm->port.rx_tail), N(vm->port.rx_dropped));
-	table("vcpus", "vcpu:4 state:-7 cpu:3 affinity:8x run_ms:9");
+		fields("crash:%s crash_pc:%#lx crash_vcpu:%u", vm->crash.what, vm->crash.pc,
+		       vm->crash.vcpu);
+	fields("out_queued:%u in_queued:%u in_dropped:%u", vm->port.head - vm->port.tail,
+	       vm->port.rx_head - vm->port.rx_tail, vm->port.rx_dropped);
+	begin("vcpus", '[');
 	for (unsigned i = 0; (v = next_vcpu(vm, &i)) != NULL;)
-		ROW(N(v->id), S(vcpu_state_name(v)), N(v->cpu), N(v->affinity),
-		    N(ms(sched_run_ticks(v))));
+		row("vcpu:%4u state:%-7s cpu:%3u affinity:%#8lx run_ms:%9lu", v->id,
+		    vcpu_state_name(v), v->cpu, v->affinity, ms(sched_run_ticks(v)));
 	end(']');
 	end('}');
 	return false;
@@ -328,36 +326,29 @@ static bool verb_console(void)
 	return false;
 }
 
-/* The VM that a verb is asked about, NULL: all. False: there is none of that name. */
-static bool one_or_all(struct vm **one)
-{
-	*one = NULL;
-	return *sh.args == '\0' || (*one = vm_arg()) != NULL;
-}
-
 static bool verb_stats(void)
 {
+	const struct vm *one = NULL;
 	const struct vcpu *v;
-	struct vm *one;
 
-	if (!one_or_all(&one)) return false;
+	if (*sh.args != '\0' && (one = vm_arg()) == NULL) return false;
 	begin(NULL, '{');
-	table("vcpus", "vm:-16 vcpu:4 run_ms:8 steal_ms:8 exits:8 mmio:8 sysreg:8 hvc:7 wfi:7 "
-	               "irq:7 wakes:7 wake_us:7 wake_us_max:11");
+	begin("vcpus", '[');
 	for (unsigned i = 0; (v = next_vcpu(one, &i)) != NULL;) {
 		const struct vcpu_stats *s = &v->stats;
 
-		ROW(S(v->vm->name), N(v->id), N(ms(sched_run_ticks(v))), N(ms(s->steal_ticks)),
-		    N(s->nr_exits), N(s->nr_mmio), N(s->nr_sysreg), N(s->nr_hvc), N(s->nr_wfi),
-		    N(s->nr_irq), N(s->nr_wakes),
-		    N(us(s->wake_ticks_sum / MAX(s->nr_wakes, UINT64_C(1)))),
-		    N(us(s->wake_ticks_max)));
+		row("vm:%-16s vcpu:%4u run_ms:%8lu steal_ms:%8lu exits:%8lu mmio:%8lu sysreg:%8lu "
+		    "hvc:%7lu wfi:%7lu irq:%7lu wakes:%7lu wake_us:%7lu wake_us_max:%11lu",
+		    v->vm->name, v->id, ms(sched_run_ticks(v)), ms(s->steal_ticks), s->nr_exits,
+		    s->nr_mmio, s->nr_sysreg, s->nr_hvc, s->nr_wfi, s->nr_irq, s->nr_wakes,
+		    us(s->wake_ticks_sum / MAX(s->nr_wakes, UINT64_C(1))), us(s->wake_ticks_max));
 	}
 	end(']');
-	table("cpus", "cpu:3 up_ms:9 idle_ms:9 interrupts:10 switches:9");
+	begin("cpus", '[');
 	for (unsigned i = 0; i < nr_pcpus; i++)
-		ROW(N(i), N(ms(arch_counter())), N(ms(sched_idle_ticks(i))), N(pcpus[i].nr_irqs),
-		    N(pcpus[i].nr_switches));
+		row("cpu:%3u up_ms:%9lu idle_ms:%9lu interrupts:%10lu switches:%9lu", i,
+		    ms(arch_counter()), ms(sched_idle_ticks(i)), pcpus[i].nr_irqs,
+		    pcpus[i].nr_switches);
 	end(']');
 	end('}');
 	return false;
@@ -375,20 +366,24 @@ static uint64_t share(uint64_t ticks, uint64_t *seen, uint64_t elapsed)
 
 static bool verb_top(void)
 {
-	uint64_t now = arch_counter(), elapsed = now - sh.top_at;
+	uint64_t now = arch_counter(), elapsed = now - sh.top_at, n;
 	struct vcpu *v;
 
 	sh.top_at = now;
 	begin(NULL, '{');
-	FIELDS("interval_ms:0", N(ms(elapsed)));
-	table("vcpus", "vm:-16 vcpu:4 cpu:3 state:-7 percent:7p");
-	for (unsigned i = 0; (v = next_vcpu(NULL, &i)) != NULL;)
-		ROW(S(v->vm->name), N(v->id), N(v->cpu), S(vcpu_state_name(v)),
-		    N(share(sched_run_ticks(v), &v->stats.run_seen, elapsed)));
+	fields("interval_ms:%lu", ms(elapsed));
+	begin("vcpus", '[');
+	for (unsigned i = 0; (v = next_vcpu(NULL, &i)) != NULL;) {
+		n = share(sched_run_ticks(v), &v->stats.run_seen, elapsed);
+		row("vm:%-16s vcpu:%4u cpu:%3u state:%-7s percent:%5lu.%lu", v->vm->name, v->id,
+		    v->cpu, vcpu_state_name(v), n / 10, n % 10);
+	}
 	end(']');
-	table("cpus", "cpu:3 idle_percent:12p");
-	for (unsigned i = 0; i < nr_pcpus; i++)
-		ROW(N(i), N(share(sched_idle_ticks(i), &sh.idle_seen[i], elapsed)));
+	begin("cpus", '[');
+	for (unsigned i = 0; i < nr_pcpus; i++) {
+		n = share(sched_idle_ticks(i), &sh.idle_seen[i], elapsed);
+		row("cpu:%3u idle_percent:%10lu.%lu", i, n / 10, n % 10);
+	}
 	end(']');
 	end('}');
 	return false;
@@ -398,43 +393,44 @@ static bool verb_sched(void)
 {
 	const struct vcpu *v;
 
-	table(NULL, "vm:-16 vcpu:4 cpu:3 state:-7 class:-5 weight:6 priority:8 budget_us:9 "
-	            "period_us:9 run_ms:9 steal_ms:8");
+	begin(NULL, '[');
 	for (unsigned i = 0; (v = next_vcpu(NULL, &i)) != NULL;) {
 		const struct vm_config *c = v->vm->cfg;
 		bool fixed = c->sched == SCHED_FIXED;
 
-		ROW(S(v->vm->name), N(v->id), N(v->cpu), S(vcpu_state_name(v)),
-		    S(fixed ? "fixed" : "fair"), N(fixed ? 0 : c->weight), N(c->priority),
-		    N(c->budget_us), N(c->period_us), N(ms(sched_run_ticks(v))),
-		    N(ms(v->stats.steal_ticks)));
+		row("vm:%-16s vcpu:%4u cpu:%3u state:%-7s class:%-5s weight:%6u priority:%8u "
+		    "budget_us:%9u period_us:%9u run_ms:%9lu steal_ms:%8lu",
+		    v->vm->name, v->id, v->cpu, vcpu_state_name(v), fixed ? "fixed" : "fair",
+		    fixed ? 0 : c->weight, c->priority, c->budget_us, c->period_us,
+		    ms(sched_run_ticks(v)), ms(v->stats.steal_ticks));
 	}
 	end(']');
 	return false;
 }
 
-/* Of v (NULL: those that are no vCPU's own), from `from` on. */
-static void irq_rows(struct vm *vm, struct vcpu *v, uint32_t from, uint32_t to)
-{
-	struct vgic_irq q;
-	bool pending;
-
-	for (; from < to; from++)
-		if (vgic_peek(vm, v, from, &q, &pending))
-			ROW(N(q.intid), N(q.on_list != NULL ? q.on_list->id : q.target), N(pending),
-			    N(q.active), N(q.in_lr), N(q.enabled), S(q.edge ? "edge" : "level"),
-			    N(q.priority), N(q.group1));
-}
-
 static bool verb_irq(void)
 {
 	struct vm *vm = vm_arg();
+	struct vgic_irq q;
+	bool pending;
 
 	if (vm == NULL) return false;
-	table(NULL, "intid:5 vcpu:4 pending:7 active:6 in_lr:5 enabled:7 trigger:-7 priority:8x "
-	            "group:5");
-	for (unsigned i = 0; i < vm->nr_vcpus; i++) irq_rows(vm, vm->vcpus[i], 0, VGIC_NR_PRIVATE);
-	irq_rows(vm, NULL, VGIC_NR_PRIVATE, VGIC_NR_PRIVATE + vm->vgic.nr_spis);
+	begin(NULL, '[');
+	/* Each vCPU's own, then those of all. */
+	for (unsigned i = 0; i < MAX_VCPUS * VGIC_NR_PRIVATE + vm->vgic.nr_spis; i++) {
+		unsigned id = i / VGIC_NR_PRIVATE;
+		bool spi = id >= MAX_VCPUS;
+		uint32_t intid = spi ? i - (MAX_VCPUS - 1) * VGIC_NR_PRIVATE : i % VGIC_NR_PRIVATE;
+
+		if (vgic_peek(vm, spi || id >= vm->nr_vcpus ? NULL : vm->vcpus[id], intid, &q,
+		              &pending))
+			row("intid:%5u vcpu:%4u pending:%7u active:%6u in_lr:%5u enabled:%7u "
+			    "trigger:%-7s "
+			    "priority:%#8x group:%5u",
+			    q.intid, q.on_list != NULL ? q.on_list->id : q.target, pending,
+			    q.active, q.in_lr, q.enabled, q.edge ? "edge" : "level", q.priority,
+			    q.group1);
+	}
 	end(']');
 	return false;
 }
@@ -445,9 +441,9 @@ static bool verb_mem(void)
 
 	page_get_stats(&st);
 	begin(NULL, '{');
-	FIELDS("total_kib:0 guests_kib:0 hypervisor_kib:0 free_kib:0 dirty_kib:0 reserved_kib:0",
-	       N(st.total * 4), N(st.guest * 4), N(st.hyp * 4), N(st.free * 4), N(st.dirty * 4),
-	       N(st.reserved * 4));
+	fields("total_kib:%lu guests_kib:%lu hypervisor_kib:%lu free_kib:%lu dirty_kib:%lu "
+	       "reserved_kib:%lu",
+	       st.total * 4, st.guest * 4, st.hyp * 4, st.free * 4, st.dirty * 4, st.reserved * 4);
 	end('}');
 	return false;
 }
@@ -457,8 +453,195 @@ static bool verb_log(void)
 	uint64_t pos = 0;
 	size_t n;
 
-	while ((n = log_read(&pos, sh.text, sizeof(sh.text))) != 0) write_text(n);
+	while ((n = log_read(&pos, sh.lines, sizeof(sh.lines))) != 0)
+		shell_out("%.*s", (int)n, sh.lines);
 	return false;
+}
+
+/* "on", "off"; else what was recorded: all, of a VM, or of "cpu N". */
+static bool verb_trace(void)
+{
+	const char *word = str_word(&sh.args), *arg;
+	const struct vm *vm = NULL;
+	char *at = sh.lines, *eol;
+	uint64_t cpu = UINT64_MAX;
+
+	if (word != NULL && strcmp(word, "cpu") == 0) {
+		arg = str_word(&sh.args);
+		if (arg == NULL || !str_to_u64(arg, &cpu) || cpu >= nr_pcpus)
+			return refuse("which CPU? (0 to %u)", nr_pcpus - 1);
+	} else if (word != NULL && (strcmp(word, "on") == 0 || strcmp(word, "off") == 0)) {
+		trace_enable(word[1] == 'n');
+	} else if (word != NULL && (vm = vm_named(word)) == NULL) {
+		return false;
+	}
+	(void)trace_text((int)cpu, vm, sh.lines, sizeof(sh.lines));
+	begin(NULL, '{');
+	fields("exits:%s", trace_on ? "recorded" : "not recorded");
+	begin("events", '[');
+	for (; (eol = strchr(at, '\n')) != NULL; at = eol + 1) {
+		*eol = '\0';
+		row("event:%s", at);
+	}
+	end(']');
+	end('}');
+	return false;
+}
+
+/* --- verbs that change VMs, and wait until that is done ------------------------------------- */
+
+/* A verb that waits is called again: is what it waits for still there? */
+static bool still_there(void) { return vms[sh.slot] == sh.vm; }
+
+/* Neither its state nor a vCPU is on its way to something else. */
+static bool settled(const struct vm *vm)
+{
+	uint32_t state = load_acquire(&vm->state);
+
+	for (unsigned i = 0; state != VM_RUNNING && i < vm->nr_vcpus; i++)
+		if (!vcpu_is_out(vm->vcpus[i])) return false;
+	return state != VM_LOADING && state != VM_STOPPING && state != VM_RESUMING;
+}
+
+static void wait_for(struct vm *vm)
+{
+	sh.vm = vm;
+	sh.slot = vm->slot;
+	sh.destroys = false;
+	(void)str_copy(sh.name, vm->name, sizeof(sh.name));
+}
+
+static bool wrong_state(const struct vm *vm, enum vm_state to)
+{
+	static const char *const remedies[] = {[VM_NEW] = "start it first",
+	                                       [VM_LOADING] = "wait",
+	                                       [VM_RUNNING] = "stop it first",
+	                                       [VM_PAUSED] = "resume it first",
+	                                       [VM_RESUMING] = "wait",
+	                                       [VM_STOPPING] = "wait",
+	                                       [VM_BACKOFF] = "stop it first",
+	                                       [VM_STOPPED] = "start it first",
+	                                       [VM_GONE] = "it is being destroyed"};
+	uint32_t state = load_relaxed(&vm->state);
+
+	if (state == to) return refuse("%s is %s already", vm->name, vm_state_name(vm));
+	return refuse("%s is %s: %s", vm->name, vm_state_name(vm), remedies[state]);
+}
+
+static enum hyp_err stop(struct vm *vm) { return vm_stop(vm, STOP_ADMIN, 0); }
+
+static const struct change {
+	const char *verb;
+	enum hyp_err (*change)(struct vm *vm);
+	enum vm_state to;
+} changes[] = {
+    {"start", vm_start, VM_RUNNING},     {"stop", stop, VM_STOPPED},
+    {"pause", vm_pause, VM_PAUSED},      {"resume", vm_resume, VM_RUNNING},
+    {"restart", vm_restart, VM_RUNNING}, {"destroy", vm_destroy, VM_GONE},
+};
+
+/* Waits for sh.vm, and tells what has become of it. */
+static bool outcome(void)
+{
+	bool there = still_there();
+
+	if (there && (!settled(sh.vm) || sh.destroys)) return true;
+	if (!there && vm_slot_used(sh.slot)) return true; /* its memory is not back yet */
+	begin(NULL, '{');
+	if (sh.json)
+		fields("name:%s state:%s", sh.name, there ? vm_state_name(sh.vm) : "gone");
+	else
+		shell_out("%s is %s\n", sh.name, there ? vm_state_name(sh.vm) : "gone");
+	end('}');
+	return false;
+}
+
+static bool verb_change(void)
+{
+	const struct change *c = changes;
+	struct vm *vm;
+
+	if (sh.vm != NULL) return outcome();
+	vm = vm_arg();
+	if (vm == NULL) return false;
+	while (strcmp(c->verb, sh.verb->name) != 0) c++;
+	if (c->change(vm) != HYP_OK) return wrong_state(vm, c->to);
+	wait_for(vm);
+	sh.destroys = c->to == VM_GONE;
+	return true;
+}
+
+/* The files that images can be made of. */
+static bool refuse_create(const char *name, const char *why)
+{
+	const char *file;
+	size_t n = 0;
+
+	for (unsigned i = 0; (file = fit_name(sh.bundle, i)) != NULL; i++)
+		if (strcmp(file, "manifest") != 0)
+			str_append(sh.lines, sizeof(sh.lines), &n, " %s", file);
+	return refuse("%s is not created: %s; the bundle has%s", name, why,
+	              n != 0 ? sh.lines : " no file");
+}
+
+static bool verb_create(void)
+{
+	const char *name;
+	enum hyp_err err;
+	struct vm *vm;
+
+	if (sh.vm != NULL) return outcome();
+	name = str_word(&sh.args);
+	if (name == NULL) return refuse("which name? (create NAME image=FILE memory=KIB ...)");
+	err = config_create(name, sh.args, &sh.cfg);
+	if (err == HYP_EINVAL) return refuse_create(name, "see the log");
+	if (err == HYP_ENOENT)
+		return refuse_create(
+		    name, "the manifest has no such node: say at least image= and memory=");
+	if (err == HYP_OK) err = vm_create(&sh.cfg, &vm);
+	if (err != HYP_OK) return refuse("%s is not created: %s", name, hyp_err_str(err));
+	if (sh.cfg.autostart) err = vm_start(vm);
+	wait_for(vm);
+	return true;
+}
+
+/* dump VM [VCPU [ADDRESS]] */
+static bool dump_args(void)
+{
+	struct vm *vm = vm_arg();
+	const char *word = str_word(&sh.args);
+	uint64_t id = 0;
+
+	if (vm == NULL) return false;
+	if (word != NULL && (!str_to_u64(word, &id) || id >= vm->nr_vcpus))
+		return refuse("which vCPU? (%s has 0 to %u)", vm->name, vm->nr_vcpus - 1);
+	sh.address = str_word(&sh.args);
+	if (sh.address != NULL && !str_to_u64(sh.address, &sh.at))
+		return refuse("which address? ('%.32s' is no number)", sh.address);
+	sh.vcpu = vm->vcpus[id];
+	sh.paused = false;
+	wait_for(vm);
+	return true;
+}
+
+/*
+ * A VM that runs is paused for it: with all vCPUs out, registers and memory fit together, and its
+ * time stands still, so that it does not notice. One that does not run is shown as it was left.
+ */
+static bool verb_dump(void)
+{
+	if (sh.vm == NULL && !dump_args()) return false;
+	if (!still_there()) return refuse("%s is gone", sh.name);
+	if (sh.vcpu == NULL) return !settled(sh.vm);
+	sh.paused = sh.paused || vm_pause(sh.vm) == HYP_OK;
+	if (load_relaxed(&sh.vm->state) == VM_RUNNING || !settled(sh.vm)) return true;
+	if (sh.address != NULL)
+		dump_address(sh.vcpu, sh.at);
+	else
+		dump_registers(sh.vcpu);
+	sh.vcpu = NULL;
+	if (sh.paused && vm_resume(sh.vm) != HYP_OK) shell_out("it has stopped meanwhile\n");
+	return true;
 }
 
 static bool verb_version(void)
@@ -467,8 +650,8 @@ static bool verb_version(void)
 
 	arch_cpu_name(cpu, sizeof(cpu));
 	begin(NULL, '{');
-	FIELDS("version:0 board:0 cpus:0 cpu:0 gic:0 up_ms:0", S(ATOLL_VERSION), S(host.model),
-	       N(nr_pcpus), S(cpu), N(arch_gic_info()->version), N(ms(arch_counter())));
+	fields("version:%s board:%s cpus:%u cpu:%s gic:%u up_ms:%lu", ATOLL_VERSION, host.model,
+	       nr_pcpus, cpu, arch_gic_info()->version, ms(arch_counter()));
 	end('}');
 	return false;
 }
@@ -477,10 +660,10 @@ static bool verb_help(void)
 {
 	const char *word = str_word(&sh.args);
 
-	table(NULL, "verb:-8 arguments:-24 what:-0");
+	begin(NULL, '[');
 	for (const struct verb *v = shell_verbs; v->name != NULL; v++)
 		if (word == NULL || strcmp(word, v->name) == 0)
-			ROW(S(v->name), S(v->usage), S(v->help));
+			row("verb:%-8s arguments:%-20s what:%s", v->name, v->usage, v->help);
 	end(']');
 	return false;
 }
@@ -502,6 +685,14 @@ static bool verb_poweroff(void)
 const struct verb shell_verbs[] = {
     {"list", "", "all VMs: state, memory, CPU time", verb_list, true},
     {"info", "VM", "a VM's configuration and state", verb_info, true},
+    {"create", "NAME [WORD=VALUE...]", "a VM of the manifest's words, or its node", verb_create,
+     true},
+    {"start", "VM", "load and run a VM that is new or stopped", verb_change, true},
+    {"stop", "VM", "stop a VM, as if it were switched off", verb_change, true},
+    {"pause", "VM", "hold a VM; its time stands still", verb_change, true},
+    {"resume", "VM", "let a paused VM go on", verb_change, true},
+    {"restart", "VM", "stop and start a VM", verb_change, true},
+    {"destroy", "VM", "stop a VM and give back its memory", verb_change, true},
     {"console", "VM", "give the keyboard to a VM (back: Ctrl-] h)", verb_console, false},
     {"top", "", "share of the CPUs since the last top", verb_top, true},
     {"stats", "[VM]", "run and steal time, exits by kind, wake-up latency", verb_stats, true},
@@ -509,6 +700,9 @@ const struct verb shell_verbs[] = {
     {"irq", "VM", "a VM's interrupts that are not idle", verb_irq, true},
     {"mem", "", "physical memory by owner", verb_mem, true},
     {"log", "", "the last 16 KiB of the hypervisor's log", verb_log, false},
+    {"trace", "[on|off|VM|cpu N]", "the last exits and events", verb_trace, true},
+    {"dump", "VM [VCPU [ADDRESS]]", "registers and backtrace; how an address is translated",
+     verb_dump, false},
     {"version", "", "version, board, CPUs", verb_version, true},
     {"help", "[VERB]", "this list", verb_help, true},
     {"reboot", "", "reset the machine", verb_reboot, false},
@@ -559,7 +753,7 @@ static void set_line(const char *text)
 	for (; sh.len > 0; sh.len--) shell_out("\b \b");
 	(void)str_copy(sh.line, text, sizeof(sh.line));
 	sh.len = (unsigned)strlen(sh.line);
-	console_shell_write(sh.line, sh.len);
+	shell_out("%s", sh.line);
 }
 
 static void enter(void)
@@ -610,27 +804,38 @@ static bool key(uint8_t c)
 /* A turn of the verb that runs, or a key. */
 static bool shell_step(struct job *j)
 {
+	bool more = true, over = sh.verb != NULL;
 	uint32_t at = sh.in_tail;
-	bool waits;
 
-	if (sh.verb == NULL) {
+	if (!over) {
 		if (at == load_acquire(&sh.in_head)) return false;
 		store_release(&sh.in_tail, at + 1);
-		if (!key(sh.input[at % INPUT_MAX])) return true;
+		over = key(sh.input[at % INPUT_MAX]);
+		flush();
 	}
-	console_shell_alone(true);
-	waits = sh.verb != NULL && sh.verb->fn();
-	if (!waits) {
+	if (sh.verb != NULL && sh.verb->fn()) {
+		deadline_set(&sh.poll, arch_counter() + arch_us_to_ticks(POLL_US));
+		more = over = false;
+	}
+	if (over) {
 		sh.verb = NULL;
 		shell_out(sh.json && sh.comma ? "\n" PROMPT : PROMPT);
 	}
-	console_shell_alone(false);
-	return true;
+	flush();
+	return more;
 }
 
+static void poll_fire(struct deadline *d, uint64_t now) { job_start(&sh.job); }
+
+static const struct deadline_ops poll_ops = {poll_fire};
 static const struct job_ops shell_ops = {"shell", shell_step, NULL};
 
-void shell_init(void) { job_init(&sh.job, &shell_ops, NULL, SHELL_WEIGHT); }
+void shell_init(const struct fit *bundle)
+{
+	sh.bundle = bundle;
+	deadline_init(&sh.poll, &poll_ops);
+	job_init(&sh.job, &shell_ops, NULL, SHELL_WEIGHT);
+}
 
 void shell_input(uint8_t c)
 {

@@ -15,7 +15,7 @@ HYP = {
     4: 's2',
     5: 'vm vcpu gmem mmio vtimer vgic vdev setway trace',
     6: 'sched job irq hvc vpsci fit gfdt loader load life lifecycle crash',
-    8: 'config shell start main host manifest',
+    8: 'config shell dump start main host manifest',
 }
 MODULE_LAYER = {name: layer for layer, names in HYP.items() for name in names.split()}
 # Headers that are less than their module: declarations and plain values which lower layers need, no way up into the module.

@@ -201,16 +201,15 @@ struct vcpu *trap_exit_slow(void)
 
 	for (;;) {
 		struct vcpu *v = p->loaded;
+		uint32_t work;
 
 		if (!v || load_relaxed(&p->work) != 0 ||
 		    (load_relaxed(&v->work) & VCPU_WORK_STOP) != 0) {
 			v = pick(p);
 			update_twe(v);
 		}
-		if (load_relaxed(&v->work) & VCPU_WORK_VGIC) {
-			(void)atomic_fetch_and_full(&v->work, ~VCPU_WORK_VGIC);
-			vgic_sync(v);
-		}
+		work = atomic_fetch_and_full(&v->work, ~VCPU_WORK_VGIC);
+		if (work & VCPU_WORK_VGIC) vgic_sync(v);
 		if (!work_pending(p, v)) return v;
 	}
 }

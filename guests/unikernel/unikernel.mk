@@ -23,7 +23,7 @@ UK_OBJ := $(GUEST_BUILD)/unikernel
 UK_WARN ?= -Wall -Wextra -Werror -Wconversion -Wsign-conversion -Wshadow -Wvla \
 	   -Wmissing-prototypes -Wundef
 UK_ARCH := -march=armv8-a -mno-outline-atomics -mbranch-protection=none -fno-pie \
-	   -fno-stack-protector -fno-common -fno-strict-aliasing
+	   -fno-stack-protector -fno-common -fno-strict-aliasing -fno-omit-frame-pointer
 UK_INC = -nostdinc -isystem $(shell $(UK_CC) -print-file-name=include) \
 	 -isystem $(NEWLIB_DIR)/include -I$(UK_DIR)/include -I$(UK_ROOT)/include
 UK_BASE = -std=gnu11 -O2 -g -D__DYNAMIC_REENT__ $(UK_ARCH) -ffunction-sections -fdata-sections -MMD -MP $(UK_INC)

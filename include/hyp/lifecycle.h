@@ -11,9 +11,9 @@
 
 /* Page tables from the page allocator, ownership by the frame table: for s2_init(). */
 extern const struct s2_mem_ops life_s2_ops;
-/* m, and its bundle, which stays mapped and read-only for ever, are kept: restarts load from it. */
-enum hyp_err lifecycle_init(const struct manifest *m) __must_check;
-/* A VM of the manifest was refused or could not be created: the verdict at the end counts it. */
+/* The bundle stays mapped and read-only for ever: restarts load from it. */
+enum hyp_err lifecycle_init(const struct fit *bundle, const struct manifest *m) __must_check;
+/* A VM of the manifest could not be created: the host's verdict at the end counts it. */
 void lifecycle_vm_refused(void);
 /* Boot CPU, once: every VM with autostart is loaded by its job and runs. */
 void lifecycle_start_all(void);
@@ -36,6 +36,8 @@ enum hyp_err vm_restart(struct vm *vm) __must_check;
 /* In any state, once. It is stopped if need be, disappears from vms[], and its slot and memory come
  * back, the memory scrubbed. The caller's pointer is good until it returns from EL2. */
 enum hyp_err vm_destroy(struct vm *vm);
+/* Not all of the VM that has or had that slot has come back yet. */
+bool vm_slot_used(unsigned slot);
 /*
  * Stops the VM in any state in which it is alive, from any of its traps or from outside: records
  * the reason (the first one wins) and starts the job that sees every vCPU off its CPU and applies

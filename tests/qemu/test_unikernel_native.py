@@ -194,7 +194,7 @@ def test_primes_seconds_repeats_under_icount(native):
 def test_smp(native, gic, smp):
     pairs = smp * (smp - 1)
     assert lines_to_end(native('smp.elf', gic, smp, 'increments=10000 rounds=50 restarts=3')) == [
-        f'smp: {smp} cpus on', f'smp: counter {10000 * smp} of {10000 * smp}', f'smp: libc on {smp} cpus, 0 wrong',
+        f'smp: {smp} cpus on', f'smp: counter {10000 * smp} of {10000 * smp}', 'smp: 20 barriers, 0 out of step', f'smp: libc on {smp} cpus, 0 wrong',
         f'smp: {pairs} pairs, {pairs * 100} of {pairs * 100} interrupts', f'smp: {3 * (smp - 1)} of {3 * (smp - 1)} restarts',
         'smp: ok', 'exit status 0']
 
@@ -209,6 +209,10 @@ def test_shell(native, gic):
     m.expect(r'ram 32768 KiB at 0x40000000, \d+ KiB')
     m.expect(rf'1 cpus, GICv{gic}, .* on the bare machine')
     m.expect(r'up \d+\.\d{6} s\n> ')
+    m.send('time\rcpus\rcpu 1 on\r')
+    m.expect(r'virtual \d+ us, physical \d+ us\n')
+    m.expect(r'cpu 0 on, it runs this\n> ')
+    m.expect(r'cpu N on, or cpu N off, N from 1 to 0\n')
     m.send('junk\x15nonsense\r')
     m.expect('^nonsense: unknown; try help\n> ')
     m.send('help\r')
@@ -221,6 +225,27 @@ def test_shell(native, gic):
         m.expect(rf'^a rather long line, number {n}\.\n')
     m.send('exit 7\r')
     assert lines_to_end(m)[-1] == 'exit status 7'
+
+
+@each_gic
+def test_shell_switches_cpus(native, gic):
+    m = native('shell.elf', gic, 3)
+    m.expect('^> ')
+    m.send('cpus\r')
+    m.expect(r'cpu 0 on, it runs this\ncpu 1 off, 0 beats\ncpu 2 off, 0 beats\n> ')
+    m.send('cpu 2 on\rcpu 2 on\rsleep 1\r')
+    m.expect(r'cpu 2 is on\n')
+    m.expect(r'cpu 2: PSCI error -4\n')
+    m.expect(r'slept \d+ us\n> ')
+    m.send('cpus\r')
+    assert int(m.expect(r'cpu 1 off, 0 beats\ncpu 2 on, (\d+) beats\n> ')[1]) > 10
+    m.send('cpu 2 off\rcpus\rcpu 2 on\r')
+    m.expect(r'cpu 2 is off\n')
+    m.expect(r'cpu 2 off, \d+ beats\n')
+    m.expect(r'cpu 2 is on\n')
+    m.send('scan\rfill\rscan\r')
+    assert m.expect(r'scan: (\d+) KiB, 0 words as fill writes them, 0 others not zero\n')[1] == m.expect(r'fill: (\d+) KiB\n')[1]
+    m.expect(r'scan: \d+ KiB, [1-9]\d+ words as fill writes them, 0 others not zero\n')
 
 
 def test_shell_end_of_file_and_reset(native):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * All CPUs of the VM: started by PSCI, counting under one spinlock, and playing ping-pong with SGIs
- * between every pair. increments=N per CPU, rounds=N per pair, restarts=N of every CPU.
+ * between every pair. increments=N per CPU, barriers=N, rounds=N per pair, restarts=N of every CPU.
  */
 #include <errno.h>
 #include <reent.h>
@@ -23,6 +23,9 @@ static unsigned in_section;
 static bool overlap;
 
 static unsigned arrived, finished, libc_wrong;
+
+static uk_barrier_t barrier;
+static unsigned barriers, steps[UK_MAX_CPUS], out_of_step;
 
 /* The pair that plays; hits counts each CPU's balls received. */
 static unsigned server, receiver;
@@ -75,6 +78,18 @@ static void use_libc(void)
 	__atomic_add_fetch(&libc_wrong, bad, __ATOMIC_ACQ_REL);
 }
 
+/* In step: between two barriers every CPU has taken the same number of steps. */
+static void march(void)
+{
+	for (unsigned i = 1; i <= barriers; i++) {
+		steps[uk_cpu_id()] = i; /* not atomic on purpose */
+		uk_barrier_wait(&barrier, nr_cpus);
+		for (unsigned cpu = 0; cpu < nr_cpus; cpu++)
+			if (steps[cpu] != i) __atomic_add_fetch(&out_of_step, 1, __ATOMIC_RELAXED);
+		uk_barrier_wait(&barrier, nr_cpus);
+	}
+}
+
 /* A ball came: hit it back until this rally's rounds are done. */
 static void on_ball(unsigned intid, void *arg)
 {
@@ -108,6 +123,7 @@ static void other_cpu(void *arg)
 	__atomic_add_fetch(&arrived, 1, __ATOMIC_ACQ_REL);
 	while (load(&arrived) < nr_cpus) uk_cpu_relax();
 	count();
+	march();
 	use_libc();
 	__atomic_add_fetch(&finished, 1, __ATOMIC_ACQ_REL);
 	uk_sgi_send(0, SGI_WAKE);
@@ -171,6 +187,7 @@ int main(int argc, char **argv)
 	bool ok;
 
 	increments = uk_arg_u64(argc, argv, "increments", 20000);
+	barriers = (unsigned)uk_arg_u64(argc, argv, "barriers", 20);
 	rounds = (unsigned)uk_arg_u64(argc, argv, "rounds", 50);
 	rounds = rounds ? rounds : 1;
 	nr_cpus = uk_machine()->nr_cpus;
@@ -186,12 +203,15 @@ int main(int argc, char **argv)
 	while (load(&arrived) < nr_cpus) uk_cpu_relax();
 	printf("smp: %u cpus on\n", nr_cpus);
 	count();
+	march();
 	use_libc();
 	wait_for(&finished, nr_cpus - 1);
 	printf("smp: counter %lu of %lu%s\n", counter, increments * nr_cpus,
 	       overlap ? ", lock held twice" : "");
+	printf("smp: %u barriers, %u out of step\n", barriers, out_of_step);
 	printf("smp: libc on %u cpus, %u wrong\n", nr_cpus, load(&libc_wrong));
-	ok = load(&libc_wrong) == 0 && counter == increments * nr_cpus && !overlap;
+	ok = load(&libc_wrong) == 0 && out_of_step == 0 && counter == increments * nr_cpus &&
+	     !overlap;
 
 	for (unsigned a = 0; a < nr_cpus; a++) {
 		for (unsigned b = 0; b < nr_cpus; b++) {

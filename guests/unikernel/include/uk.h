@@ -136,6 +136,14 @@ static inline void uk_spin_unlock(uk_spinlock_t *lock)
 	__asm__ volatile("stlr wzr, %0" : "=Q"(lock->locked) : : "memory");
 }
 
+/* All 0 at first. Returns once `cpus` of them have called it, and what they wrote is seen; then the
+ * next round begins. */
+typedef struct {
+	uint32_t arrived, round;
+} uk_barrier_t;
+
+void uk_barrier_wait(uk_barrier_t *b, unsigned cpus);
+
 static inline void uk_cpu_relax(void) { __asm__ volatile("yield" : : : "memory"); }
 
 /* ---- console, memory, the end ------------------------------------------------------------- */

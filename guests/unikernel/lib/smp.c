@@ -64,3 +64,21 @@ int uk_cpu_start(unsigned cpu, void (*fn)(void *), void *arg)
 	if (err) __atomic_store_n(&c->on, false, __ATOMIC_RELEASE);
 	return err;
 }
+
+void uk_barrier_wait(uk_barrier_t *b, unsigned cpus)
+{
+	uint32_t round = __atomic_load_n(&b->round, __ATOMIC_ACQUIRE);
+
+	if (__atomic_add_fetch(&b->arrived, 1, __ATOMIC_ACQ_REL) == cpus) {
+		/* Nobody is in the next round before `round` has its new value. */
+		__atomic_store_n(&b->arrived, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&b->round, round + 1, __ATOMIC_RELEASE);
+		/* DSB: the store is visible before those who wait are woken. */
+		__asm__ volatile("dsb ishst\n\tsev" : : : "memory");
+	} else {
+		/* SEVL: an event that came before the first look is not waited for. */
+		__asm__ volatile("sevl" : : : "memory");
+		while (__atomic_load_n(&b->round, __ATOMIC_ACQUIRE) == round)
+			__asm__ volatile("wfe" : : : "memory");
+	}
+}
