@@ -143,7 +143,7 @@ static enum mmio_result dev_write(struct vcpu *v, void *dev, uint32_t off, unsig
 	return device(true, off, size, &val);
 }
 
-static const struct mmio_ops ops = {"dev", 15, dev_read, dev_write};
+static const struct mmio_ops ops = {15, dev_read, dev_write};
 
 enum hyp_err gmem_read(struct s2 *s, ipa_t from, void *to, uint64_t n)
 {

@@ -19,7 +19,9 @@
 #include <asm/sysreg.h>
 #include <asm/trap.h>
 #include <hyp/hvc.h>
+#include <arch/pte.h>
 #include <hyp/irq.h>
+#include <hyp/s2.h>
 #include <hyp/lifecycle.h>
 #include <hyp/pcpu.h>
 #include <hyp/sched.h>
@@ -111,13 +113,15 @@ void sched_off(struct vcpu *c)
 	nr_offs++;
 }
 
-void sched_yield(struct vcpu *c) {}
-bool sched_contended(void) { return false; }
+void sched_yield(const struct vcpu *c) {}
 struct vcpu *sched_next(void) { return v; }
 void sched_saved(struct vcpu *c) { abort(); }
 void vcpu_ctx_save(struct vcpu *c) { abort(); }
 void vcpu_ctx_load(struct vcpu *c) { abort(); }
 void irq_handle(void) {}
+uint64_t s2_vtcr(void) { return 0; }
+uint64_t s2_vttbr_empty(void) { return 0; }
+void arch_vttbr_write(uint64_t vttbr) {}
 
 enum hyp_err vm_stop(struct vm *of, enum stop_reason reason, uint32_t status)
 {
@@ -307,7 +311,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	v->power = POWER_ON;
 	fake_pcpu = &pcpus[0];
-	fake_pcpu->loaded = fake_pcpu->cur = v;
+	fake_pcpu->loaded = v;
 	v->state = VCPU_RUNNING;
 	v->arch.hcr = vcpu_hcr_base;
 	fake_sr_set(HCR_EL2, vcpu_hcr_base);
