@@ -279,10 +279,12 @@ def test_host_tree_lacks_something(cfg, boot, host_tree, gic, edits, words):
 
 
 @BOARD
-def test_host_tree_of_another_machine(cfg, boot, host_tree):
-    """A tree that tells of a GICv2 on a machine with a GICv3."""
-    machine = boot(GOOD, gic=3, append=HEADLESS, qemu=['-dtb', str(host_tree(2))])
+@pytest.mark.parametrize('gic,words', [(3, 'the device tree says v2, the distributor says v'), (2, 'the device tree says v3, the CPUs')])
+def test_host_tree_of_another_machine(cfg, boot, host_tree, gic, words):
+    """A tree that tells of a GICv2 on a machine with a GICv3, and the other way round."""
+    machine = boot(GOOD, gic=gic, append=HEADLESS, qemu=['-dtb', str(host_tree(5 - gic))])
     cannot_start(machine, 'the interrupt controller cannot be used')
+    assert words in machine.text
 
 
 @BOARD

@@ -27,8 +27,9 @@
 #define GICD_IGRPMODR 0x0d00u
 #define GICD_CPENDSGIR 0x0f10u
 #define GICD_TYPER_ITLINES GENMASK(4, 0)
-#define GICD_PIDR2_V2 0x0fe8u /* IHI 0048B 4.3.20 */
-#define GICD_PIDR2_V3 0xffe8u /* IHI 0069 12.9.30 */
+#define GICD_PIDR2_V2 0x0fe8u    /* IHI 0048B 4.3.20 */
+#define GICD_PIDR2_V3 0xffe8u    /* IHI 0069 12.9.30 */
+#define PFR0_GIC GENMASK(27, 24) /* Arm ARM D19.2.64 */
 #define PIDR2_ARCHREV GENMASK(7, 4)
 #define GICD_CTLR_ENABLE BIT32(0) /* v2 */
 #define GICD_CTLR_GRP1A BIT32(1)  /* v3, DS = 1: EnableGrp1 (12.9.4) */
@@ -153,6 +154,12 @@ enum hyp_err arch_gic_init(const struct host_gic *desc)
 	if (desc->gicd.size < (gic_v3 ? KiB(64) : KiB(4))) {
 		log_err("GIC: the distributor's registers are cut short");
 		return HYP_EINVAL;
+	}
+	/* Before anything is read: where a GICv3 has registers, a GICv2 may have a hole that
+	 * faults. */
+	if (gic_v3 && FIELD_GET(PFR0_GIC, sysreg_read(ID_AA64PFR0_EL1)) == 0) {
+		log_err("GIC: the device tree says v3, the CPUs have no interface to one");
+		return HYP_ENOTSUP;
 	}
 	TRY(arch_mm_map(desc->gicd.base, desc->gicd.size, MM_DEVICE));
 	/* Known before there are several CPUs. */
