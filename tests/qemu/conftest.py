@@ -53,7 +53,7 @@ def boot(request, tmp_path, log_name):
 
     files={name: bytes or path} lie beside the manifest; bundle= takes a ready one (path or bytes) or None for none at all;
     lint=False packs what the linter refuses; append= goes to Atoll's command line; qemu=[...] to QEMU's.
-    image=False: Atoll itself comes by qemu as well.
+    image=False: Atoll itself comes by qemu as well. guests: where images are looked for.
     gic, smp, mem, cpu, icount, compiler, debug stand over those of cfg; limit is the seconds the machine may live.
     """
     machines = []
@@ -61,12 +61,12 @@ def boot(request, tmp_path, log_name):
 
     def start(manifest=None, *, files=None, bundle='', lint=True, when_idle='poweroff', append='', qemu=(), gic=None, smp=None,
               mem='1G', cpu='cortex-a72', icount=False, compiler=None, debug=None, limit=240, raw=False, virtualization=True,
-              image=True):
+              image=True, guests=harness.GUESTS):
         c = harness.Config(compiler or cfg.compiler, gic or cfg.gic, smp or cfg.smp, cfg.debug if debug is None else debug)
         place = tmp_path / f'run{len(machines)}'
         place.mkdir()
         if bundle == '':
-            run, bundle = harness.mkbundle(place, manifest, files, lint, when_idle, mem)
+            run, bundle = harness.mkbundle(place, manifest, files, lint, when_idle, mem, guests)
             assert run.returncode == 0, f'mkbundle refused the manifest:\n{run.stdout}'
         elif isinstance(bundle, bytes):
             (place / 'given.img').write_bytes(bundle)
