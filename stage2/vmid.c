@@ -4,11 +4,12 @@
  * When the numbers run out a new generation begins; spaces that run somewhere keep their number.
  */
 #include <arch/barrier.h>
+#include <arch/pte.h>
 #include <arch/tlb.h>
 #include <hyp/atomic.h>
 #include <hyp/check.h>
+#include <hyp/s2.h>
 #include <string.h>
-#include "pgtable.h"
 
 /* 255 are more than there are VMs: the 16-bit form (VTCR_EL2.VS) would only cost a bigger map. */
 #define VMID_MAX_BITS 8u

@@ -57,6 +57,8 @@ struct s2 {
  */
 enum hyp_err s2_init(unsigned pa_bits, unsigned vmid_bits, const struct s2_mem_ops *ops)
     __must_check;
+/* Its part in stage2/vmid.c. */
+void vmid_init(unsigned bits);
 /* VTCR_EL2 for every space on this host. After s2_init(). */
 uint64_t s2_vtcr(void);
 /* Space with nothing mapped. ops is const and lives for ever. */

@@ -2,7 +2,7 @@
 /*
  * Guest memory through stage 2: across pages that are not neighbours, up to the first hole, never
  * into a device or a page the guest could not write itself.
- * links: hyp/gmem.c stage2/pgtable.c stage2/s2.c stage2/vmid.c tests/fake_arch/fake.c
+ * links: hyp/gmem.c stage2/s2.c stage2/vmid.c tests/fake_arch/fake.c
  * links: tests/fake_arch/tlb.c
  */
 #include "s2_env.h"

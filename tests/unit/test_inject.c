@@ -3,7 +3,7 @@
  * Exceptions into EL1: for every origin the syndrome, the vector, what is banked and what PSTATE
  * becomes; the virtual SError.
  * links: arch/arm64/trap.c arch/arm64/esr.c arch/arm64/trap_abort.c arch/arm64/decode.c
- * links: arch/arm64/vcpu_regs.c hyp/mmio.c hyp/gmem.c stage2/pgtable.c stage2/s2.c stage2/vmid.c
+ * links: arch/arm64/vcpu_regs.c hyp/mmio.c hyp/gmem.c stage2/s2.c stage2/vmid.c
  * links: tests/fake_arch/fake.c tests/fake_arch/tlb.c tests/fake_arch/sysreg.c
  * cflags: -Dsched_yield=hyp_sched_yield
  */

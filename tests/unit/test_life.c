@@ -3,7 +3,7 @@
  * VMs come and go at run time, with the real page allocator and stage 2: every allocation fails
  * once, then a thousand rounds at random. No page in two VMs, none that is not clean, none lost.
  * links: hyp/lifecycle.c hyp/load_job.c hyp/gmem.c hyp/setway.c hyp/crash.c hyp/vm.c hyp/deadline.c
- * links: hyp/pcpu.c hyp/mmio.c arch/arm64/esr.c stage2/pgtable.c stage2/s2.c stage2/vmid.c
+ * links: hyp/pcpu.c hyp/mmio.c arch/arm64/esr.c stage2/s2.c stage2/vmid.c
  * links: lib/printf.c lib/str.c tests/fake_arch/fake.c tests/fake_arch/tlb.c
  * links: tests/fake_arch/timer.c tests/fake_arch/cpu.c
  */
@@ -192,7 +192,6 @@ static int setup(void **state)
 	static bool once;
 	static struct host h;
 	static const struct manifest m = {.when_idle = IDLE_WAIT};
-	static const struct fit fit;
 
 	(void)state;
 	fail_at = -1;
@@ -218,7 +217,7 @@ static int setup(void **state)
 	h.ram[0] = (struct host_range){pa(HOST), HOST_SIZE};
 	assert_int_equal(page_init(&h, pa(HOST), pa(HOST + PAGE_SIZE)), HYP_OK);
 	assert_int_equal(s2_init(40, 8, &life_s2_ops), HYP_OK);
-	assert_int_equal(lifecycle_init(&fit, &m), HYP_OK);
+	assert_int_equal(lifecycle_init(&m), HYP_OK);
 	lifecycle_start_all();
 	remember();
 	return 0;

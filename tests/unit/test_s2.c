@@ -2,7 +2,7 @@
 /*
  * Stage-2 address spaces: descriptors as values, break-before-make and flushes as recorded by the
  * fake arch, failures that change nothing, and a random run against a model behind a hostile TLB.
- * links: stage2/pgtable.c stage2/s2.c stage2/vmid.c tests/fake_arch/fake.c tests/fake_arch/tlb.c
+ * links: stage2/s2.c stage2/vmid.c tests/fake_arch/fake.c tests/fake_arch/tlb.c
  */
 #include "s2_env.h"
 

@@ -2,7 +2,7 @@
 /*
  * The flush for set/way maintenance: all RAM once, in bounded steps, holes skipped; every vCPU gets
  * a whole flush that began after it asked.
- * links: hyp/setway.c hyp/gmem.c stage2/pgtable.c stage2/s2.c stage2/vmid.c tests/fake_arch/fake.c
+ * links: hyp/setway.c hyp/gmem.c stage2/s2.c stage2/vmid.c tests/fake_arch/fake.c
  * links: tests/fake_arch/tlb.c
  */
 #include "s2_env.h"

@@ -2,7 +2,7 @@
 /*
  * The context switch: every register out and in again, the order that Cortex-A72 erratum 1319367
  * asks for, debug registers by owner, stage-1 TLB entries of a sibling, the value of each control.
- * links: arch/arm64/switch.c arch/arm64/vcpu_regs.c stage2/pgtable.c stage2/s2.c stage2/vmid.c
+ * links: arch/arm64/switch.c arch/arm64/vcpu_regs.c stage2/s2.c stage2/vmid.c
  * links: tests/fake_arch/fake.c tests/fake_arch/tlb.c tests/fake_arch/sysreg.c
  */
 #include "s2_env.h"

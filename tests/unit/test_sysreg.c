@@ -4,7 +4,7 @@
  * row's behaviour, the ID space by allow-list, CP15 of AArch32 at EL0.
  * links: arch/arm64/trap.c arch/arm64/esr.c arch/arm64/trap_abort.c arch/arm64/decode.c
  * links: arch/arm64/vcpu_regs.c arch/arm64/sysreg.c hyp/mmio.c hyp/gmem.c
- * links: stage2/pgtable.c stage2/s2.c stage2/vmid.c tests/fake_arch/fake.c tests/fake_arch/tlb.c
+ * links: stage2/s2.c stage2/vmid.c tests/fake_arch/fake.c tests/fake_arch/tlb.c
  * links: tests/fake_arch/sysreg.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
  * cflags: -Dsched_yield=hyp_sched_yield
  */

@@ -2,7 +2,7 @@
 /*
  * VMIDs with two bits, so three of them: whatever runs where, no TLB entry of one space can be
  * used by another, and roll-over leaves what runs alone.
- * links: stage2/pgtable.c stage2/s2.c stage2/vmid.c tests/fake_arch/fake.c tests/fake_arch/tlb.c
+ * links: stage2/s2.c stage2/vmid.c tests/fake_arch/fake.c tests/fake_arch/tlb.c
  */
 #include "s2_env.h"
 
