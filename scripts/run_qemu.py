@@ -13,10 +13,10 @@ VERDICT = re.compile(r'^atoll: (\d+) VMs? stopped, (\d+) crashed$')
 
 
 def qemu_command(image, bundle=None, board='qemu-virt', cpu='cortex-a72', gic=3, smp=4, mem='1G', icount=False, append='',
-                 virtualization=True, extra=()):
+                 virtualization=True, extra=(), parts='', card=''):
     """QEMU's command line without the serial line and monitor, which the caller adds."""
-    if board != 'qemu-virt':
-        sys.exit(f'run: QEMU is started for BOARD=qemu-virt only, not for {board}')
+    if board == 'rpi4':
+        return raspi_command(image, bundle, parts, card, append, icount, extra)
     machine = f'virt,gic-version={gic}' + (',virtualization=on' if virtualization else '')
     command = ['qemu-system-aarch64', '-M', machine, '-cpu', cpu + (',cntfrq=1000000000' if icount else ''),
                '-smp', str(smp), '-m', str(mem), '-nic', 'none', '-display', 'none', '-kernel', str(image)]
@@ -27,6 +27,19 @@ def qemu_command(image, bundle=None, board='qemu-virt', cpu='cortex-a72', gic=3,
     if append.strip():
         command += ['-append', append.strip()]
     return command + list(extra)
+
+
+def raspi_command(image, bundle, parts, card='', append='', icount=False, extra=()):
+    """QEMU's Raspberry Pi 4. QEMU plays the firmware, which hands over kernel, device tree and command line: to U-Boot, which
+    reads the card, or (no card) to Atoll with the bundle. The console is the second serial line, the mini-UART, as the tree says."""
+    command = ['qemu-system-aarch64', '-M', 'raspi4b', '-display', 'none', '-serial', 'null', '-dtb', f'{parts}/bcm2711-rpi-4-b.dtb']
+    if card:
+        command += ['-kernel', f'{parts}/u-boot.bin', '-drive', f'if=sd,format=raw,file={card}']
+    else:
+        command += ['-kernel', str(image)] + (['-initrd', str(bundle)] if bundle else [])
+    if icount:
+        command += ['-cpu', 'cortex-a72,cntfrq=1000000000', '-icount', 'shift=0,sleep=off']
+    return command + (['-append', append.strip()] if append.strip() else []) + list(extra)
 
 
 def verdict(text):
@@ -98,6 +111,8 @@ def main():
     parser.add_argument('--image', required=True)
     parser.add_argument('--bundle')
     parser.add_argument('--board', default='qemu-virt')
+    parser.add_argument('--parts', default='', help='rpi4: directory of scripts/rpi_parts.sh')
+    parser.add_argument('--card', default='', help='rpi4: the card image')
     parser.add_argument('--cpu', default='cortex-a72')
     parser.add_argument('--gic', type=int, default=3)
     parser.add_argument('--smp', type=int, default=4)
@@ -110,7 +125,7 @@ def main():
     headless = not (sys.stdin and sys.stdin.isatty())
     append = args.append + (' console=plain when-idle=poweroff panic=poweroff' if headless and not args.gdb else '')
     command = qemu_command(args.image, args.bundle, args.board, args.cpu, args.gic, args.smp, args.mem, args.icount, append,
-                           extra=args.extra)
+                           extra=args.extra, parts=args.parts, card=args.card)
     if args.gdb:
         return run_gdb(command, args.gdb)
     return run_headless(command) if headless else run_terminal(command)

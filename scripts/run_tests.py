@@ -122,7 +122,7 @@ def run_checks(args, count):
 
 
 def run_qemu_tests(args, count):
-    goals = ['el2-gcc', 'el2-clang', 'guests', 'linux-guest'] + (['el2-debug'] if args.all else [])
+    goals = ['el2-gcc', 'el2-clang', 'guests', 'linux-guest', 'rpi4-parts'] + (['el2-debug'] if args.all else [])
     build = make(args, *goals)
     if build.returncode:
         print(errors_of(build.stdout))

@@ -54,6 +54,9 @@ requirements() {
 		clang cmd clang
 		lld cmd ld.lld
 		cpio cmd cpio
+		mtools cmd mcopy
+		dosfstools file /usr/sbin/mkfs.vfat
+		fdisk file /usr/sbin/sfdisk
 		patch cmd patch
 		llvm cmd llvm-cov
 		libclang-rt-$major-dev file $rt

@@ -4,6 +4,7 @@
  */
 #include <arch/barrier.h>
 #include <arch/cpu.h>
+#include <arch/timer.h>
 #include <arch/trap.h>
 #include <hyp/board.h>
 #include <hyp/host.h>
@@ -122,7 +123,11 @@ static void system_down(uint64_t fn)
 
 		__asm__ volatile("hvc #0" : "+r"(x0) : : "x1", "x2", "x3", "memory");
 	}
-	if (b != NULL && b->system_down != NULL) b->system_down(fn == PSCI_SYSTEM_OFF);
+	if (b == NULL || b->system_down == NULL) return;
+	b->system_down(fn == PSCI_SYSTEM_OFF);
+	/* A watchdog takes its time; whoever comes back says that it cannot be done. */
+	for (uint64_t start = arch_counter(); arch_counter() - start < arch_us_to_ticks(100000);)
+		cpu_relax();
 }
 
 void arch_system_off(void) { system_down(PSCI_SYSTEM_OFF); }

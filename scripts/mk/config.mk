@@ -14,6 +14,7 @@
 #: make bench      what exits cost in instructions, on GICv3 and GICv2, beside their ceilings (tests/bench)
 #: make bundle     build/bundle-<manifest>.img, what a loader passes as initrd
 #: make mutants    faults put in on purpose (tests/mutants), each of which a test must catch; MUTANTS="name ..." picks
+#: make sdcard     BOARD=rpi4: build/rpi4/sdcard.img, a card for the Raspberry Pi 4; DIRECT=1: without U-Boot. `make run BOARD=rpi4` boots it
 #: make gdb        QEMU stopped at the first instruction, with gdb-multiarch on it
 #: make fmt        clang-format on all C
 #: make clean      remove build/ (the cache of third-party parts stays)
@@ -29,6 +30,7 @@
 BOARD ?= qemu-virt
 COMPILER ?= gcc
 DEBUG ?= 0
+DIRECT ?= 0
 V ?= 0
 MANIFEST ?= configs/demo.dts
 LOG ?=
@@ -51,6 +53,14 @@ $(call one_of,GIC,2 3)
 $(call one_of,DEBUG,0 1)
 $(call one_of,ICOUNT,0 1)
 $(call one_of,V,0 1)
+$(call one_of,DIRECT,0 1)
+ifeq ($(BOARD),rpi4)
+fixed = $(if $(filter-out file default undefined,$(origin $1)),$(error $1 cannot be chosen with BOARD=rpi4: $2))
+$(call fixed,SMP,the Raspberry Pi 4 has 4 CPUs)
+$(call fixed,MEM,the board says how much RAM it has (QEMU's has 2 GiB))
+$(call fixed,GIC,the Raspberry Pi 4 has a GICv2)
+$(call fixed,CPU,the Raspberry Pi 4 has Cortex-A72 cores)
+endif
 ifneq ($(LOG),)
 $(call one_of,LOG,error warn info debug trace)
 endif
