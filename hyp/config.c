@@ -23,6 +23,7 @@
 #define GICV2_MAX_CPUS 8u
 #define NEAR_MAX 32u /* longest name for which a similar one is looked for */
 #define PPM 1000000u
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define HYPERVISOR "/chosen/hypervisor"
 #define CREATE_MAX 4096u /* bytes of the tree that config_create() makes */
 
@@ -52,20 +53,20 @@ static const struct prop props[NR_PROPS] = {
 static const struct prop when_idle = {"when-idle", TYPE_CHOICE, "wait|poweroff", 0,    NEAR_MAX, 0,
                                       0,           0,           T_CHOICE,        false};
 
-/* The node at hand, what its values are checked against, and whether a fault was found in it. */
+/* Cells of a value, of each in a list of CPUs; 0: a string or a flag. */
+static const uint8_t nr_cells[] = {
+    [T_U32] = 1, [T_BOOL] = 1, [T_KIB] = 2, [T_ADDR] = 2, [T_SECS] = 2, [T_CPUS] = 1, [T_FLAG] = 0};
+
+/* The node at hand, and whether a fault was found in it. */
 struct node {
 	const void *blob;
 	int offset;
 	const char *where; /* in messages; NULL: its name */
-	const struct vm_config *cfg;
-	unsigned long host_gic, host_cpus;
+	struct vm_config *cfg;
 	bool faulty;
 };
 
-/* What a VM at run time is checked with: set once, at the boot. */
-static const struct manifest *boot_manifest;
-static const struct fit *boot_bundle;
-static unsigned boot_gic, boot_cpus;
+static const struct manifest *boot; /* config_open()'s */
 
 /* src with what could disturb a terminal made visible. */
 static void plain_copy(char *dst, const char *src, size_t n)
@@ -175,7 +176,7 @@ static void unknown(struct node *node, const char *name, const struct prop *know
 		check(false, node, &prop, RULE_UNKNOWN);
 }
 
-static bool read_string(struct node *node, const struct prop *prop, const char *p, size_t n,
+static void read_string(struct node *node, const struct prop *prop, const char *p, size_t n,
                         void *out)
 {
 	const char *word = prop->choices;
@@ -186,57 +187,50 @@ static bool read_string(struct node *node, const struct prop *prop, const char *
 	    !check(n > prop->min && n - 1 <= prop->max, node, prop, RULE_LENGTH, n - 1, prop->min,
 	           prop->max) ||
 	    !check(prop->type != T_FILE || strcmp(p, "manifest") != 0, node, prop, RULE_RESERVED))
-		return false;
+		return;
 	if (prop->type != T_CHOICE) {
 		memcpy(out, p, n);
-		return true;
+		return;
 	}
 	/* Which of the words between the bars it is. */
-	for (; word && (strncmp(word, p, n - 1) != 0 || !strchr("|", word[n - 1])); i++)
-		word = strchr(word, '|') ? strchr(word, '|') + 1 : NULL;
-	memcpy(out, &i, sizeof(i));
-	return check(word && !strchr(p, '|'), node, prop, RULE_CHOICE, prop->choices);
-}
-
-static bool read_cpus(struct node *node, const struct prop *prop, const uint8_t *p, size_t n,
-                      uint64_t *mask)
-{
-	*mask = 0;
-	for (size_t i = 0; i < n / 4; i++) {
-		uint64_t cpu = cell(p, i);
-
-		if (!check(cpu < node->host_cpus, node, prop, RULE_CPU_ABSENT, cpu,
-		           node->host_cpus - 1) ||
-		    !check((*mask & BIT(cpu)) == 0, node, prop, RULE_CPU_TWICE, cpu))
-			return false;
-		*mask |= BIT(cpu);
+	for (; *word && (strcspn(word, "|") != n - 1 || strncmp(word, p, n - 1) != 0); i++) {
+		word += strcspn(word, "|");
+		word += *word == '|';
 	}
-	return true;
+	if (check(*word, node, prop, RULE_CHOICE, prop->choices)) memcpy(out, &i, sizeof(i));
 }
 
 /* Little-endian, as all of EL2 is: the low bytes of a number are the field. */
-static bool read_prop(struct node *node, const struct prop *prop, const uint8_t *p, size_t n,
+static void read_prop(struct node *node, const struct prop *prop, const uint8_t *p, size_t n,
                       void *out)
 {
-	bool wide = prop->type == T_KIB || prop->type == T_ADDR || prop->type == T_SECS;
-	bool fits = n == (prop->type == T_FLAG ? 0U : wide ? 8U : 4U), cpus = prop->type == T_CPUS;
-	uint64_t v = 1;
+	size_t size = 4U * nr_cells[prop->type];
+	bool list = prop->type == T_CPUS;
+	uint64_t v = 1, cpus = 0; /* 1: a flag */
 
-	if (prop->type <= T_CHOICE)
-		return read_string(node, prop, (const char *)p, n, (char *)out + prop->offset);
-	if (!check(!is_strings(p, n) && (cpus ? n > 0 && n % 4 == 0 : fits), node, prop, RULE_TYPE,
-	           prop->give))
-		return false;
-	if (n > 0 && !cpus) v = wide ? (uint64_t)cell(p, 0) << 32 | cell(p, 1) : cell(p, 0);
-	if (!(cpus ? read_cpus(node, prop, p, n, &v)
-	           : check(n == 0 || (v >= prop->min && v <= prop->max), node, prop, RULE_RANGE,
-	                   prop->min, prop->max)) ||
+	out = (char *)out + prop->offset;
+	if (prop->type <= T_CHOICE) {
+		read_string(node, prop, (const char *)p, n, out);
+		return;
+	}
+	if (!check(!is_strings(p, n) && (list ? n > 0 && n % 4 == 0 : n == size), node, prop,
+	           RULE_TYPE, prop->give))
+		return;
+	for (size_t i = 0; i < n; i += size) {
+		v = size == 8 ? (uint64_t)cell(p, 0) << 32 | cell(p, 1) : cell(p, i / 4);
+		if (list && (!check(v < boot->host_cpus, node, prop, RULE_CPU_ABSENT, v,
+		                    boot->host_cpus - 1UL) ||
+		             !check((cpus & BIT(v)) == 0, node, prop, RULE_CPU_TWICE, v)))
+			return;
+		cpus |= list ? BIT(v) : 0;
+	}
+	if (!check(list || n == 0 || (v >= prop->min && v <= prop->max), node, prop, RULE_RANGE,
+	           prop->min, prop->max) ||
 	    !check(prop->type != T_KIB || v % 4 == 0, node, prop, RULE_PAGES, ALIGN_DOWN(v, 4),
 	           ALIGN_DOWN(v, 4) + 4))
-		return false;
-	v *= prop->type == T_KIB ? KiB(1) : 1;
-	memcpy((char *)out + prop->offset, &v, prop->size);
-	return true;
+		return;
+	v = list ? cpus : v * (prop->type == T_KIB ? KiB(1) : 1);
+	memcpy(out, &v, prop->size);
 }
 
 /* All properties of a node, by the n in `known`, into the struct that they belong to. */
@@ -269,78 +263,71 @@ static bool given(const struct node *node, enum prop_id id)
 	return fdt_getprop(node->blob, node->offset, props[id].name, NULL) != NULL;
 }
 
-/* Load and entry address are for raw images. */
-static void check_addresses(struct node *node, enum vm_format format)
+/* A property that says something only if `what` is `wants`. */
+static bool needs(struct node *node, enum prop_id id, const char *what, const char *is,
+                  const char *wants)
 {
-	static const char *const formats[] = {"auto", "linux", "elf", "raw"};
+	return check(!given(node, id) || strcmp(is, wants) == 0, node, props + id, RULE_NO_EFFECT,
+	             what, is, what, wants);
+}
+
+/* Load and entry address, which are for raw images. */
+static void check_address(struct node *node, enum prop_id id, uint64_t at, enum vm_format format)
+{
+	static const char *const formats[] = {"raw", "linux", "elf", "raw"};
 	uint64_t base = machine_v1.ram_base, end = base + node->cfg->memory;
 
-	for (enum prop_id id = P_load; id <= P_entry; id++) {
-		uint64_t at = id == P_load ? node->cfg->load : node->cfg->entry;
-
-		if (given(node, id) &&
-		    check(format != FORMAT_LINUX && format != FORMAT_ELF, node, props + id,
-		          RULE_NO_EFFECT, "format", formats[format], "format", "raw") &&
-		    check(at >= base && at < end, node, props + id, RULE_OUTSIDE, base, end - 4)) {
-			check(at % 4 == 0, node, props + id, RULE_ALIGN, ALIGN_DOWN(at, 4),
-			      ALIGN_DOWN(at, 4) + 4);
-		}
+	if (given(node, id) && needs(node, id, "format", formats[format], "raw") &&
+	    check(at >= base && at < end, node, props + id, RULE_OUTSIDE, base, end - 4)) {
+		check(at % 4 == 0, node, props + id, RULE_ALIGN, ALIGN_DOWN(at, 4),
+		      ALIGN_DOWN(at, 4) + 4);
 	}
 }
-_Static_assert(P_entry == P_load + 1, "check_addresses() goes through both");
 
 /* What properties, each right in itself, have to do with each other. */
 static void check_relations(struct node *node)
 {
-	static const enum prop_id of_class[] = {P_weight, P_priority, P_budget_us, P_period_us};
-	static const char *const sched_names[] = {"fair", "fixed"};
 	const struct vm_config *cfg = node->cfg;
+	const char *sched = cfg->sched == SCHED_FIXED ? "fixed" : "fair";
 	bool budget = given(node, P_budget_us), period = given(node, P_period_us);
 
-	for (unsigned i = 0; i < ARRAY_SIZE(of_class); i++) {
-		enum vm_sched needs = i == 0 ? SCHED_FAIR : SCHED_FIXED;
-
-		check(cfg->sched == needs || !given(node, of_class[i]), node, props + of_class[i],
-		      RULE_NO_EFFECT, "sched", sched_names[cfg->sched], "sched",
-		      sched_names[needs]);
-	}
+	needs(node, P_weight, "sched", sched, "fair");
+	needs(node, P_priority, "sched", sched, "fixed");
+	needs(node, P_budget_us, "sched", sched, "fixed");
+	needs(node, P_period_us, "sched", sched, "fixed");
 	if (check(budget == period, node, props + (budget ? P_budget_us : P_period_us), RULE_PAIR,
 	          budget ? "period" : "budget")) {
 		check(cfg->budget_us <= cfg->period_us, node, props + P_budget_us, RULE_BUDGET,
 		      (unsigned long)cfg->period_us);
 	}
-	check(cfg->gic == node->host_gic, node, props + P_gic, RULE_GIC_HOST, node->host_gic,
-	      node->host_gic);
+	check(cfg->gic == boot->host_gic, node, props + P_gic, RULE_GIC_HOST,
+	      (unsigned long)boot->host_gic, (unsigned long)boot->host_gic);
 	check(cfg->gic != 2 || cfg->cpus <= GICV2_MAX_CPUS, node, props + P_cpus, RULE_GIC_CPUS);
-	check_addresses(node, cfg->format);
+	check_address(node, P_load, cfg->load, cfg->format);
+	check_address(node, P_entry, cfg->entry, cfg->format);
 }
 
 /* Letter, then letters, digits, - and _; what fits with its NUL. */
 static bool is_vm_name(const char *name)
 {
-	size_t n = 0;
+	size_t letters = strspn(name, LETTERS), n = strspn(name, LETTERS "0123456789-_");
 
-	for (; name[n]; n++) {
-		char lower = (char)(name[n] | 0x20);
-		bool letter = lower >= 'a' && lower <= 'z';
-
-		if (!letter && (n == 0 || !strchr("0123456789-_", name[n]))) return false;
-	}
-	return n > 0 && n < CONFIG_NAME_MAX;
+	return letters > 0 && n < CONFIG_NAME_MAX && name[n] == '\0';
 }
 
-/* The node's VM is all zero but valid. */
-static void parse_vm(struct node *node, struct vm_config *cfg)
+/* The node by itself. cfg is all zero. */
+static void check_node(struct node *node)
 {
+	struct vm_config *cfg = node->cfg;
 	const char *name = fdt_get_name(node->blob, node->offset, NULL);
 	char child[CONFIG_NAME_MAX];
 	int sub;
 
 	plain_copy(cfg->name, name, sizeof(cfg->name));
 	check(is_vm_name(name), node, NULL, RULE_NAME, CONFIG_NAME_MAX - 1UL);
-	cfg->affinity = GENMASK(node->host_cpus - 1, 0);
+	cfg->affinity = GENMASK(boot->host_cpus - 1, 0);
 	read_props(node, VM_COMPATIBLE, props, NR_PROPS, cfg);
-	cfg->gic = given(node, P_gic) ? cfg->gic + 2 : (uint32_t)node->host_gic;
+	cfg->gic = given(node, P_gic) ? cfg->gic + 2 : boot->host_gic;
 	fdt_for_each_subnode (sub, node->blob, node->offset) {
 		plain_copy(child, fdt_get_name(node->blob, sub, NULL), sizeof(child));
 		check(false, node, NULL, RULE_SUBNODE, child);
@@ -355,102 +342,60 @@ static void parse_vm(struct node *node, struct vm_config *cfg)
 	if (!node->faulty) check_relations(node);
 }
 
-/* Only one has the keyboard; without any, the first. */
-static void check_console(struct manifest *m)
+/* What a VM was promised of no other CPUs than `cpus`, in millionths of one. */
+static uint64_t promised(const struct vm_config *c, uint64_t cpus)
 {
-	struct vm_config *first = NULL, *keyboard = NULL;
-
-	for (unsigned i = 0; i < m->nr_vms; i++) {
-		struct vm_config *cfg = &m->vm[i];
-		struct node node = {.blob = m->blob, .offset = cfg->node};
-
-		if (cfg->valid && cfg->console && keyboard) {
-			cfg->valid =
-			    check(false, &node, props + P_console, RULE_CONSOLE, keyboard->name);
-		} else if (cfg->valid) {
-			keyboard = cfg->console ? cfg : keyboard;
-			first = first ? first : cfg;
-		}
-	}
-	if (first && !keyboard) first->console = true;
-}
-
-/* It was promised time of no other CPUs than `cpus`. */
-static bool promised(const struct vm_config *cfg, uint64_t cpus)
-{
-	return cfg->valid && cfg->budget_us > 0 && (cfg->affinity & ~cpus) == 0;
+	return c->budget_us > 0 && (c->affinity & ~cpus) == 0
+	           ? c->cpus * ((uint64_t)c->budget_us * PPM / c->period_us)
+	           : 0;
 }
 
 /* Budgets that no schedule could give: the VM that makes it impossible, the last, is refused. */
-static void check_budgets(const struct manifest *m, struct vm_config *last)
+static void check_budget(struct node *node)
 {
-	struct node node = {.blob = m->blob, .offset = last->node};
+	const struct vm_config *cfg = node->cfg;
 
-	for (const struct vm_config *group = m->vm; group <= last; group++) {
-		uint64_t cpus = group->affinity, sum = 0; /* in millionths of a CPU */
+	for (unsigned g = 0; g <= MAX_VMS && !node->faulty; g++) {
+		const struct vm_config *group = g == MAX_VMS ? cfg : vms[g] ? vms[g]->cfg : NULL;
+		uint64_t cpus = group ? group->affinity : 0, sum = promised(cfg, cpus);
 		unsigned long n = 0;
 
+		if (sum == 0 || promised(group, cpus) == 0) continue;
 		for (uint64_t left = cpus; left; left &= left - 1) n++;
-		for (const struct vm_config *c = m->vm; c <= last; c++) {
-			sum += promised(c, cpus)
-			           ? c->cpus * ((uint64_t)c->budget_us * PPM / c->period_us)
-			           : 0;
-		}
-		if (promised(last, cpus) && promised(group, cpus)) {
-			last->valid = check(sum <= n * PPM, &node, props + P_budget_us,
-			                    RULE_OVERLOAD, (sum + PPM / 100 - 1) / (PPM / 100), n);
-		}
+		for (unsigned i = 0; i < MAX_VMS; i++)
+			sum += vms[i] ? promised(vms[i]->cfg, cpus) : 0;
+		check(sum <= n * PPM, node, props + P_budget_us, RULE_OVERLOAD,
+		      (sum + PPM / 100 - 1) / (PPM / 100), n);
 	}
 }
 
-enum hyp_err config_parse(const void *blob, uint64_t size, unsigned host_gic_version,
-                          unsigned host_cpus, struct manifest *out)
+/* The VM among those there are; returns the bytes of RAM that they leave it. */
+static uint64_t check_neighbours(struct node *node)
 {
-	struct node top = {.blob = blob, .where = HYPERVISOR};
-	unsigned long nr_vms = 0;
-	const char *why;
-	int vm;
+	const struct vm_config *cfg = node->cfg;
+	uint64_t ram = boot->ram;
 
-	if (fit_check_tree(blob, size, &why) != HYP_OK) {
-		log_err(RULE_TREE, why);
-		return HYP_EINVAL;
-	}
-	memset(out, 0, sizeof(*out));
-	out->blob = blob;
-	boot_manifest = out;
-	boot_gic = host_gic_version;
-	boot_cpus = host_cpus;
-	top.offset = fdt_path_offset(blob, top.where);
-	if (!check(top.offset >= 0, &top, NULL, RULE_NO_NODE)) return HYP_EINVAL;
-	read_props(&top, MANIFEST_COMPATIBLE, &when_idle, 1, &out->when_idle);
-	fdt_for_each_subnode (vm, blob, top.offset) nr_vms++;
-	check(nr_vms > 0, &top, NULL, RULE_NO_VMS);
-	check(nr_vms <= MAX_VMS, &top, NULL, RULE_MANY_VMS, nr_vms, (unsigned long)MAX_VMS);
-	if (top.faulty) return HYP_EINVAL;
-	fdt_for_each_subnode (vm, blob, top.offset) {
-		struct vm_config *cfg = &out->vm[out->nr_vms++];
-		struct node node = {blob, vm, NULL, cfg, host_gic_version, host_cpus, false};
+	for (unsigned i = 0; i < MAX_VMS; i++) {
+		const struct vm_config *other = vms[i] ? vms[i]->cfg : NULL;
 
-		cfg->node = vm;
-		parse_vm(&node, cfg);
-		for (const struct vm_config *other = out->vm; other < cfg; other++)
-			check(strcmp(other->name, cfg->name) != 0, &node, NULL, RULE_SAME_NAME);
-		cfg->valid = !node.faulty;
+		if (!other) continue;
+		ram -= MIN(other->memory, ram);
+		check(strcmp(other->name, cfg->name) != 0, node, NULL, RULE_SAME_NAME);
+		check(!cfg->console || !other->console, node, props + P_console, RULE_CONSOLE,
+		      other->name);
 	}
-	check_console(out);
-	for (unsigned i = 0; i < out->nr_vms; i++) check_budgets(out, &out->vm[i]);
-	return HYP_OK;
+	if (!node->faulty) check_budget(node);
+	return ram;
 }
 
 /* A file of a VM; NULL if it names none. */
-static const struct fit_image *find_file(struct node *node, enum prop_id id,
-                                         const struct fit *bundle, struct fit_image *buf)
+static const struct fit_image *find_file(struct node *node, enum prop_id id, struct fit_image *buf)
 {
 	const char *name = (const char *)node->cfg + props[id].offset, *why;
 	enum hyp_err err;
 
 	if (!name[0]) return NULL;
-	err = fit_find(bundle, name, buf);
+	err = fit_find(boot->bundle, name, buf);
 	if (check(err != HYP_ENOENT, node, props + id, RULE_NO_FILE) &&
 	    check(err == HYP_OK, node, props + id, RULE_CUT_OFF) &&
 	    check(buf->size > 0, node, props + id, RULE_EMPTY_FILE) && id == P_fdt_overlay &&
@@ -463,52 +408,99 @@ static const struct fit_image *find_file(struct node *node, enum prop_id id,
 }
 
 /* The files that a VM names: there, of a kind that can be loaded, and with room in its RAM. */
-static void check_files(struct node *node, const struct fit *bundle)
+static void check_files(struct node *node)
 {
+	const struct vm_config *cfg = node->cfg;
 	struct fit_image files[3] = {0};
-	const struct fit_image *image = find_file(node, P_image, bundle, &files[0]);
-	const struct fit_image *ramdisk = find_file(node, P_ramdisk, bundle, &files[1]);
-	const struct fit_image *overlay = find_file(node, P_fdt_overlay, bundle, &files[2]);
+	const struct fit_image *image = find_file(node, P_image, &files[0]);
+	const struct fit_image *ramdisk = find_file(node, P_ramdisk, &files[1]);
+	const struct fit_image *overlay = find_file(node, P_fdt_overlay, &files[2]);
 	struct load_plan plan;
 	const char *why;
 
-	if (!node->faulty && node->cfg->format == FORMAT_AUTO)
-		check_addresses(node, loader_detect(image));
-	if (!node->faulty && loader_plan(node->cfg, machine_v1.ram_base, image, ramdisk,
+	if (!node->faulty && cfg->format == FORMAT_AUTO) {
+		check_address(node, P_load, cfg->load, loader_detect(image));
+		check_address(node, P_entry, cfg->entry, loader_detect(image));
+	}
+	if (!node->faulty && loader_plan(cfg, machine_v1.ram_base, image, ramdisk,
 	                                 gfdt_room(overlay), &plan, &why) != HYP_OK)
 		check(false, node, props + P_image, "%s", why);
 }
 
-void config_check_files(struct manifest *m, const struct fit *bundle, uint64_t ram)
+/* A VM's node -> *out, against the host, the VMs there are and the bundle. */
+static enum hyp_err read_vm(const void *blob, int offset, struct vm_config *out)
 {
-	boot_bundle = bundle;
-	for (unsigned i = 0; i < 2 * m->nr_vms; i++) {
-		struct vm_config *cfg = &m->vm[i % m->nr_vms];
-		struct node node = {.blob = m->blob, .offset = cfg->node, .cfg = cfg};
+	struct vm_config cfg = {0};
+	struct node node = {.blob = blob, .offset = offset, .cfg = &cfg};
+	uint64_t ram = 0;
 
-		if (cfg->valid && i < m->nr_vms)
-			check_files(&node, bundle);
-		else if (cfg->valid && check(cfg->memory <= ram, &node, props + P_memory,
-		                             RULE_BOARD_RAM, ram / 1024))
-			ram -= cfg->memory;
-		cfg->valid = cfg->valid && !node.faulty;
+	check_node(&node);
+	if (!node.faulty) ram = check_neighbours(&node);
+	if (!node.faulty) check_files(&node);
+	if (!node.faulty)
+		check(cfg.memory <= ram, &node, props + P_memory, RULE_BOARD_RAM, ram / 1024);
+	if (node.faulty) return HYP_EINVAL;
+	*out = cfg;
+	return HYP_OK;
+}
+
+enum hyp_err config_open(struct manifest *m, const char **why)
+{
+	struct node top = {.where = HYPERVISOR};
+	struct fit_image image;
+	struct fit_verify verify;
+	unsigned long nr_vms = 0;
+	const char *clause;
+	int vm;
+
+	boot = m;
+	*why = "the bundle has no manifest; make it with scripts/mkbundle";
+	TRY(fit_find(m->bundle, "manifest", &image));
+	fit_verify_init(&verify, &image, false);
+	while (fit_verify_step(&verify)) {
 	}
+	*why = "the bundle's manifest does not match its hash; load the bundle again, or pack it "
+	       "again";
+	TRY(fit_verify_done(&verify, &clause));
+	*why = "the manifest was refused (see above)";
+	if (fit_check_tree(image.data, image.size, &clause) != HYP_OK) {
+		log_err(RULE_TREE, clause);
+		return HYP_EINVAL;
+	}
+	top.blob = m->blob = image.data;
+	top.offset = fdt_path_offset(m->blob, HYPERVISOR);
+	if (!check(top.offset >= 0, &top, NULL, RULE_NO_NODE)) return HYP_EINVAL;
+	m->when_idle = IDLE_WAIT;
+	read_props(&top, MANIFEST_COMPATIBLE, &when_idle, 1, &m->when_idle);
+	fdt_for_each_subnode (vm, m->blob, top.offset) nr_vms++;
+	check(nr_vms > 0, &top, NULL, RULE_NO_VMS);
+	check(nr_vms <= MAX_VMS, &top, NULL, RULE_MANY_VMS, nr_vms, (unsigned long)MAX_VMS);
+	m->next = fdt_first_subnode(m->blob, top.offset);
+	return top.faulty ? HYP_EINVAL : HYP_OK;
+}
+
+enum hyp_err config_next(struct manifest *m, struct vm_config *out)
+{
+	int node = m->next;
+
+	if (node < 0) return HYP_ENOENT;
+	m->next = fdt_next_subnode(m->blob, node);
+	return read_vm(m->blob, node, out);
 }
 
 /* Takes a word off *s and ends it: up to a blank outside of quotes, which are dropped; NULL: none.
  */
 static char *take_word(char **s)
 {
+	char *word = *s + strspn(*s, " "), *to = word, *p = word;
 	bool quoted = false;
-	char *word = *s, *to, *p;
 
-	while (*word == ' ') word++;
-	if (!*word) return NULL;
-	for (to = p = word; *p && (quoted || *p != ' '); p++) {
+	if (*word == '\0') return NULL;
+	for (; *p && (quoted || *p != ' '); p++) {
 		quoted ^= *p == '"';
 		if (*p != '"') *to++ = *p;
 	}
-	*s = *p ? p + 1 : p;
+	*s = p + (*p != '\0');
 	*to = '\0';
 	return word;
 }
@@ -522,18 +514,18 @@ static int put_string(void *tree, const char *name, const char *value)
 static int put_prop(void *tree, const char *name, const char *value)
 {
 	const struct prop *p = props;
-	char *end;
 	uint8_t buf[(MAX_PCPUS + 1) * 8];
 	unsigned n = 0;
 	bool good = true, wide;
-	uint64_t v;
 
 	while (p < props + NR_PROPS && strcmp(p->name, name) != 0) p++;
 	if (!value) return fdt_property(tree, name, "", 0);
 	if (p == props + NR_PROPS || p->type <= T_CHOICE) return put_string(tree, name, value);
-	wide = p->type == T_KIB || p->type == T_ADDR || p->type == T_SECS;
-	for (const char *at = value; good && at; at = *end ? end + 1 : NULL) {
-		v = strtoul(at, &end, 0);
+	wide = nr_cells[p->type] == 2;
+	for (const char *at = value; good && at;) {
+		char *end;
+		uint64_t v = strtoul(at, &end, 0);
+
 		good = end > at && (*end == ',' || *end == '\0') && n + 8 <= sizeof(buf);
 		wide = wide || v > UINT32_MAX;
 		if (good && wide)
@@ -541,6 +533,7 @@ static int put_prop(void *tree, const char *name, const char *value)
 		else if (good)
 			fdt32_st(buf + n, (uint32_t)v);
 		n += wide ? 8 : 4;
+		at = *end ? end + 1 : NULL;
 	}
 	return good ? fdt_property(tree, name, buf, (int)n) : put_string(tree, name, value);
 }
@@ -564,46 +557,23 @@ static int make_tree(void *tree, int size, const char *name, char *words)
 	return err ? err : fdt_finish(tree);
 }
 
-/* What is checked at the boot, and against the VMs there are. */
-static void check_new(struct node *node, struct vm_config *cfg)
-{
-	struct page_stats st;
-
-	page_get_stats(&st);
-	parse_vm(node, cfg);
-	for (unsigned i = 0; i < MAX_VMS; i++)
-		check(!vms[i] || strcmp(vms[i]->name, cfg->name) != 0, node, NULL, RULE_EXISTS);
-	if (!node->faulty) {
-		check_files(node, boot_bundle);
-		check(cfg->memory <= (st.free + st.dirty) * PAGE_SIZE, node, props + P_memory,
-		      RULE_BOARD_RAM, (st.free + st.dirty) * 4);
-	}
-	cfg->valid = !node->faulty;
-}
-
 enum hyp_err config_create(const char *name, char *words, struct vm_config *out)
 {
-	struct vm_config cfg = {.node = -1};
-	struct node node = {boot_manifest->blob, 0, NULL, &cfg, boot_gic, boot_cpus, false};
 	void *tree = NULL;
-	int err;
+	enum hyp_err err = HYP_EINVAL;
+	int top;
 
-	while (*words == ' ') words++;
-	if (*words) {
-		tree = page_alloc_hyp(CREATE_MAX);
-		if (!tree) return HYP_ENOMEM;
-		err = make_tree(tree, CREATE_MAX, name, words);
-		if (err) log_err("%s: " RULE_WORDS, name);
-		node.blob = tree;
-		node.offset = err ? err : fdt_first_subnode(tree, 0);
-	} else {
-		err = fdt_path_offset(node.blob, HYPERVISOR);
-		node.offset = fdt_subnode_offset(node.blob, err, name);
+	if (words[strspn(words, " ")] == '\0') {
+		top = fdt_path_offset(boot->blob, HYPERVISOR);
+		top = fdt_subnode_offset(boot->blob, top, name);
+		return top < 0 ? HYP_ENOENT : read_vm(boot->blob, top, out);
 	}
-	if (node.offset >= 0) check_new(&node, &cfg);
-	if (tree) page_free_hyp(tree, CREATE_MAX);
-	if (node.offset < 0) return tree ? HYP_EINVAL : HYP_ENOENT;
-	if (node.faulty) return HYP_EINVAL;
-	*out = cfg;
-	return HYP_OK;
+	tree = page_alloc_hyp(CREATE_MAX);
+	if (!tree) return HYP_ENOMEM;
+	if (make_tree(tree, CREATE_MAX, name, words) != 0)
+		log_err("%s: " RULE_WORDS, name);
+	else
+		err = read_vm(tree, fdt_first_subnode(tree, 0), out);
+	page_free_hyp(tree, CREATE_MAX);
+	return err;
 }

@@ -16,7 +16,14 @@
 #define TREE_MAX_DEPTH 16u
 #define ADDRESS_LIMIT BIT(48)
 #define GIC_MAX_INTID 1019u
+#define ABSENT UINT64_MAX /* no address and no size is that large */
+
 #define BAD_GIC_REGS "the interrupt controller's registers in the device tree are broken"
+#define NO_GIC "the device tree has no interrupt controller that Atoll can use (GICv2 or GICv3)"
+#define NO_GICH "the GICv2 has no virtualization extensions (GICH and GICV in the device tree)"
+#define NO_MAINTENANCE "the interrupt controller has no maintenance interrupt in the device tree"
+#define NO_TIMER_IRQ "the device tree does not give the virtual and hypervisor timer interrupts"
+#define BAD_RESERVED "the device tree's /memreserve/ or reserved-memory is broken or too long"
 
 struct host host;
 
@@ -24,14 +31,7 @@ struct tree {
 	const void *fdt;
 	int gic; /* its node, once found */
 	struct host *h;
-	const char *why;
 };
-
-static bool refuse(struct tree *t, const char *why)
-{
-	t->why = why;
-	return false;
-}
 
 uint64_t config_fdt_size(const void *fdt)
 {
@@ -39,15 +39,6 @@ uint64_t config_fdt_size(const void *fdt)
 	    fdt_totalsize(fdt) < sizeof(struct fdt_header) || fdt_totalsize(fdt) > FDT_LIMIT)
 		return 0;
 	return fdt_totalsize(fdt);
-}
-
-/* n cells (0 to 2) at *p, which moves on. */
-static uint64_t take_cells(const fdt32_t **p, int n)
-{
-	uint64_t val = 0;
-
-	while (n-- > 0) val = val << 32 | fdt32_to_cpu(*(*p)++);
-	return val;
 }
 
 /* A string property, ended inside the property; "" if absent or not a string. */
@@ -59,22 +50,25 @@ static const char *prop_str(const void *fdt, int node, const char *name)
 	return s != NULL && len > 0 && memchr(s, 0, (size_t)len) != NULL ? s : "";
 }
 
-/* The first cell of a property. */
-static uint32_t prop_u32(const void *fdt, int node, const char *name, uint32_t absent)
+/* n cells, 0 to 2, of a property from cell `at` on. ABSENT: another n, or they are not there. */
+static uint64_t cells(const void *fdt, int node, const char *name, int at, int n)
 {
 	int len;
 	const fdt32_t *p = fdt_getprop(fdt, node, name, &len);
+	uint64_t val = 0;
 
-	return p != NULL && len >= 4 ? fdt32_to_cpu(*p) : absent;
+	if (p == NULL || at < 0 || n < 0 || n > 2 || len / 4 < at + n) return ABSENT;
+	for (p += at; n > 0; n--) val = val << 32 | fdt32_to_cpu(*p++);
+	return val;
 }
 
-/* An integer of 4 or 8 bytes. */
-static uint64_t prop_int(const void *fdt, int node, const char *name, uint64_t absent)
+/* An integer of one or two cells. */
+static uint64_t number(const void *fdt, int node, const char *name, uint64_t absent)
 {
-	int len;
-	const fdt32_t *p = fdt_getprop(fdt, node, name, &len);
+	uint64_t val = cells(fdt, node, name, 0, 2);
 
-	return p != NULL && (len == 4 || len == 8) ? take_cells(&p, len / 4) : absent;
+	val = val == ABSENT ? cells(fdt, node, name, 0, 1) : val;
+	return val == ABSENT ? absent : val;
 }
 
 static bool node_enabled(const void *fdt, int node)
@@ -95,32 +89,23 @@ static int find_enabled(const void *fdt, const char *names)
 	return node;
 }
 
-static bool is_compatible(const void *fdt, int node, const char *names)
-{
-	while (*names != '\0' && fdt_node_check_compatible(fdt, node, names) != 0)
-		names += strlen(names) + 1;
-	return *names != '\0';
-}
-
 /* From the bus `bus` up to the root through each `ranges`. */
 static bool translate(const void *fdt, int bus, uint64_t *addr)
 {
 	for (unsigned depth = 0; bus > 0 && depth < TREE_MAX_DEPTH; depth++) {
-		int parent = fdt_parent_offset(fdt, bus), len;
-		const fdt32_t *p = fdt_getprop(fdt, bus, "ranges", &len);
-		int ac = fdt_address_cells(fdt, bus), sc = fdt_size_cells(fdt, bus);
-		int pac = fdt_address_cells(fdt, parent), left = len / 4;
-		bool found = len == 0;
+		int parent = fdt_parent_offset(fdt, bus), len, ac = fdt_address_cells(fdt, bus);
+		int pac = fdt_address_cells(fdt, parent), sc = fdt_size_cells(fdt, bus);
+		uint64_t from = 0, to = 0, size = ABSENT; /* no entry: one to one */
 
-		if (p == NULL || ac < 1 || ac > 2 || pac < 1 || pac > 2 || sc < 1 || sc > 2)
-			return false;
-		for (; !found && left >= ac + pac + sc; left -= ac + pac + sc) {
-			uint64_t from = take_cells(&p, ac), to = take_cells(&p, pac);
-
-			found = *addr - from < take_cells(&p, sc); /* wraps if below */
-			*addr = found ? to + (*addr - from) : *addr;
+		if (fdt_getprop(fdt, bus, "ranges", &len) == NULL) return false;
+		for (int at = 0; len > 0 && (at == 0 || *addr - from >= size);
+		     at += ac + pac + sc) {
+			from = cells(fdt, bus, "ranges", at, ac);
+			to = cells(fdt, bus, "ranges", at + ac, pac);
+			size = cells(fdt, bus, "ranges", at + ac + pac, sc);
+			if (from == ABSENT || to == ABSENT || size == ABSENT) return false;
 		}
-		if (!found) return false;
+		*addr += to - from;
 		bus = parent;
 	}
 	return bus == 0;
@@ -129,17 +114,13 @@ static bool translate(const void *fdt, int bus, uint64_t *addr)
 /* Entry `index` of reg as a range of CPU addresses; false: absent, malformed or untranslatable. */
 static bool reg_get(const void *fdt, int node, int index, struct host_range *out)
 {
-	int parent = fdt_parent_offset(fdt, node), len;
-	int ac = fdt_address_cells(fdt, parent), sc = fdt_size_cells(fdt, parent);
-	const fdt32_t *p = fdt_getprop(fdt, node, "reg", &len);
-	uint64_t base, size;
+	int parent = fdt_parent_offset(fdt, node), ac = fdt_address_cells(fdt, parent);
+	int sc = fdt_size_cells(fdt, parent);
+	uint64_t base = cells(fdt, node, "reg", index * (ac + sc), ac);
+	uint64_t size = cells(fdt, node, "reg", index * (ac + sc) + ac, sc);
 
-	if (p == NULL || ac < 1 || ac > 2 || sc < 0 || sc > 2 || len / 4 / (ac + sc) <= index)
-		return false;
-	p += index * (ac + sc);
-	base = take_cells(&p, ac);
-	size = take_cells(&p, sc);
-	if (!translate(fdt, parent, &base) || base >= ADDRESS_LIMIT || size > ADDRESS_LIMIT - base)
+	if (base == ABSENT || !translate(fdt, parent, &base) || base >= ADDRESS_LIMIT ||
+	    size > ADDRESS_LIMIT - base)
 		return false;
 	*out = (struct host_range){pa(base), size};
 	return true;
@@ -148,42 +129,39 @@ static bool reg_get(const void *fdt, int node, int index, struct host_range *out
 /* Interrupt `index` of a node as INTID of the GIC; 0: none, or not the GIC's. */
 static uint32_t irq_get(const struct tree *t, int node, int index)
 {
-	uint32_t type, number, phandle = 0;
-	int len, cells = (int)prop_u32(t->fdt, t->gic, "#interrupt-cells", 0);
-	const fdt32_t *p = fdt_getprop(t->fdt, node, "interrupts", &len);
+	int n = (int)cells(t->fdt, t->gic, "#interrupt-cells", 0, 1);
+	uint64_t type = cells(t->fdt, node, "interrupts", index * n, 1);
+	uint64_t id = cells(t->fdt, node, "interrupts", index * n + 1, 1);
+	uint64_t parent = ABSENT;
 
-	for (; node >= 0 && phandle == 0; node = fdt_parent_offset(t->fdt, node))
-		phandle = prop_u32(t->fdt, node, "interrupt-parent", 0);
-	if (p == NULL || (cells != 3 && cells != 4) || len / 4 / cells <= index || phandle == 0 ||
-	    fdt_node_offset_by_phandle(t->fdt, phandle) != t->gic)
+	for (; node >= 0 && parent == ABSENT; node = fdt_parent_offset(t->fdt, node))
+		parent = cells(t->fdt, node, "interrupt-parent", 0, 1);
+	if ((n != 3 && n != 4) || fdt_node_offset_by_phandle(t->fdt, (uint32_t)parent) != t->gic)
 		return 0;
-	type = fdt32_to_cpu(p[index * cells]);
-	number = fdt32_to_cpu(p[index * cells + 1]);
-	if (type == 0 && number <= GIC_MAX_INTID - 32) return number + 32;
-	return type == 1 && number < 16 ? number + 16 : 0;
+	if (type == 0 && id <= GIC_MAX_INTID - 32) return (uint32_t)id + 32;
+	return type == 1 && id < 16 ? (uint32_t)id + 16 : 0;
 }
 
-/* Whole pages of a bank, sorted in and merged; more banks than fit are left alone. */
+/* Whole pages of a bank, merged with those it touches; more banks than fit are left alone. */
 static void add_bank(struct host *h, struct host_range r)
 {
 	uint64_t lo = ALIGN_UP(pa_raw(r.base), PAGE_SIZE);
 	uint64_t hi = ALIGN_DOWN(pa_raw(r.base) + r.size, PAGE_SIZE);
-	unsigned i = h->nr_ram;
 
-	while (i-- > 0 && lo < hi) {
+	for (unsigned i = 0; lo < hi && i < h->nr_ram;) {
 		uint64_t base = pa_raw(h->ram[i].base), end = base + h->ram[i].size;
 
-		if (lo <= end && base <= hi) {
-			lo = MIN(lo, base);
-			hi = MAX(hi, end);
-			h->ram[i] = h->ram[--h->nr_ram];
-			i = h->nr_ram; /* the larger one may touch others */
+		if (lo > end || base > hi) {
+			i++;
+			continue;
 		}
+		lo = MIN(lo, base);
+		hi = MAX(hi, end);
+		h->ram[i] = h->ram[--h->nr_ram];
+		i = 0; /* the larger one may touch others */
 	}
-	if (lo >= hi || h->nr_ram == HOST_MAX_BANKS) return;
-	for (i = h->nr_ram++; i > 0 && pa_raw(h->ram[i - 1].base) > lo; i--)
-		h->ram[i] = h->ram[i - 1];
-	h->ram[i] = (struct host_range){pa(lo), hi - lo};
+	if (lo < hi && h->nr_ram < HOST_MAX_BANKS)
+		h->ram[h->nr_ram++] = (struct host_range){pa(lo), hi - lo};
 }
 
 static bool add_reserved(struct host *h, uint64_t base, uint64_t size)
@@ -196,53 +174,44 @@ static bool add_reserved(struct host *h, uint64_t base, uint64_t size)
 	return true;
 }
 
-static bool read_memory(struct tree *t)
+/* The readers return NULL, or what is wrong as a sentence. */
+static const char *read_memory(const struct tree *t)
 {
 	struct host_range r;
-	int node, sub;
+	int node, reserved = fdt_path_offset(t->fdt, "/reserved-memory");
 
 	fdt_for_each_subnode (node, t->fdt, 0) {
-		bool ram = strcmp(prop_str(t->fdt, node, "device_type"), "memory") == 0;
+		bool ram = strcmp(prop_str(t->fdt, node, "device_type"), "memory") == 0 &&
+		           node_enabled(t->fdt, node);
 
-		for (int i = 0; ram && node_enabled(t->fdt, node) && reg_get(t->fdt, node, i, &r);
-		     i++)
-			add_bank(t->h, r);
+		for (int i = 0; ram && reg_get(t->fdt, node, i, &r); i++) add_bank(t->h, r);
 	}
-	if (t->h->nr_ram == 0)
-		return refuse(t, "the device tree names no RAM (no usable memory node)");
+	if (t->h->nr_ram == 0) return "the device tree names no RAM (no usable memory node)";
 	for (int i = 0; i < fdt_num_mem_rsv(t->fdt); i++) {
 		uint64_t base, size;
 
 		if (fdt_get_mem_rsv(t->fdt, i, &base, &size) != 0 ||
-		    !add_reserved(t->h, base, size)) {
-			return refuse(
-			    t, "the device tree's memory reservations are broken or too many");
-		}
+		    !add_reserved(t->h, base, size))
+			return BAD_RESERVED;
 	}
-	node = fdt_path_offset(t->fdt, "/reserved-memory");
-	fdt_for_each_subnode (sub, t->fdt, node) {
-		for (int i = 0; node_enabled(t->fdt, sub) && reg_get(t->fdt, sub, i, &r); i++) {
-			if (!add_reserved(t->h, pa_raw(r.base), r.size)) {
-				return refuse(
-				    t, "the device tree's reserved-memory is broken or too much");
-			}
-		}
-	}
-	return true;
+	fdt_for_each_subnode (node, t->fdt, reserved)
+		for (int i = 0; node_enabled(t->fdt, node) && reg_get(t->fdt, node, i, &r); i++)
+			if (!add_reserved(t->h, pa_raw(r.base), r.size)) return BAD_RESERVED;
+	return NULL;
 }
 
-static bool read_chosen(struct tree *t)
+static const char *read_chosen(const struct tree *t)
 {
 	int node = fdt_path_offset(t->fdt, "/chosen");
-	uint64_t start = prop_int(t->fdt, node, "linux,initrd-start", UINT64_MAX);
-	uint64_t end = prop_int(t->fdt, node, "linux,initrd-end", UINT64_MAX);
+	uint64_t start = number(t->fdt, node, "linux,initrd-start", ABSENT);
+	uint64_t end = number(t->fdt, node, "linux,initrd-end", ABSENT);
 
 	str_copy(t->h->bootargs, prop_str(t->fdt, node, "bootargs"), sizeof(t->h->bootargs));
-	if (start == UINT64_MAX || end == UINT64_MAX) return true;
+	if (start == ABSENT || end == ABSENT) return NULL;
 	if (end < start || end > ADDRESS_LIMIT)
-		return refuse(t, "the device tree's linux,initrd-start and -end make no range");
+		return "the device tree's linux,initrd-start and -end make no range";
 	t->h->initrd = (struct host_range){pa(start), end - start};
-	return true;
+	return NULL;
 }
 
 static void read_root(const void *fdt, struct host *h)
@@ -257,119 +226,90 @@ static void read_root(const void *fdt, struct host *h)
 	h->psci_hvc = strcmp(method, "hvc") == 0;
 }
 
-/* The node stdout-path names (its options after ':' dropped), or the first PL011. */
-static int find_uart(const void *fdt)
-{
-	const char *path = prop_str(fdt, fdt_path_offset(fdt, "/chosen"), "stdout-path");
-	const char *colon = strchr(path, ':');
-	size_t len = colon != NULL ? (size_t)(colon - path) : strlen(path);
-	int node = fdt_path_offset_namelen(fdt, path, (int)len);
-
-	return node >= 0 ? node : find_enabled(fdt, "arm,pl011\0");
-}
-
 static void read_uart(const struct tree *t, struct host_uart *u)
 {
-	int node = find_uart(t->fdt), clock;
+	static const struct {
+		const char *compatible;
+		enum host_uart_type type;
+		uint32_t shift;
+	} kinds[] = {
+	    {"arm,pl011", HOST_UART_PL011, 0}, {"arm,sbsa-uart", HOST_UART_PL011, 0},
+	    {"ns16550a", HOST_UART_8250, 0},   {"brcm,bcm2835-aux-uart", HOST_UART_8250, 2},
+	    {"ns16550", HOST_UART_8250, 0},    {"snps,dw-apb-uart", HOST_UART_8250, 0},
+	};
+	/* The node that stdout-path names (without options behind ':'), or the first PL011. */
+	const char *path = prop_str(t->fdt, fdt_path_offset(t->fdt, "/chosen"), "stdout-path");
+	int node = fdt_path_offset_namelen(t->fdt, path, (int)strcspn(path, ":")), clock;
 
+	node = node >= 0 ? node : find_enabled(t->fdt, "arm,pl011\0");
 	if (node < 0 || !reg_get(t->fdt, node, 0, &u->regs)) return;
-	if (is_compatible(t->fdt, node, "arm,pl011\0arm,sbsa-uart\0")) {
-		u->type = HOST_UART_PL011;
-	} else if (is_compatible(t->fdt, node, "brcm,bcm2835-aux-uart\0")) {
-		u->type = HOST_UART_8250;
-		u->reg_shift = 2;
-	} else if (is_compatible(t->fdt, node, "ns16550a\0ns16550\0snps,dw-apb-uart\0")) {
-		u->type = HOST_UART_8250;
-		u->reg_shift = prop_u32(t->fdt, node, "reg-shift", 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds) && u->type == HOST_UART_NONE; i++) {
+		if (fdt_node_check_compatible(t->fdt, node, kinds[i].compatible) != 0) continue;
+		u->type = kinds[i].type;
+		u->reg_shift = (uint32_t)number(t->fdt, node, "reg-shift", kinds[i].shift);
 	}
-	clock = fdt_node_offset_by_phandle(t->fdt, prop_u32(t->fdt, node, "clocks", 0));
-	u->clock_hz = prop_u32(t->fdt, node, "clock-frequency", 0);
-	if (u->clock_hz == 0) u->clock_hz = prop_u32(t->fdt, clock, "clock-frequency", 0);
+	clock = fdt_node_offset_by_phandle(t->fdt, (uint32_t)cells(t->fdt, node, "clocks", 0, 1));
+	u->clock_hz = (uint32_t)number(t->fdt, node, "clock-frequency",
+	                               number(t->fdt, clock, "clock-frequency", 0));
 	u->intid = irq_get(t, node, 0);
 }
 
-static bool read_gicv2(struct tree *t, struct host_gic *g)
-{
-	g->version = 2;
-	if (!reg_get(t->fdt, t->gic, 0, &g->gicd) || !reg_get(t->fdt, t->gic, 1, &g->gicc))
-		return refuse(t, BAD_GIC_REGS);
-	if (!reg_get(t->fdt, t->gic, 2, &g->gich) || !reg_get(t->fdt, t->gic, 3, &g->gicv)) {
-		return refuse(t, "the GICv2 has no virtualization extensions (GICH and GICV in "
-		                 "the device tree)");
-	}
-	return true;
-}
-
-static bool read_gicv3(struct tree *t, struct host_gic *g)
-{
-	uint32_t regions = prop_u32(t->fdt, t->gic, "#redistributor-regions", 1);
-
-	g->version = 3;
-	g->gicr_stride = prop_int(t->fdt, t->gic, "redistributor-stride", 0);
-	if (!reg_get(t->fdt, t->gic, 0, &g->gicd) || regions == 0) return refuse(t, BAD_GIC_REGS);
-	if (regions > HOST_MAX_BANKS)
-		return refuse(t, "the GICv3 has more redistributor regions than Atoll can use");
-	for (; g->nr_gicr < regions; g->nr_gicr++) {
-		if (!reg_get(t->fdt, t->gic, (int)g->nr_gicr + 1, &g->gicr[g->nr_gicr])) {
-			return refuse(t,
-			              "the GICv3's redistributors in the device tree are broken");
-		}
-	}
-	return true;
-}
-
-static bool read_gic(struct tree *t)
+static const char *read_gic(struct tree *t)
 {
 	struct host_gic *g = &t->h->gic;
-	int v2 = find_enabled(t->fdt, "arm,gic-400\0arm,cortex-a15-gic\0arm,cortex-a7-gic\0");
-	bool ok;
+	const void *fdt = t->fdt;
+	uint64_t regions;
 
-	t->gic = v2 >= 0 ? v2 : find_enabled(t->fdt, "arm,gic-v3\0");
+	g->version = 2;
+	t->gic = find_enabled(fdt, "arm,gic-400\0arm,cortex-a15-gic\0arm,cortex-a7-gic\0");
 	if (t->gic < 0) {
-		return refuse(t, "the device tree has no interrupt controller that Atoll can use "
-		                 "(a GICv2 with virtualization extensions, or a GICv3)");
+		g->version = 3;
+		t->gic = find_enabled(fdt, "arm,gic-v3\0");
 	}
-	ok = v2 >= 0 ? read_gicv2(t, g) : read_gicv3(t, g);
+	if (t->gic < 0) return NO_GIC;
+	if (!reg_get(fdt, t->gic, 0, &g->gicd)) return BAD_GIC_REGS;
+	if (g->version == 2) {
+		if (!reg_get(fdt, t->gic, 1, &g->gicc)) return BAD_GIC_REGS;
+		if (!reg_get(fdt, t->gic, 2, &g->gich) || !reg_get(fdt, t->gic, 3, &g->gicv))
+			return NO_GICH;
+	} else {
+		regions = number(fdt, t->gic, "#redistributor-regions", 1);
+		if (regions > HOST_MAX_BANKS) return "the GICv3 has too many redistributor regions";
+		g->gicr_stride = number(fdt, t->gic, "redistributor-stride", 0);
+		for (; g->nr_gicr < regions; g->nr_gicr++)
+			if (!reg_get(fdt, t->gic, (int)g->nr_gicr + 1, &g->gicr[g->nr_gicr])) break;
+		if (g->nr_gicr == 0 || g->nr_gicr < regions)
+			return "the GICv3's redistributors in the device tree are broken";
+	}
 	g->maint_intid = irq_get(t, t->gic, 0);
-	if (ok && g->maint_intid == 0) {
-		return refuse(t, "the interrupt controller has no maintenance interrupt in the "
-		                 "device tree");
-	}
-	return ok;
+	return g->maint_intid ? NULL : NO_MAINTENANCE;
 }
 
 /* Interrupts in the order of the binding: secure physical, physical, virtual, hypervisor. */
-static bool read_timer(struct tree *t)
+static const char *read_timer(const struct tree *t)
 {
 	struct host_timer *timer = &t->h->timer;
 	int node = find_enabled(t->fdt, "arm,armv8-timer\0arm,armv7-timer\0");
 
-	if (node < 0) return refuse(t, "the device tree has no generic timer");
-	timer->phys_intid = irq_get(t, node, 1);
 	timer->virt_intid = irq_get(t, node, 2);
 	timer->hyp_intid = irq_get(t, node, 3);
-	timer->clock_hz = prop_u32(t->fdt, node, "clock-frequency", 0);
-	if (timer->virt_intid == 0 || timer->hyp_intid == 0) {
-		return refuse(t, "the device tree does not give the virtual and hypervisor timer "
-		                 "interrupts");
-	}
-	return true;
+	timer->clock_hz = (uint32_t)number(t->fdt, node, "clock-frequency", 0);
+	if (node < 0) return "the device tree has no generic timer";
+	return timer->virt_intid != 0 && timer->hyp_intid != 0 ? NULL : NO_TIMER_IRQ;
 }
 
 static void read_cpu(const void *fdt, int node, int ac, struct host *h)
 {
 	const char *method = prop_str(fdt, node, "enable-method");
-	uint64_t release = prop_int(fdt, node, "cpu-release-addr", UINT64_MAX);
+	uint64_t release = number(fdt, node, "cpu-release-addr", ABSENT);
+	uint64_t mpidr = cells(fdt, node, "reg", 0, ac);
 	struct host_cpu *c = &h->cpus[h->nr_cpus];
-	int len;
-	const fdt32_t *p = fdt_getprop(fdt, node, "reg", &len);
 
-	if (p == NULL || ac < 1 || ac > 2 || len < ac * 4 || !node_enabled(fdt, node) ||
-	    h->nr_cpus == MAX_PCPUS) {
+	if (mpidr == ABSENT || !node_enabled(fdt, node) || h->nr_cpus == MAX_PCPUS) {
 		h->nr_cpus_ignored++;
 		return;
 	}
-	c->mpidr = take_cells(&p, ac) & (GENMASK(23, 0) | GENMASK(39, 32));
+	c->mpidr = mpidr & (GENMASK(23, 0) | GENMASK(39, 32));
 	if (strcmp(method, "psci") == 0 && h->psci_smc) {
 		c->enable = HOST_ENABLE_PSCI;
 	} else if (strcmp(method, "spin-table") == 0 && release < ADDRESS_LIMIT &&
@@ -380,22 +320,21 @@ static void read_cpu(const void *fdt, int node, int ac, struct host *h)
 	h->nr_cpus++;
 }
 
-static bool read_cpus(struct tree *t)
+static const char *read_cpus(const struct tree *t)
 {
 	int cpus = fdt_path_offset(t->fdt, "/cpus"), node;
 
-	if (cpus < 0) return refuse(t, "the device tree has no /cpus");
 	fdt_for_each_subnode (node, t->fdt, cpus)
 		if (strcmp(prop_str(t->fdt, node, "device_type"), "cpu") == 0)
 			read_cpu(t->fdt, node, fdt_address_cells(t->fdt, cpus), t->h);
-	return true;
+	return cpus < 0 ? "the device tree has no /cpus" : NULL;
 }
 
 enum hyp_err config_host_init(const void *fdt, struct host *out, const char **why)
 {
 	struct tree t = {.fdt = fdt, .gic = -1, .h = out};
 	uint64_t size = config_fdt_size(fdt);
-	bool ok;
+	const char *fault;
 
 	memset(out, 0, sizeof(*out));
 	if (size == 0 || fit_check_tree(fdt, size, why) != HYP_OK || fdt_num_mem_rsv(fdt) < 0) {
@@ -404,9 +343,11 @@ enum hyp_err config_host_init(const void *fdt, struct host *out, const char **wh
 	}
 	out->fdt = (struct host_range){ptr_to_pa(fdt), size};
 	read_root(fdt, out);
-	ok = read_chosen(&t) && read_memory(&t) && read_cpus(&t) && read_gic(&t);
+	fault = read_chosen(&t);
+	fault = fault ? fault : read_memory(&t);
+	fault = fault ? fault : read_cpus(&t);
+	fault = fault ? fault : read_gic(&t);
 	read_uart(&t, &out->uart); /* wanted for the sentence as well */
-	ok = ok && read_timer(&t);
-	*why = t.why;
-	return ok ? HYP_OK : HYP_EINVAL;
+	*why = fault ? fault : read_timer(&t);
+	return *why ? HYP_EINVAL : HYP_OK;
 }

@@ -8,6 +8,7 @@
 #include <arch/barrier.h>
 #include <arch/spinlock.h>
 #include <arch/timer.h>
+#include <arch/uart.h>
 #include <hyp/atomic.h>
 #include <hyp/deadline.h>
 #include <hyp/host.h>
@@ -25,35 +26,32 @@
 #define PUMP_WAIT BIT32(8) /* wait for the UART instead of leaving the rest to its interrupt */
 
 static uint8_t log_ring[KiB(16)], shell_ring[KiB(32)];
-static char shell_again[CONSOLE_AGAIN_SIZE];
 
 static struct {
 	spinlock_t lock;
-	const struct uart_ops *ops;
-	uint64_t base;
 	const struct console_up *up;
 	struct mux mux;
-	struct console_port log, shell;
+	struct console_port log;
 	struct console_port *focus; /* NULL: the shell */
 	struct deadline silence;
-	bool ready, async, tx_irq, timed, escape;
-	bool has_irq; /* the UART's; with it and up-calls output is async: the rest by interrupt */
+	bool has_uart, has_irq, ready, tx_irq, escape;
+	bool async;  /* up-calls and the UART's interrupt work: the rest goes by interrupt */
+	bool timed;  /* shared: the clock of silence is set */
+	bool timing; /* a CPU is setting it: it will look again */
 } con = {
     .lock = SPINLOCK_INIT(LOCK_CONSOLE),
-    .mux = {.ports = &con.log},
-    .log = {.tx = log_ring, .tx_size = sizeof(log_ring), .next = &con.shell},
-    .shell = {.tx = shell_ring, .tx_size = sizeof(shell_ring), .again = shell_again},
+    .mux = {.ports = &con.log, .shell = {.tx = shell_ring, .tx_size = sizeof(shell_ring)}},
+    .log = {.tx = log_ring, .tx_size = sizeof(log_ring), .next = &con.mux.shell},
 };
 
 /* False: the UART takes nothing. Without one all is taken and forgotten: the log's ring has it. */
 static bool uart_put(char c, uint32_t patience)
 {
-	if (con.ops == NULL) return true;
-	while (!con.ops->tx_ready(con.base)) {
-		if (patience-- == 0) return false;
+	for (; con.has_uart && !uart_tx_ready(); patience--) {
+		if (patience == 0) return false;
 		cpu_relax();
 	}
-	con.ops->tx(con.base, (uint8_t)c);
+	if (con.has_uart) uart_tx((uint8_t)c);
 	return true;
 }
 
@@ -72,7 +70,7 @@ static void send(uint32_t flags, uint32_t max, uint64_t now) REQUIRES(con.lock)
 	if ((flags & MUX_OWN) != 0) more = mux_fill(&con.mux, now, flags & ~MUX_OWN);
 	if (con.async && more != con.tx_irq) {
 		con.tx_irq = more;
-		con.ops->irqs(con.base, more);
+		uart_irqs(more);
 	}
 }
 
@@ -89,47 +87,43 @@ static struct console_port *take_room(void) REQUIRES(con.lock)
 	return p;
 }
 
-/* After a cancel that may have hit the clock another CPU has set meanwhile. */
-static uint64_t clock_again(uint64_t now) EXCLUDES(con.lock)
+/*
+ * Sets the clock while a line is open, and stops it when all have ended, so that it interrupts no
+ * guest for nothing. The lock of the deadline comes before ours: one CPU at a time sets it.
+ */
+static void keep_time(uint64_t now) REQUIRES(con.lock)
 {
-	uint64_t clock = TIMER_NEVER;
+	uint64_t clock = mux_next_time(&con.mux, now);
 
-	spin_lock(&con.lock);
-	if (con.timed) clock = mux_next_time(&con.mux, now);
-	spin_unlock(&con.lock);
-	return clock;
+	while (!con.timing && con.timed != (clock != TIMER_NEVER)) {
+		con.timing = true;
+		store_relaxed(&con.timed, clock != TIMER_NEVER);
+		spin_unlock(&con.lock);
+		deadline_set(&con.silence, clock);
+		spin_lock(&con.lock);
+		con.timing = false;
+		clock = mux_next_time(&con.mux, now);
+	}
 }
 
 /* Sends, and does what follows from it. full: its ring refused a byte; NULL: none did. */
 static void pump(struct console_port *full) EXCLUDES(con.lock)
 {
-	uint64_t now, clock;
-	bool was_timed;
+	uint64_t now;
 	struct console_port *p;
 
 	spin_lock(&con.lock);
 	now = arch_counter();
 	if (full != NULL) full->waiting = true;
 	send(0, PUMP_MAX, now);
-	was_timed = con.timed;
-	clock = mux_next_time(&con.mux, now);
-	store_relaxed(&con.timed, clock != TIMER_NEVER);
-	p = take_room();
-	spin_unlock(&con.lock);
-	if (was_timed && clock == TIMER_NEVER) {
-		/* Every line has ended: the clock is not to interrupt a guest for nothing. */
-		deadline_cancel(&con.silence);
-		clock = clock_again(now);
-		was_timed = false;
-	}
-	if (!was_timed && clock != TIMER_NEVER) deadline_set(&con.silence, clock);
-	for (unsigned i = 0; p != NULL; i++) {
+	keep_time(now);
+	for (unsigned i = 0; i <= MAX_VMS && (p = take_room()) != NULL; i++) {
+		spin_unlock(&con.lock);
 		con.up->room(p);
 		spin_lock(&con.lock);
 		p->busy--;
-		p = i < MAX_VMS ? take_room() : NULL;
-		spin_unlock(&con.lock);
 	}
+	spin_unlock(&con.lock);
 }
 
 static void silence_fire(struct deadline *d, uint64_t now)
@@ -142,21 +136,16 @@ static void silence_fire(struct deadline *d, uint64_t now)
 
 static const struct deadline_ops silence_ops = {.fire = silence_fire};
 
-void console_early(const struct uart_ops *ops, uint64_t base, uint32_t reg_shift)
+void console_early(const struct host_uart *u)
 {
-	con.ops = ops;
-	con.base = base;
-	ops->init(base, 0, reg_shift);
+	con.has_uart = u->type != HOST_UART_NONE;
+	con.has_irq = con.has_uart && u->intid != 0;
+	if (con.has_uart) uart_init(u);
 }
 
 void console_init(const struct host_uart *u)
 {
-	con.ops = u->type == HOST_UART_PL011  ? &uart_pl011_ops
-	          : u->type == HOST_UART_8250 ? &uart_8250_ops
-	                                      : NULL;
-	con.base = pa_raw(u->regs.base);
-	con.has_irq = con.ops != NULL && u->intid != 0;
-	if (con.ops != NULL) con.ops->init(con.base, u->clock_hz, u->reg_shift);
+	console_early(u);
 	deadline_init(&con.silence, &silence_ops);
 	con.ready = true;
 }
@@ -165,8 +154,10 @@ void console_set_up(const struct console_up *up)
 {
 	con.up = up;
 	con.async = con.has_irq;
-	if (con.has_irq) con.ops->irqs(con.base, false);
+	if (con.async) uart_irqs(false);
 }
+
+void console_take_over(void) { con.ready = false; }
 
 void console_set_color(bool on) { con.mux.color = on; }
 
@@ -189,24 +180,6 @@ static void own_write(struct console_port *p, const char *s, size_t n) REQUIRES(
 	send(MUX_OWN, PUMP_MAX, now);
 }
 
-void console_write(const char *s, size_t n)
-{
-	if (!con.ready) {
-		console_write_sync(s, n);
-		return;
-	}
-	spin_lock(&con.lock);
-	own_write(&con.log, s, n);
-	spin_unlock(&con.lock);
-}
-
-void console_shell_write(const char *s, size_t n)
-{
-	spin_lock(&con.lock);
-	own_write(&con.shell, s, n);
-	spin_unlock(&con.lock);
-}
-
 /* A line's end gets its CR. Who took nothing once is not waited for again. */
 static void sync_put(const char *s, size_t n, uint32_t *patience)
 {
@@ -217,8 +190,9 @@ static void sync_put(const char *s, size_t n, uint32_t *patience)
 	}
 }
 
-/* Takes no lock on purpose: this CPU or a stopped one may hold it. */
-void console_write_sync(const char *s, size_t n) NO_TSA
+/* Synchronous, and takes no lock: this CPU or a stopped one may hold it. What is queued of EL2's
+ * goes first. */
+static void write_sync(const char *s, size_t n) NO_TSA
 {
 	uint32_t patience = UART_PATIENCE;
 	struct mux *m = &con.mux;
@@ -234,7 +208,46 @@ void console_write_sync(const char *s, size_t n) NO_TSA
 	for (size_t left = sizeof(log_ring); left != 0 && mux_used(&con.log) != 0; left--)
 		sync_put((const char *)&log_ring[con.log.tail++ % sizeof(log_ring)], 1, &patience);
 	con.log.lines_out = con.log.lines_in;
+	con.log.kept = con.log.tail;
 	sync_put(s, n, &patience);
+}
+
+void console_write(const char *s, size_t n)
+{
+	if (!con.ready) {
+		write_sync(s, n);
+		return;
+	}
+	spin_lock(&con.lock);
+	own_write(&con.log, s, n);
+	spin_unlock(&con.lock);
+}
+
+void say(const char *fmt, ...)
+{
+	char line[320];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	console_write(line, strlen(line));
+}
+
+void console_shell_write(const char *s, size_t n)
+{
+	spin_lock(&con.lock);
+	own_write(&con.mux.shell, s, n);
+	spin_unlock(&con.lock);
+}
+
+void console_shell_alone(bool on)
+{
+	spin_lock(&con.lock);
+	con.mux.alone = on;
+	con.mux.alone_until = arch_counter() + arch_us_to_ticks(MUX_ALONE_MAX_US);
+	spin_unlock(&con.lock);
+	pump(NULL);
 }
 
 void console_flush(void)
@@ -243,23 +256,27 @@ void console_flush(void)
 
 	spin_lock(&con.lock);
 	send(MUX_ALL | PUMP_WAIT, UINT32_MAX, arch_counter());
-	while (con.ops != NULL && !con.ops->tx_idle(con.base) && patience-- != 0) cpu_relax();
+	while (con.has_uart && !uart_tx_idle() && patience-- != 0) cpu_relax();
 	spin_unlock(&con.lock);
 }
 
 void console_port_add(struct console_port *p, struct vm *vm, const char *name, unsigned index)
 {
+	struct console_port **at = &con.mux.ports;
+
 	*p = (struct console_port){.vm = vm, .name = name, .index = (uint8_t)index};
 	p->tx_lock = SPINLOCK_INIT(LOCK_CONSOLE);
 	p->tx = p->tx_buf;
 	p->tx_size = CONSOLE_TX_SIZE;
 	spin_lock(&con.lock);
-	mux_add(&con.mux, p);
+	while (*at != NULL) at = &(*at)->next;
+	*at = p;
 	spin_unlock(&con.lock);
 }
 
 void console_port_remove(struct console_port *p)
 {
+	struct console_port **at = &con.mux.ports;
 	bool busy;
 
 	spin_lock(&con.lock);
@@ -267,17 +284,18 @@ void console_port_remove(struct console_port *p)
 		if (p->midline) (void)mux_give(p, '\n', arch_counter());
 		send(MUX_NOW | PUMP_WAIT, PUMP_MAX, arch_counter());
 	}
-	mux_remove(&con.mux, p);
+	while (*at != p) at = &(*at)->next;
+	*at = p->next;
+	con.mux.cur = con.mux.cur == p ? NULL : con.mux.cur;
 	con.focus = con.focus == p ? NULL : con.focus;
-	spin_unlock(&con.lock);
-	pump(NULL);
 	do {
 		/* An up-call for p on another CPU: short, and it holds no lock that we hold. */
-		cpu_relax();
+		spin_unlock(&con.lock);
+		pump(NULL);
 		spin_lock(&con.lock);
 		busy = p->busy != 0;
-		spin_unlock(&con.lock);
 	} while (busy);
+	spin_unlock(&con.lock);
 }
 
 bool console_port_putc(struct console_port *p, uint8_t c)
@@ -290,9 +308,8 @@ bool console_port_putc(struct console_port *p, uint8_t c)
 	/* The byte before the look at the clock: silence_fire() does it the other way round, so
 	 * that at least one of the two sees what the other did. */
 	smp_mb();
-	if (!given || c == '\n' || !load_relaxed(&con.timed) || load_relaxed(&con.mux.cur) == p) {
-		pump(given ? NULL : p);
-	} /* else it waits for its line's end or for silence */
+	if (!given || c == '\n' || !load_relaxed(&con.timed) || load_relaxed(&con.mux.cur) == p)
+		pump(given ? NULL : p); /* else it waits for its line's end or for silence */
 	return given;
 }
 
@@ -368,40 +385,35 @@ static void command(uint8_t c) REQUIRES(con.lock)
 /* One byte of the keyboard; false: there was none. */
 static bool key(void)
 {
-	bool plain, shell = false;
-	struct console_port *p = NULL;
+	bool plain, shell;
+	struct console_port *p;
 	uint8_t c;
 
 	spin_lock(&con.lock);
-	if (con.ops == NULL || !con.ops->rx(con.base, &c)) {
+	if (!con.has_uart || !uart_rx(&c)) {
 		spin_unlock(&con.lock);
 		return false;
 	}
 	plain = con.escape == (c == ESCAPE);
-	if (con.escape && !plain) {
-		command(c);
-		shell = c == 'h';
-		c = 0;
-	}
+	shell = plain || (con.escape && c == 'h');
+	if (con.escape && !plain) command(c);
 	con.escape = !con.escape && !plain;
-	if (plain && con.focus != NULL) {
-		p = con.focus;
-		if (p->rx_head - p->rx_tail < CONSOLE_RX_SIZE) {
-			p->rx[p->rx_head % CONSOLE_RX_SIZE] = c;
-			store_relaxed(&p->rx_head, p->rx_head + 1);
-		} else {
-			p->rx_dropped++;
-		}
-		p->busy++;
+	p = plain ? con.focus : NULL;
+	if (p != NULL && p->rx_head - p->rx_tail == CONSOLE_RX_SIZE) {
+		p->rx_dropped++;
+	} else if (p != NULL) {
+		p->rx[p->rx_head % CONSOLE_RX_SIZE] = c;
+		store_relaxed(&p->rx_head, p->rx_head + 1);
 	}
+	if (p != NULL) p->busy++;
 	spin_unlock(&con.lock);
 	if (p != NULL) {
 		con.up->input(p);
 		spin_lock(&con.lock);
 		p->busy--;
 		spin_unlock(&con.lock);
-	} else if (plain || shell) {
-		con.up->shell(c);
+	} else if (shell) {
+		con.up->shell(plain ? c : 0);
 	}
 	return true;
 }

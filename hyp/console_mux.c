@@ -9,30 +9,9 @@
 #include <hyp/console.h>
 #include <lib/printf.h>
 
-/* The link to p, or to the end of the list. */
-static struct console_port **link_to(struct mux *m, const struct console_port *p)
-{
-	struct console_port **at = &m->ports;
-
-	while (*at != NULL && *at != p) at = &(*at)->next;
-	return at;
-}
-
-void mux_add(struct mux *m, struct console_port *p)
-{
-	p->next = NULL;
-	*link_to(m, NULL) = p;
-}
-
-void mux_remove(struct mux *m, struct console_port *p)
-{
-	*link_to(m, p) = p->next;
-	m->cur = m->cur == p ? NULL : m->cur;
-}
-
 bool mux_give(struct console_port *p, uint8_t c, uint64_t now)
 {
-	if (p->head - load_acquire(&p->tail) == p->tx_size) return false;
+	if (p->head - load_acquire(&p->kept) == p->tx_size) return false;
 	p->tx[p->head & (p->tx_size - 1)] = c;
 	store_relaxed(&p->last_tx, now);
 	store_relaxed(&p->midline, c != '\n');
@@ -51,14 +30,20 @@ static uint64_t silence(const struct console_port *p, uint64_t now)
 	return now > last ? now - last : 0;
 }
 
-/* The shell's prompt is shown and may be interrupted at once. */
+/* EL2's own is shown, and may be interrupted, at once: the shell's prompt. */
 static bool silent(const struct console_port *p, uint64_t now, uint32_t us)
 {
-	return p->again != NULL || silence(p, now) >= arch_us_to_ticks(us);
+	return p->vm == NULL || silence(p, now) >= arch_us_to_ticks(us);
+}
+
+/* p waits for what a verb of the shell says. */
+static bool held(const struct mux *m, const struct console_port *p, uint64_t now)
+{
+	return p != &m->shell && now < m->alone_until && (m->alone || mux_used(&m->shell) != 0);
 }
 
 /* Something of p can start (or continue) a line on the terminal. */
-static bool ready(const struct console_port *p, uint64_t now, uint32_t flags)
+static bool ready(const struct mux *m, const struct console_port *p, uint64_t now, uint32_t flags)
 {
 	/* The lines first: those seen are in the ring then. */
 	bool line = load_acquire(&p->lines_in) != p->lines_out;
@@ -66,6 +51,7 @@ static bool ready(const struct console_port *p, uint64_t now, uint32_t flags)
 
 	if (used == 0 || (p->vm != NULL && (flags & MUX_OWN) != 0)) return false;
 	if ((flags & MUX_ALL) != 0) return true;
+	if ((flags & MUX_NOW) == 0 && held(m, p, now)) return false;
 	return line || used == p->tx_size || silent(p, now, MUX_SILENCE_US);
 }
 
@@ -79,7 +65,7 @@ static struct console_port *find_ready(const struct mux *m, const struct console
 	struct console_port *first = NULL;
 
 	for (struct console_port *p = m->ports; p != NULL; p = p->next)
-		if (p != but && ready(p, now, flags) &&
+		if (p != but && ready(m, p, now, flags) &&
 		    (first == NULL || load_relaxed(&p->last_tx) < load_relaxed(&first->last_tx)))
 			first = p;
 	return first;
@@ -107,8 +93,7 @@ static void stage_prefix(struct mux *m, struct console_port *p)
 
 	p->cr = false;
 	if (p->name == NULL) {
-		str_append(m->stage, sizeof(m->stage), &m->len, "%s%.*s", m->color ? "\033[0m" : "",
-		           (int)p->again_len, p->again);
+		str_append(m->stage, sizeof(m->stage), &m->len, m->color ? "\033[0m" : "");
 	} else if (m->color) {
 		str_append(m->stage, sizeof(m->stage), &m->len, "\033[%um[%.32s]\033[0m ",
 		           color[p->index % ARRAY_SIZE(color)], p->name);
@@ -122,21 +107,19 @@ static void stage_line(struct mux *m, struct console_port *p)
 {
 	/* Room for what one byte can become: a prefix and itself. */
 	while (mux_used(p) != 0 && m->len + 64 < sizeof(m->stage)) {
-		uint8_t c = p->tx[p->tail & (p->tx_size - 1)];
+		uint8_t c = p->tx[p->tail++ & (p->tx_size - 1)];
 
-		store_release(&p->tail, p->tail + 1);
+		if (p->name != NULL || c == '\n' || p->head - p->kept > p->tx_size / 2)
+			store_release(&p->kept, p->tail);
 		if (c == '\n') {
 			str_append(m->stage, sizeof(m->stage), &m->len, p->cr ? "\n" : "\r\n");
 			p->lines_out++;
-			p->again_len = 0;
 			p->cr = false;
 			m->cur = NULL;
 			return;
 		}
 		if (p->cr && c != '\r') stage_prefix(m, p);
 		m->stage[m->len++] = (char)c;
-		if (p->again != NULL && p->again_len < CONSOLE_AGAIN_SIZE)
-			p->again[p->again_len++] = (char)c;
 		p->cr = c == '\r';
 	}
 }
@@ -153,6 +136,7 @@ bool mux_fill(struct mux *m, uint64_t now, uint32_t flags)
 	if (p != m->cur) {
 		str_append(m->stage, sizeof(m->stage), &m->len, m->cur != NULL ? "\r\n" : "");
 		stage_prefix(m, p);
+		p->tail = p->kept; /* the shell's line again, from its start */
 		m->cur = p;
 		m->cur_since = now;
 	}
@@ -162,7 +146,7 @@ bool mux_fill(struct mux *m, uint64_t now, uint32_t flags)
 
 uint64_t mux_next_time(const struct mux *m, uint64_t now)
 {
-	uint64_t first = TIMER_NEVER;
+	uint64_t first = m->alone && m->alone_until > now ? m->alone_until : TIMER_NEVER;
 
 	for (const struct console_port *p = m->ports; p != NULL; p = p->next) {
 		bool unseen = load_relaxed(&p->midline) && mux_used(p) != 0;

@@ -13,12 +13,16 @@
 #define MUX_BREAK_US 100000u
 /* While others wait, an unfinished line keeps the terminal at most so long. */
 #define MUX_LINE_MAX_US 2000000u
+/* Others wait at most so long for a verb of the shell. */
+#define MUX_ALONE_MAX_US 3000000u
 
 struct mux {
 	struct console_port *ports; /* in order of their addition; EL2's first */
 	struct console_port *cur;   /* whose unfinished line the cursor stands in */
-	uint64_t cur_since;
+	uint64_t cur_since, alone_until;
+	bool alone; /* a verb of the shell runs */
 	bool color;
+	struct console_port shell;
 	size_t pos, len; /* bytes of stage sent, present */
 	char stage[256];
 };
@@ -27,8 +31,6 @@ struct mux {
 #define MUX_OWN BIT32(1) /* only EL2's own sources */
 #define MUX_NOW BIT32(2) /* whole lines need not wait for the end of the unfinished one */
 
-void mux_add(struct mux *m, struct console_port *p);
-void mux_remove(struct mux *m, struct console_port *p);
 /* Puts a byte into p's ring; false: full. p->tx_lock is held, or nobody else gives. */
 bool mux_give(struct console_port *p, uint8_t c, uint64_t now);
 /* Console lock held. */

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one-screen explanation of a VM's crash: cause in words, PC, registers, policy.
+ * The one-screen explanation of a VM's crash: cause in words, PC, registers, last events, policy.
  */
 #include <hyp/life.h>
 #include <hyp/log.h>
+#include <hyp/trace.h>
 #include <hyp/vm.h>
 #include <arch/esr.h>
+
+#include <string.h>
 
 void crash_explain(const struct vm *vm)
 {
 	const struct crash_info *c = &vm->crash;
 	const struct arch_vcpu *a = &vm->vcpus[c->vcpu]->arch;
+	static const char *const policy[] = {
+	    [ON_CRASH_STOP] = "stop", [ON_CRASH_RESTART] = "restart", [ON_CRASH_PANIC] = "panic"};
+	char events[800];
 
 	log_err("VM %s crashed: %s", vm->name, c->what);
 	if (c->esr != 0) {
@@ -27,6 +33,11 @@ void crash_explain(const struct vm *vm)
 	log_err("  x28 %016lx %016lx %016lx", a->x[28], a->x[29], a->x[30]);
 	log_err("  sp_el1 %016lx elr_el1 %016lx esr_el1 %lx far_el1 %016lx", a->sr[SR_SP_EL1],
 	        a->sr[SR_ELR_EL1], a->sr[SR_ESR_EL1], a->sr[SR_FAR_EL1]);
-	log_err("  manifest node /chosen/hypervisor/%s, %u restarts of %u", vm->name, vm->restarts,
-	        vm->cfg->restart_limit);
+	(void)trace_text(-1, vm, events, sizeof(events));
+	for (char *line = events, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		*end = '\0';
+		log_err("  event %s", line);
+	}
+	log_err("  manifest node /chosen/hypervisor/%s, on-crash = \"%s\", %u restarts of %u",
+	        vm->name, policy[vm->cfg->on_crash], vm->restarts, vm->cfg->restart_limit);
 }

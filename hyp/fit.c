@@ -41,12 +41,6 @@ static const char *walk(const void *blob)
 	}
 }
 
-static enum hyp_err refuse(enum hyp_err err, const char *sentence, const char **why)
-{
-	*why = sentence;
-	return err;
-}
-
 enum hyp_err fit_check_tree(const void *blob, uint64_t size, const char **why)
 {
 	const char *fault = NULL;
@@ -61,83 +55,74 @@ enum hyp_err fit_check_tree(const void *blob, uint64_t size, const char **why)
 		fault = "has a broken header";
 	else
 		fault = fdt_totalsize(blob) > size ? "is cut off" : walk(blob);
-	return fault ? refuse(HYP_EINVAL, fault, why) : HYP_OK;
+	*why = fault;
+	return fault ? HYP_EINVAL : HYP_OK;
+}
+
+static const char *open_bundle(const uint8_t *p, uint64_t size, struct fit *out)
+{
+	const char *clause;
+
+	if (!IS_ALIGNED((uintptr_t)p, 8))
+		return "the bundle is not 8-byte aligned in memory; load it at another address";
+	if (size >= UIMAGE_HEADER && be32(p) == UIMAGE_MAGIC) {
+		if (be32(p + UIMAGE_SIZE_AT) > size - UIMAGE_HEADER)
+			return "the bundle is cut off: less was loaded than its uImage header says";
+		size = be32(p + UIMAGE_SIZE_AT);
+		p += UIMAGE_HEADER;
+	}
+	if (size < sizeof(struct fdt_header) || fdt_magic(p) != FDT_MAGIC)
+		return "the initrd is no bundle; make one with scripts/mkbundle";
+	if (fit_check_tree(p, size, &clause) != HYP_OK)
+		return "the bundle's tree is broken; load it again, or pack it again";
+	*out = (struct fit){.base = p, .size = size, .images = fdt_path_offset(p, "/images")};
+	return out->images < 0 ? "the bundle has no /images; make it with scripts/mkbundle" : NULL;
 }
 
 enum hyp_err fit_open(const void *start, uint64_t size, struct fit *out, const char **why)
 {
-	const uint8_t *p = start;
-	const char *clause;
-	int images;
+	struct fit fit;
 
-	if (!IS_ALIGNED((uintptr_t)p, 8)) {
-		return refuse(
-		    HYP_EINVAL,
-		    "the bundle is not 8-byte aligned in memory; load it at another address", why);
-	}
-	if (size >= UIMAGE_HEADER && be32(p) == UIMAGE_MAGIC) {
-		if (be32(p + UIMAGE_SIZE_AT) > size - UIMAGE_HEADER) {
-			return refuse(HYP_ECORRUPT,
-			              "the bundle is cut off: its uImage header promises more than "
-			              "was loaded",
-			              why);
-		}
-		size = be32(p + UIMAGE_SIZE_AT);
-		p += UIMAGE_HEADER;
-	}
-	if (size < sizeof(struct fdt_header) || fdt_magic(p) != FDT_MAGIC) {
-		return refuse(HYP_EINVAL, "the initrd is no bundle; make one with scripts/mkbundle",
-		              why);
-	}
-	if (fit_check_tree(p, size, &clause) != HYP_OK) {
-		return refuse(HYP_ECORRUPT,
-		              "the bundle's tree is broken; load it again, or make it again with "
-		              "scripts/mkbundle",
-		              why);
-	}
-	images = fdt_path_offset(p, "/images");
-	if (images < 0) {
-		return refuse(HYP_EINVAL,
-		              "the bundle has no /images; make it with scripts/mkbundle", why);
-	}
-	*out = (struct fit){.base = p, .size = size, .images = images};
+	*why = open_bundle(start, size, &fit);
+	if (*why) return HYP_EINVAL;
+	*out = fit;
 	return HYP_OK;
+}
+
+/* A property of exactly n bytes, or NULL. */
+static const void *prop(const void *fdt, int node, const char *name, size_t n)
+{
+	int len;
+	const void *p = fdt_getprop(fdt, node, name, &len);
+
+	return p && (size_t)len == n ? p : NULL;
 }
 
 static bool prop_is(const void *fdt, int node, const char *name, const char *value)
 {
-	int len;
-	const char *p = fdt_getprop(fdt, node, name, &len);
+	const void *p = prop(fdt, node, name, strlen(value) + 1);
 
-	return p && (size_t)len == strlen(value) + 1 && memcmp(p, value, (size_t)len) == 0;
+	return p && strcmp(p, value) == 0;
 }
 
 /* External data: offsets count from the end of the tree rounded up to 4. */
 static enum hyp_err read_image(const struct fit *f, int node, struct fit_image *out)
 {
 	uint64_t at = ALIGN_UP((uint64_t)fdt_totalsize(f->base), 4);
-	int hash, len1, len2;
-	const void *offset = fdt_getprop(f->base, node, "data-offset", &len1);
-	const void *size = fdt_getprop(f->base, node, "data-size", &len2);
+	const void *offset = prop(f->base, node, "data-offset", 4);
+	const void *size = prop(f->base, node, "data-size", 4);
+	int hash;
 
-	if (!offset || len1 != 4 || !size || len2 != 4) return HYP_ECORRUPT;
+	if (!offset || !size) return HYP_ECORRUPT;
 	at += be32(offset);
 	if (at > f->size || be32(size) > f->size - at) return HYP_ECORRUPT;
 	out->data = f->base + at;
 	out->size = be32(size);
-	fdt_for_each_subnode (hash, f->base, node) {
-		const void *value = fdt_getprop(f->base, hash, "value", &len1);
-
-		if (value && len1 == 4 && prop_is(f->base, hash, "algo", "crc32")) {
-			out->crc32 = be32(value);
-			out->has_crc32 = true;
-		}
-		if (value && len1 == sizeof(out->sha256) &&
-		    prop_is(f->base, hash, "algo", "sha256")) {
-			memcpy(out->sha256, value, sizeof(out->sha256));
-			out->has_sha256 = true;
-		}
-	}
+	fdt_for_each_subnode (hash, f->base, node)
+		if (prop_is(f->base, hash, "algo", "crc32"))
+			out->crc32 = prop(f->base, hash, "value", 4);
+		else if (prop_is(f->base, hash, "algo", "sha256"))
+			out->sha256 = prop(f->base, hash, "value", AVB_SHA256_DIGEST_SIZE);
 	return HYP_OK;
 }
 
@@ -185,28 +170,15 @@ bool fit_verify_step(struct fit_verify *v)
 
 enum hyp_err fit_verify_done(struct fit_verify *v, const char **why)
 {
-	if (!v->image->has_crc32 || (v->sha && !v->image->has_sha256)) {
-		return refuse(HYP_ECORRUPT,
-		              "the bundle lacks its hash; make it again with scripts/mkbundle",
-		              why);
-	}
-	if (v->crc32 != v->image->crc32 ||
-	    (v->sha && memcmp(avb_sha256_final(&v->sha256), v->image->sha256,
-	                      sizeof(v->image->sha256)) != 0)) {
-		return refuse(
-		    HYP_ECORRUPT,
-		    "its content does not match its hash; load the bundle again, or make it again",
-		    why);
-	}
-	return HYP_OK;
-}
+	const struct fit_image *image = v->image;
 
-enum hyp_err fit_verify(const struct fit_image *image, bool sha, const char **why)
-{
-	struct fit_verify v;
-
-	fit_verify_init(&v, image, sha);
-	while (fit_verify_step(&v)) {
-	}
-	return fit_verify_done(&v, why);
+	*why = NULL;
+	if (!image->crc32 || (v->sha && !image->sha256))
+		*why = "the bundle lacks its hash; make it again with scripts/mkbundle";
+	else if (v->crc32 != be32(image->crc32) ||
+	         (v->sha &&
+	          memcmp(avb_sha256_final(&v->sha256), image->sha256, AVB_SHA256_DIGEST_SIZE) != 0))
+		*why =
+		    "its content does not match its hash; load the bundle again, or pack it again";
+	return *why ? HYP_ECORRUPT : HYP_OK;
 }

@@ -255,7 +255,7 @@ enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
 	(void)str_copy(vm->name, cfg->name, sizeof(vm->name));
 	atomic_fetch_or_full(&slots, BIT(slot));
 	page_ref(zero_page);
-	job_init(&l->job, &life_ops, vm, cfg->weight);
+	job_init(&l->job, &life_ops, vm, 0);
 	deadline_init(&l->backoff, &backoff_ops);
 	err = vm_build(l);
 	if (err != HYP_OK) {
@@ -277,11 +277,10 @@ static bool scrub_step(struct job *j) { return page_scrub_step(); }
 
 static const struct job_ops scrub_ops = {"scrub", scrub_step, NULL};
 
-enum hyp_err lifecycle_init(const struct fit *b, const struct manifest *m)
+enum hyp_err lifecycle_init(const struct manifest *m)
 {
-	bundle = b;
+	bundle = m->bundle;
 	when_idle = m->when_idle;
-	for (unsigned i = 0; i < m->nr_vms; i++) nr_crashed += m->vm[i].valid ? 0 : 1;
 	job_init(&scrub_job, &scrub_ops, NULL, SCRUB_WEIGHT);
 	return page_alloc(0, OWNER_SHARED, &zero_page);
 }

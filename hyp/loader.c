@@ -3,6 +3,7 @@
  * Where a guest's image, ramdisk and FDT go: arm64 Image, ELF64, raw. Decides and checks everything
  * before a byte is copied; scripts/mkbundle decides the same.
  */
+#include <elf.h>
 #include <string.h>
 
 #include <hyp/loader.h>
@@ -11,51 +12,19 @@
 #include <hyp/manifest_schema.def>
 
 /* Linux Documentation/arch/arm64/booting.rst, section 4. */
-#define IMAGE_HEADER_SIZE 64u
-#define IMAGE_TEXT_OFFSET 8u
-#define IMAGE_SIZE 16u
-#define IMAGE_MAGIC_AT 56u
+struct image_header {
+	uint32_t code[2];
+	uint64_t text_offset, image_size, flags, reserved[3];
+	char magic[4];
+	uint32_t pe;
+};
 #define IMAGE_MAGIC "ARM\x64"
 #define IMAGE_OLD_OFFSET 0x80000u /* text_offset of kernels whose image_size is 0 */
 #define RAW_OFFSET 0x80000u
 
-/* ELF-64 object file format; ELF for the Arm 64-bit architecture (IHI 0056). */
-struct elf_header {
-	uint8_t ident[16];
-	uint16_t type, machine;
-	uint32_t version;
-	uint64_t entry, phoff, shoff;
-	uint32_t flags;
-	uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
-struct elf_phdr {
-	uint32_t type, flags;
-	uint64_t offset, vaddr, paddr, filesz, memsz, align;
-};
-struct elf_shdr {
-	uint32_t name, type;
-	uint64_t flags, addr, offset, size;
-	uint32_t link, info;
-	uint64_t align, entsize;
-};
-struct elf_sym {
-	uint32_t name;
-	uint8_t info, other;
-	uint16_t shndx;
-	uint64_t value, size;
-};
-#define ELF_MAGIC "\177ELF"
-#define ELF_IDENT "\2\1\1" /* 64-bit, little-endian, version 1 */
-#define EM_AARCH64 183u
-#define ET_EXEC 2u
-#define ET_DYN 3u
-#define PT_LOAD 1u
-#define SHT_SYMTAB 2u
-#define STT_NOTYPE 0u
-#define STT_FUNC 2u
-#define STT_MASK 15u
-#define MAX_SYMBOLS 65536u
+#define ELF_IDENT ELFMAG "\2\1\1"                /* 64-bit, little-endian, version 1 */
 #define ELF_MAX_SEGMENTS (LOAD_MAX_SEGMENTS - 2) /* ramdisk, FDT */
+#define MAX_SYMBOLS 65536u
 
 /* RAM that Images and position-independent ELF files leave free at its base, as QEMU does. */
 #define BASE_GAP MiB(2)
@@ -66,15 +35,26 @@ struct placing {
 	struct load_plan *plan;
 };
 
-static bool has_magic(const struct fit_image *image, uint64_t size, unsigned at, const char *magic)
+/* Entry i of a table at `at` of the file; false: it does not lie inside. */
+static bool take(const struct fit_image *image, uint64_t at, uint64_t i, void *out, uint64_t size)
 {
-	return image->size >= size && memcmp(image->data + at, magic, 4) == 0;
+	uint64_t room = at <= image->size ? image->size - at : 0;
+
+	if (i >= room / size) return false;
+	memcpy(out, image->data + at + i * size, size);
+	return true;
 }
 
 enum vm_format loader_detect(const struct fit_image *image)
 {
-	if (has_magic(image, IMAGE_HEADER_SIZE, IMAGE_MAGIC_AT, IMAGE_MAGIC)) return FORMAT_LINUX;
-	return has_magic(image, 4, 0, ELF_MAGIC) ? FORMAT_ELF : FORMAT_RAW;
+	struct image_header h;
+	char magic[SELFMAG];
+
+	if (take(image, 0, 0, &h, sizeof(h)) && memcmp(h.magic, IMAGE_MAGIC, sizeof(h.magic)) == 0)
+		return FORMAT_LINUX;
+	return take(image, 0, 0, magic, SELFMAG) && memcmp(magic, ELFMAG, SELFMAG) == 0
+	           ? FORMAT_ELF
+	           : FORMAT_RAW;
 }
 
 static void add_segment(struct load_plan *plan, uint64_t to, const uint8_t *from, uint64_t size)
@@ -101,38 +81,35 @@ static uint64_t gap_base(const struct placing *p)
 
 static const char *place_linux(struct placing *p, const struct fit_image *image)
 {
-	uint64_t offset, size, base = p->ram;
+	struct image_header h;
+	uint64_t offset, size, base;
 
-	if (loader_detect(image) != FORMAT_LINUX) return LOAD_NOT_IMAGE;
-	memcpy(&offset, image->data + IMAGE_TEXT_OFFSET, 8);
-	memcpy(&size, image->data + IMAGE_SIZE, 8);
-	if (size == 0) offset = IMAGE_OLD_OFFSET;
+	if (loader_detect(image) != FORMAT_LINUX || !take(image, 0, 0, &h, sizeof(h)))
+		return LOAD_NOT_IMAGE;
+	offset = h.image_size ? h.text_offset : IMAGE_OLD_OFFSET;
+	base = offset < PAGE_SIZE ? gap_base(p) : p->ram;
+	size = MAX(h.image_size, image->size);
 	if (!IS_ALIGNED(offset, 4)) return LOAD_IMAGE_OFFSET;
-	if (offset < PAGE_SIZE) base = gap_base(p);
-	size = MAX(size, image->size);
 	if (offset > p->end - base || size > p->end - base - offset) return LOAD_IMAGE_RAM;
 	return place_whole(p, image, base + offset, size, base + offset);
 }
 
 /* The PT_LOAD headers that take memory, as the file has them. */
-static const char *elf_segments(const struct fit_image *image, struct elf_header *eh,
-                                struct elf_phdr *ph, unsigned *n)
+static const char *elf_segments(const struct fit_image *image, Elf64_Ehdr *eh, Elf64_Phdr *ph,
+                                unsigned *n)
 {
-	struct elf_phdr h;
+	Elf64_Phdr h;
 
 	if (loader_detect(image) != FORMAT_ELF) return LOAD_NOT_ELF;
-	memcpy(eh, image->data, MIN(image->size, sizeof(*eh)));
-	if (image->size < sizeof(*eh) || memcmp(eh->ident + 4, ELF_IDENT, 3) != 0 ||
-	    eh->machine != EM_AARCH64)
+	if (!take(image, 0, 0, eh, sizeof(*eh)) || memcmp(eh->e_ident, ELF_IDENT, 7) != 0 ||
+	    eh->e_machine != EM_AARCH64)
 		return LOAD_ELF_KIND;
-	if (eh->type != ET_EXEC && eh->type != ET_DYN) return LOAD_ELF_TYPE;
-	if (eh->phentsize != sizeof(h) || eh->phoff > image->size ||
-	    eh->phnum * sizeof(h) > image->size - eh->phoff)
-		return LOAD_ELF_TABLE;
+	if (eh->e_type != ET_EXEC && eh->e_type != ET_DYN) return LOAD_ELF_TYPE;
 	*n = 0;
-	for (unsigned i = 0; i < eh->phnum; i++) {
-		memcpy(&h, image->data + eh->phoff + i * sizeof(h), sizeof(h));
-		if (h.type != PT_LOAD || h.memsz == 0) continue;
+	for (unsigned i = 0; i < eh->e_phnum; i++) {
+		if (eh->e_phentsize != sizeof(h) || !take(image, eh->e_phoff, i, &h, sizeof(h)))
+			return LOAD_ELF_TABLE;
+		if (h.p_type != PT_LOAD || h.p_memsz == 0) continue;
 		if (*n == ELF_MAX_SEGMENTS) return LOAD_ELF_MANY;
 		ph[(*n)++] = h;
 	}
@@ -141,45 +118,45 @@ static const char *elf_segments(const struct fit_image *image, struct elf_header
 
 /* One segment against the file, RAM and those before it. */
 static const char *elf_check(const struct placing *p, const struct fit_image *image,
-                             const struct elf_phdr *ph, unsigned i)
+                             const Elf64_Phdr *ph, unsigned i)
 {
-	const struct elf_phdr *h = &ph[i];
+	const Elf64_Phdr *h = &ph[i];
 
-	if (h->offset > image->size || h->filesz > image->size - h->offset) return LOAD_ELF_FILE;
-	if (h->filesz > h->memsz) return LOAD_ELF_SIZES;
-	if (h->paddr < p->ram || h->paddr > p->end || h->memsz > p->end - h->paddr)
+	if (h->p_offset > image->size || h->p_filesz > image->size - h->p_offset)
+		return LOAD_ELF_FILE;
+	if (h->p_filesz > h->p_memsz) return LOAD_ELF_SIZES;
+	if (h->p_paddr < p->ram || h->p_paddr > p->end || h->p_memsz > p->end - h->p_paddr)
 		return LOAD_ELF_RAM;
 	while (i-- > 0)
-		if (h->paddr < ph[i].paddr + ph[i].memsz && ph[i].paddr < h->paddr + h->memsz)
+		if (h->p_paddr < ph[i].p_paddr + ph[i].p_memsz &&
+		    ph[i].p_paddr < h->p_paddr + h->p_memsz)
 			return LOAD_ELF_OVERLAP;
 	return NULL;
 }
 
 static const char *place_elf(struct placing *p, const struct fit_image *image)
 {
-	struct elf_phdr ph[ELF_MAX_SEGMENTS];
-	struct elf_header eh;
+	Elf64_Phdr ph[ELF_MAX_SEGMENTS];
+	Elf64_Ehdr eh;
 	uint64_t lowest = UINT64_MAX, bias = 0, entry;
 	unsigned n;
 	const char *why = elf_segments(image, &eh, ph, &n);
 
 	if (why) return why;
-	for (unsigned i = 0; i < n; i++) lowest = MIN(lowest, ph[i].paddr);
+	for (unsigned i = 0; i < n; i++) lowest = MIN(lowest, ph[i].p_paddr);
 	/* Position-independent and linked below RAM, mostly to 0: moved into RAM. */
-	if (eh.type == ET_DYN && lowest < p->ram)
+	if (eh.e_type == ET_DYN && lowest < p->ram)
 		bias = gap_base(p) - ALIGN_DOWN(lowest, PAGE_SIZE);
-	p->low = UINT64_MAX;
+	p->low = lowest + bias;
 	for (unsigned i = 0; i < n; i++) {
-		ph[i].paddr += bias;
+		ph[i].p_paddr += bias;
 		why = elf_check(p, image, ph, i);
 		if (why) return why;
-		entry = eh.entry - ph[i].vaddr + ph[i].paddr;
-		if (eh.entry >= ph[i].vaddr && eh.entry - ph[i].vaddr < ph[i].filesz &&
-		    IS_ALIGNED(entry, 4))
-			p->plan->entry = ipa(entry);
-		p->low = MIN(p->low, ph[i].paddr);
-		p->high = MAX(p->high, ph[i].paddr + ph[i].memsz);
-		add_segment(p->plan, ph[i].paddr, image->data + ph[i].offset, ph[i].filesz);
+		entry = eh.e_entry - ph[i].p_vaddr;
+		if (entry < ph[i].p_filesz && IS_ALIGNED(ph[i].p_paddr + entry, 4))
+			p->plan->entry = ipa(ph[i].p_paddr + entry);
+		p->high = MAX(p->high, ph[i].p_paddr + ph[i].p_memsz);
+		add_segment(p->plan, ph[i].p_paddr, image->data + ph[i].p_offset, ph[i].p_filesz);
 	}
 	return ipa_raw(p->plan->entry) ? NULL : LOAD_ELF_ENTRY;
 }
@@ -244,70 +221,58 @@ enum hyp_err loader_plan(const struct vm_config *cfg, uint64_t ram_base,
 	return HYP_OK;
 }
 
-/* n bytes at `at` of the file; false: not inside it. */
-static bool take(const struct fit_image *image, uint64_t at, void *out, uint64_t n)
-{
-	if (at > image->size || n > image->size - at) return false;
-	memcpy(out, image->data + at, n);
-	return true;
-}
-
-/* Entry i of a table at `at` of the file. */
-#define take_entry(image, at, i, out)                                                              \
-	((at) <= (image)->size &&                                                                  \
-	 take((image), (at) + (uint64_t)(i) * sizeof(*(out)), (out), sizeof(*(out))))
-
-/* The symbol's name with what could disturb a terminal made visible; false: it is no code. */
-static bool take_name(const struct fit_image *image, const struct elf_shdr *strings, uint32_t at,
+/* The symbol's name with what could disturb a terminal made visible; false: it is no code's. */
+static bool take_name(const struct fit_image *image, const Elf64_Shdr *strings, uint32_t at,
                       char *name, size_t n)
 {
 	size_t len = 0;
 	char c;
 
-	while (at < strings->size && len < n - 1 && take_entry(image, strings->offset, at, &c) &&
-	       c) {
+	for (; at < strings->sh_size && len < n - 1; at++) {
+		if (!take(image, strings->sh_offset, at, &c, 1) || c == '\0') break;
 		name[len++] = c > ' ' && c <= '~' ? c : '?';
-		at++;
 	}
 	name[len] = '\0';
 	return len > 0 && name[0] != '$';
 }
 
 /* A symbol without a size is a label: it is good for a page. */
-static bool covers(const struct elf_sym *sym, uint64_t off)
+static bool covers(const Elf64_Sym *sym, uint64_t offset)
 {
-	unsigned type = sym->info & STT_MASK;
+	unsigned type = ELF64_ST_TYPE(sym->st_info);
 
-	return sym->shndx != 0 && (type == STT_FUNC || type == STT_NOTYPE) &&
-	       off < (sym->size ? sym->size : PAGE_SIZE);
+	return sym->st_shndx != SHN_UNDEF && (type == STT_FUNC || type == STT_NOTYPE) &&
+	       offset < (sym->st_size ? sym->st_size : PAGE_SIZE);
 }
 
 enum hyp_err loader_symbol(const struct fit_image *image, ipa_t entry, uint64_t at, char *name,
                            size_t n, uint64_t *offset)
 {
-	struct elf_header eh;
-	struct elf_shdr table = {0}, strings;
-	struct elf_sym sym, best;
-	uint64_t count, nearest = UINT64_MAX, off;
+	Elf64_Ehdr eh;
+	Elf64_Shdr table = {0}, strings;
+	Elf64_Sym sym;
+	uint64_t nearest = UINT64_MAX, off;
+	uint32_t best = 0;
 
-	if (loader_detect(image) != FORMAT_ELF || !take(image, 0, &eh, sizeof(eh)))
+	if (loader_detect(image) != FORMAT_ELF || !take(image, 0, 0, &eh, sizeof(eh)))
 		return HYP_ENOENT;
-	for (unsigned i = 0; i < eh.shnum && table.type != SHT_SYMTAB; i++)
-		if (!take_entry(image, eh.shoff, i, &table)) return HYP_ENOENT;
-	if (table.type != SHT_SYMTAB || !take_entry(image, eh.shoff, table.link, &strings))
+	for (unsigned i = 0; i < eh.e_shnum && table.sh_type != SHT_SYMTAB; i++)
+		if (!take(image, eh.e_shoff, i, &table, sizeof(table))) return HYP_ENOENT;
+	if (table.sh_type != SHT_SYMTAB ||
+	    !take(image, eh.e_shoff, table.sh_link, &strings, sizeof(strings)))
 		return HYP_ENOENT;
-	count = MIN(table.size / sizeof(sym), MAX_SYMBOLS);
-	for (unsigned i = 0; i < count && take_entry(image, table.offset, i, &sym); i++) {
+	for (unsigned i = 0; i < MIN(table.sh_size / sizeof(sym), MAX_SYMBOLS); i++) {
+		if (!take(image, table.sh_offset, i, &sym, sizeof(sym))) break;
 		/* As it runs: where it is linked to, or where it was loaded to. */
-		off = MIN(at - sym.value, at - (ipa_raw(entry) - eh.entry) - sym.value);
+		off = MIN(at - sym.st_value, at - (ipa_raw(entry) - eh.e_entry) - sym.st_value);
 		if (off < nearest && covers(&sym, off) &&
-		    take_name(image, &strings, sym.name, name, n)) {
+		    take_name(image, &strings, sym.st_name, name, n)) {
 			nearest = off;
-			best = sym;
+			best = sym.st_name;
 		}
 	}
-	if (nearest == UINT64_MAX || !take_name(image, &strings, best.name, name, n))
-		return HYP_ENOENT;
+	if (nearest == UINT64_MAX) return HYP_ENOENT;
 	*offset = nearest;
+	(void)take_name(image, &strings, best, name, n);
 	return HYP_OK;
 }

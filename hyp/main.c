@@ -32,22 +32,11 @@ noreturn void boot_main(const void *fdt);
 
 static uint32_t released; /* shared: secondaries may go */
 
-void say(const char *fmt, ...)
-{
-	char line[192];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	console_write(line, strlen(line));
-}
-
 noreturn void boot_end(void)
 {
 	char arg[16];
 
-	panic_say("\n");
+	say("\n");
 	if (str_arg(host.bootargs, "when-idle", arg, sizeof(arg)) && strcmp(arg, "poweroff") == 0)
 		arch_system_off();
 	boot_park();
@@ -61,8 +50,9 @@ void boot_need(enum hyp_err err, const char *what)
 static const struct board *early_console(void)
 {
 	const struct board *b = board_guess((uint64_t)(uintptr_t)image_start);
+	const struct host_uart u = {.type = HOST_UART_PL011, .regs = {.base = b->uart}};
 
-	console_early(&uart_pl011_ops, pa_raw(b->uart), 0);
+	console_early(&u);
 	return b;
 }
 

@@ -29,17 +29,6 @@ static uint32_t panic_owner; /* CPU number + 1 of the first to panic */
 static bool dump_faulted;
 static uint32_t nr_parked;
 
-void panic_say(const char *fmt, ...)
-{
-	char line[320];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	console_write_sync(line, strlen(line));
-}
-
 noreturn void panic_park(void)
 {
 	atomic_fetch_add_full(&nr_parked, 1u);
@@ -62,6 +51,7 @@ static bool panic_begin(void)
 		/* One that spins with interrupts masked does not come: go on. */
 		while (load_acquire(&nr_parked) + 1 < nr_pcpus && arch_counter() < end) cpu_relax();
 	}
+	console_take_over();
 	return true;
 }
 
@@ -74,7 +64,7 @@ static noreturn void panic_end(void)
 		arch_system_reset();
 	else if (strcmp(policy, "poweroff") == 0)
 		arch_system_off();
-	panic_say("*** halted\n");
+	say("*** halted\n");
 	panic_park();
 }
 
@@ -88,10 +78,10 @@ static void say_address(const char *what, uint64_t at, unsigned back)
 	       n < ksyms_count && ksyms_addr[n] <= image - back)
 		n++;
 	if (n == 0) {
-		panic_say("  %-4s %016lx\n", what, at);
+		say("  %-4s %016lx\n", what, at);
 	} else {
-		panic_say("  %-4s %016lx  %s+0x%lx (image+0x%lx)\n", what, at,
-		          ksyms_str + ksyms_name[n - 1], image - ksyms_addr[n - 1], image);
+		say("  %-4s %016lx  %s+0x%lx (image+0x%lx)\n", what, at,
+		    ksyms_str + ksyms_name[n - 1], image - ksyms_addr[n - 1], image);
 	}
 }
 
@@ -108,7 +98,7 @@ static void backtrace(uint64_t fp)
 {
 	uint64_t low = (uint64_t)(uintptr_t)this_pcpu()->stack_top - STACK_AREA, last = 0;
 
-	panic_say("backtrace:\n");
+	say("backtrace:\n");
 	for (unsigned i = 0; i < MAX_FRAMES && fp > last && IS_ALIGNED(fp, 16) &&
 	                     fp - low < STACK_AREA && !in_guard(fp);
 	     i++) {
@@ -129,7 +119,7 @@ noreturn void panic(const char *fmt, ...)
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
 	if (panic_begin()) {
-		panic_say("\n*** hypervisor panic on CPU %u: %s\n", this_pcpu()->id, msg);
+		say("\n*** hypervisor panic on CPU %u: %s\n", this_pcpu()->id, msg);
 		backtrace((uint64_t)(uintptr_t)__builtin_frame_address(0));
 	}
 	panic_end();
@@ -141,29 +131,28 @@ noreturn void panic_exception(const struct exc_frame *f)
 	const char *what = f->kind == EXC_SYNC ? esr_class_name(f->esr) : kinds[f->kind & 3];
 
 	if (!panic_begin()) {
-		panic_say("*** and a fault in the dump: %s at PC 0x%lx\n", what, f->pc);
+		say("*** and a fault in the dump: %s at PC 0x%lx\n", what, f->pc);
 		panic_end();
 	}
-	panic_say("\n*** hypervisor fault on CPU %u: %s", this_pcpu()->id, what);
+	say("\n*** hypervisor fault on CPU %u: %s", this_pcpu()->id, what);
 	if (f->kind == EXC_SYNC && esr_is_abort(f->esr)) {
 		bool data = FIELD_GET(ESR_EC, f->esr) == EC_DABT_SAME;
 
-		panic_say("%s, %s at 0x%lx%s\n",
-		          !data                     ? ""
-		          : (f->esr & ESR_WNR) != 0 ? " (write)"
-		                                    : " (read)",
-		          esr_fault_name(f->esr), f->far,
-		          in_guard(f->far) ? ": stack overflow" : "");
+		say("%s, %s at 0x%lx%s\n",
+		    !data                     ? ""
+		    : (f->esr & ESR_WNR) != 0 ? " (write)"
+		                              : " (read)",
+		    esr_fault_name(f->esr), f->far, in_guard(f->far) ? ": stack overflow" : "");
 	} else {
-		panic_say(", ESR 0x%lx\n", f->esr);
+		say(", ESR 0x%lx\n", f->esr);
 	}
 	say_address("pc", f->pc, 0);
 	say_address("lr", f->x[30], 4);
-	panic_say("  sp   %016lx  pstate %08lx  esr %08lx  far %016lx\n", f->sp, f->pstate, f->esr,
-	          f->far);
+	say("  sp   %016lx  pstate %08lx  esr %08lx  far %016lx\n", f->sp, f->pstate, f->esr,
+	    f->far);
 	for (unsigned i = 0; i < 30; i += 3) {
-		panic_say("  x%-2u %016lx  x%-2u %016lx  x%-2u %016lx\n", i, f->x[i], i + 1,
-		          f->x[i + 1], i + 2, f->x[i + 2]);
+		say("  x%-2u %016lx  x%-2u %016lx  x%-2u %016lx\n", i, f->x[i], i + 1, f->x[i + 1],
+		    i + 2, f->x[i + 2]);
 	}
 	backtrace(f->x[29]);
 	panic_end();

@@ -61,7 +61,7 @@ static bool flush_step(struct job *j)
 
 static const struct job_ops flush_ops = {"flush", flush_step, NULL};
 
-void setway_vm_init(struct vm *vm) { job_init(&vm->flush_job, &flush_ops, vm, vm->cfg->weight); }
+void setway_vm_init(struct vm *vm) { job_init(&vm->flush_job, &flush_ops, vm, 0); }
 
 void setway_vm_reset(struct vm *vm)
 {

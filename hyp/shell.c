@@ -813,6 +813,7 @@ static bool shell_step(struct job *j)
 		over = key(sh.input[at % INPUT_MAX]);
 		flush();
 	}
+	console_shell_alone(true);
 	if (sh.verb != NULL && sh.verb->fn()) {
 		deadline_set(&sh.poll, arch_counter() + arch_us_to_ticks(POLL_US));
 		more = over = false;
@@ -822,6 +823,7 @@ static bool shell_step(struct job *j)
 		shell_out(sh.json && sh.comma ? "\n" PROMPT : PROMPT);
 	}
 	flush();
+	console_shell_alone(false);
 	return more;
 }
 

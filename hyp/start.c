@@ -34,7 +34,6 @@ static const struct console_up up_calls = {console_input, shell_input, console_r
 
 static void read_manifest(void)
 {
-	struct fit_image image;
 	const char *why;
 	char idle[16];
 
@@ -42,42 +41,36 @@ static void read_manifest(void)
 		boot_stop("no bundle: the loader passed no initrd (QEMU: -initrd bundle.img)");
 	if (fit_open(pa_to_ptr(host.initrd.base), host.initrd.size, &bundle, &why) != HYP_OK)
 		boot_stop("%s", why);
-	boot_need(fit_find(&bundle, "manifest", &image),
-	          "the bundle has no manifest: make it with scripts/mkbundle");
-	if (fit_verify(&image, false, &why) != HYP_OK) boot_stop("the bundle's manifest: %s", why);
-	boot_need(
-	    config_parse(image.data, image.size, arch_gic_info()->version, nr_pcpus, &manifest),
-	    "the manifest was refused (see above)");
-	config_check_files(&manifest, &bundle, ram_size());
+	manifest.bundle = &bundle;
+	manifest.host_gic = arch_gic_info()->version;
+	manifest.host_cpus = nr_pcpus;
+	manifest.ram = ram_size();
+	if (config_open(&manifest, &why) != HYP_OK) boot_stop("%s", why);
 	if (str_arg(host.bootargs, "when-idle", idle, sizeof(idle)))
 		manifest.when_idle = strcmp(idle, "poweroff") == 0 ? IDLE_POWEROFF : IDLE_WAIT;
 }
 
-static const char *create_failure(enum hyp_err err)
-{
-	return err == HYP_ENOMEM ? "not enough RAM left on this board; give it less memory"
-	       : err == HYP_ENOENT
-	           ? "the bundle lacks one of its files; make it with scripts/mkbundle"
-	           : hyp_err_str(err);
-}
-
+/* Every VM of the manifest that can be. The first one has the keyboard, or the one that says so. */
 static void create_vms(void)
 {
-	struct vm *focus = NULL;
+	struct vm *vm, *focus = NULL;
+	struct vm_config cfg;
+	enum hyp_err err;
 
-	for (unsigned i = 0; i < manifest.nr_vms; i++) {
-		const struct vm_config *cfg = &manifest.vm[i];
-		enum hyp_err err;
-		struct vm *vm;
-
-		if (!cfg->valid) continue;
-		err = vm_create(cfg, &vm);
-		if (err != HYP_OK) {
-			log_err("%s: refused: %s", cfg->name, create_failure(err));
-			lifecycle_vm_refused();
-		} else if (cfg->console) {
-			focus = vm;
+	while ((err = config_next(&manifest, &cfg)) != HYP_ENOENT) {
+		if (err == HYP_OK) {
+			err = vm_create(&cfg, &vm);
+			if (err != HYP_OK)
+				log_err(
+				    "%s: refused: %s", cfg.name,
+				    err == HYP_ENOMEM
+				        ? "not enough RAM left on this board; give it less memory"
+				        : hyp_err_str(err));
 		}
+		if (err != HYP_OK)
+			lifecycle_vm_refused();
+		else if (!focus || cfg.console)
+			focus = vm;
 	}
 	if (focus) console_focus(&focus->port);
 }
@@ -106,7 +99,7 @@ noreturn void hyp_start(void)
 	sysreg_init();
 	sched_init();
 	boot_need(s2_init(arch_pa_bits(), arch_vmid_bits(), &life_s2_ops), "too little RAM");
-	boot_need(lifecycle_init(&bundle, &manifest), "too little RAM");
+	boot_need(lifecycle_init(&manifest), "too little RAM");
 	create_vms();
 	table();
 	lifecycle_start_all();

@@ -5,6 +5,7 @@
  */
 #include <arch/timer.h>
 #include <hyp/atomic.h>
+#include <hyp/vm.h>
 #include "rq.h"
 
 enum job_state {
@@ -16,7 +17,10 @@ enum job_state {
 void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight)
 {
 	*j = (struct job){.ops = ops, .vm = vm, .state = JOB_IDLE};
-	ent_init(&j->se, weight, true);
+	if (vm)
+		ent_config(&j->se, vm->cfg, true);
+	else
+		ent_init(&j->se, weight, true);
 }
 
 bool job_is_idle(const struct job *j) { return load_acquire(&j->state) == JOB_IDLE; }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <hyp/config.h>
 #include <hyp/deadline.h>
 #include <hyp/job.h>
 #include <hyp/pcpu.h>
@@ -45,6 +46,8 @@ static inline uint64_t us_to_ticks(uint64_t us) { return MAX(arch_us_to_ticks(us
 
 /* A fair entity of that weight (0: 100). */
 void ent_init(struct sched_ent *e, uint32_t weight, bool job);
+/* As a VM's vCPUs are to be: fair, or fixed with priority and budget. */
+void ent_config(struct sched_ent *e, const struct vm_config *cfg, bool job);
 /* v, of this CPU and in no list, is OFF. If it is also saved, it is out and may be gone. */
 void turn_off(struct vcpu *v);
 /* Charges rq->cur for the time up to now; a vCPU that runs no more is cur no more. */

@@ -10,34 +10,61 @@
 #include <hyp/vm.h>
 
 #define VIRTIO_STRIDE 0x200u
-void vdev_line_sync(struct vdev_line *line)
+
+enum hyp_err vdev_create(struct vdev *d, struct vm *vm, const struct vdev_type *type, uint64_t base,
+                         uint32_t intid, const struct mmio_ops *ops)
 {
-	spin_lock(line->lock);
+	TRY(mmio_add(&vm->mmio, ipa(base), PAGE_SIZE, ops, d));
+	*d = (struct vdev){SPINLOCK_INIT(LOCK_VDEV), .vm = vm, .type = type, .intid = intid};
+	return HYP_OK;
+}
+
+static uint32_t output(const struct vdev *d) REQUIRES(d->lock)
+{
+	return d->reg[d->type->ris] & d->reg[d->type->imsc];
+}
+
+uint32_t vdev_read(const struct vdev *d, uint32_t off)
+{
+	const struct vdev_type *t = d->type;
+	/* From 0xfe0 on, a byte each. Peripheral ID: part, designer 0x41, revision 1; PrimeCell ID
+	 * 0xb105f00d (DDI 0183G 3.3.16). As QEMU's. */
+	const uint32_t id[8] = {t->part & 0xff, t->part >> 8, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
+	uint32_t i = off / 4, val = off >= 0xfe0 ? id[i % 8] : 0;
+
+	if (i < t->nr) val = i == t->mis ? output(d) : d->reg[array_index_nospec(i, t->nr)];
+	return val >> 8 * (off % 4);
+}
+
+void vdev_write(struct vdev *d, uint32_t off, uint32_t val)
+{
+	const struct vdev_type *t = d->type;
+	uint32_t i = (uint32_t)array_index_nospec(off / 4, t->nr);
+
+	if (off / 4 >= t->nr || off % 4 != 0) return;
+	if (i == t->icr) d->reg[t->ris] &= ~val;
+	if (t->writable[i] != 0) d->reg[i] = val & t->writable[i];
+}
+
+void vdev_unlock(struct vdev *d)
+{
 	/* A further round takes another vCPU's trap in the meantime: not a bound the guest sets. */
-	while (!line->updating && line->level != ((*line->ris & *line->imsc) != 0)) {
-		bool level = !line->level;
+	while (!d->updating && d->level != (output(d) != 0)) {
+		bool level = !d->level;
 
-		line->updating = true;
-		line->level = level;
-		spin_unlock(line->lock);
-		vgic_set_line(line->vm, NULL, line->intid, level);
-		spin_lock(line->lock);
-		line->updating = false;
+		d->updating = true;
+		d->level = level;
+		spin_unlock(&d->lock);
+		vgic_set_line(d->vm, NULL, d->intid, level);
+		spin_lock(&d->lock);
+		d->updating = false;
 	}
-	spin_unlock(line->lock);
+	spin_unlock(&d->lock);
 }
 
-void vdev_line_wait(struct vdev_line *line)
+void vdev_wait(struct vdev *d)
 {
-	while (load_acquire(&line->updating)) cpu_relax();
-}
-
-uint32_t vdev_primecell_id(uint32_t part, uint32_t off)
-{
-	/* Peripheral ID: part, designer 0x41, revision 1; PrimeCell ID 0xb105f00d. As QEMU's. */
-	const uint32_t id[8] = {part & 0xff, part >> 8, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
-
-	return off >= 0xfe0 ? id[(off - 0xfe0) / 4 % 8] : 0;
+	while (load_acquire(&d->updating)) cpu_relax();
 }
 
 static enum mmio_result zero_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
@@ -53,28 +80,15 @@ static enum mmio_result ignore_write(struct vcpu *v, void *dev, uint32_t off, un
 	return MMIO_OK;
 }
 
-const struct mmio_ops vflash_ops = {
-    .name = "flash",
-    .sizes = 1 | 2 | 4 | 8,
-    .read = zero_read,
-    .write = ignore_write,
-};
-
 static enum mmio_result virtio_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                     uint64_t *val)
 {
 	/* Virtio 1.1, 4.2.2: "virt", version, no device, vendor "QEMU"; the rest reads as 0. */
-	static const uint32_t regs[] = {0x74726976, 2, 0, 0x554d4551};
-	uint32_t reg = off % VIRTIO_STRIDE / 4;
+	static const uint32_t regs[VIRTIO_STRIDE / 4] = {0x74726976, 2, 0, 0x554d4551};
 
-	*val = size == 4 && reg < ARRAY_SIZE(regs) ? regs[array_index_nospec(reg, ARRAY_SIZE(regs))]
-	                                           : 0;
+	*val = size == 4 ? regs[off % VIRTIO_STRIDE / 4] : 0;
 	return MMIO_OK;
 }
 
-const struct mmio_ops vvirtio_empty_ops = {
-    .name = "virtio-mmio",
-    .sizes = 1 | 2 | 4,
-    .read = virtio_read,
-    .write = ignore_write,
-};
+const struct mmio_ops vflash_ops = {1 | 2 | 4 | 8, zero_read, ignore_write};
+const struct mmio_ops vvirtio_empty_ops = {1 | 2 | 4, virtio_read, ignore_write};

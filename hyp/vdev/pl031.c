@@ -5,71 +5,38 @@
  */
 #include <hyp/vdev.h>
 
-#include <arch/barrier.h>
 #include <arch/timer.h>
-#include <hyp/vgic.h>
 #include <hyp/vm.h>
+#include <string.h>
 
-/* Registers that are written, DDI 0224C table 3-1. */
-#define MR 0x04
-#define LR 0x08
-#define IMSC 0x10
-#define ICR 0x1c
+/* Registers by offset / 4, DDI 0224C table 3-1. */
+enum { DR, MR, LR, CR, IMSC, RIS, MIS, ICR, NR_REGS };
+
+static const uint32_t writable[NR_REGS] = {[MR] = UINT32_MAX, [LR] = UINT32_MAX, [IMSC] = 1};
+static const struct vdev_type pl031 = {NR_REGS, RIS, IMSC, MIS, ICR, 0x1031, writable};
 
 /* By VM slot. Never freed, so that a late deadline finds memory of the right type. */
 static struct vpl031 pl031s[MAX_VMS];
-
-static uint32_t seconds(const struct vpl031 *r, uint64_t now)
-{
-	return (uint32_t)((now - r->base) / arch_counter_hz());
-}
-
-/* When the clock will be at the match value: RTCDR wraps at 2^32 seconds. */
-static uint64_t match_time(const struct vpl031 *r, uint64_t now)
-{
-	uint64_t elapsed = (now - r->base) / arch_counter_hz();
-
-	return r->base + (elapsed + (uint32_t)(r->match - (uint32_t)elapsed)) * arch_counter_hz();
-}
-
-/* Sets or raises the alarm after a change of match or time, as QEMU does: equal counts at once. */
-static uint64_t set_alarm(struct vpl031 *r) REQUIRES(r->lock)
-{
-	uint64_t now = arch_counter();
-
-	r->when = match_time(r, now);
-	if (seconds(r, now) == r->match) {
-		r->ris = 1;
-		r->when = TIMER_NEVER;
-	}
-	return r->when;
-}
 
 static void alarm_fire(struct deadline *d, uint64_t now)
 {
 	struct vpl031 *r = container_of(d, struct vpl031, alarm);
 
-	spin_lock(&r->lock);
+	spin_lock(&r->dev.lock);
 	/* The match may have moved meanwhile. */
 	if (now >= r->when) {
 		r->when = TIMER_NEVER;
-		r->ris = 1;
+		r->dev.reg[RIS] = 1;
 	}
-	spin_unlock(&r->lock);
-	vdev_line_sync(&r->line);
+	vdev_unlock(&r->dev);
 }
 
 static const struct deadline_ops alarm_ops = {.fire = alarm_fire};
 
-static uint32_t read_reg(const struct vpl031 *r, uint32_t off) REQUIRES(r->lock)
+static void set_alarm(struct vpl031 *r, uint64_t when) REQUIRES(r->dev.lock)
 {
-	/* From DR to MIS; CR: always enabled. */
-	const uint32_t regs[] = {
-	    seconds(r, arch_counter()), r->match, r->load, 1, r->imsc, r->ris, r->ris & r->imsc,
-	};
-
-	return off / 4 < ARRAY_SIZE(regs) ? regs[array_index_nospec(off / 4, ARRAY_SIZE(regs))]
-	                                  : vdev_primecell_id(0x1031, off);
+	r->when = when;
+	deadline_set(&r->alarm, when);
 }
 
 static enum mmio_result vpl031_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
@@ -77,10 +44,10 @@ static enum mmio_result vpl031_read(struct vcpu *v, void *dev, uint32_t off, uns
 {
 	struct vpl031 *r = dev;
 
-	spin_lock(&r->lock);
-	/* A narrow access to the middle of a register gets that part of it. */
-	*val = read_reg(r, off & ~3u) >> 8 * (off & 3);
-	spin_unlock(&r->lock);
+	spin_lock(&r->dev.lock);
+	r->dev.reg[DR] = (uint32_t)((arch_counter() - r->base) / arch_counter_hz());
+	*val = vdev_read(&r->dev, off);
+	spin_unlock(&r->dev.lock);
 	return MMIO_OK;
 }
 
@@ -88,48 +55,36 @@ static enum mmio_result vpl031_write(struct vcpu *v, void *dev, uint32_t off, un
                                      uint64_t val)
 {
 	struct vpl031 *r = dev;
-	uint32_t x = (uint32_t)val;
-	uint64_t when;
+	uint64_t hz = arch_counter_hz(), elapsed;
+	uint32_t left;
 
-	spin_lock(&r->lock);
-	if (off == MR) {
-		r->match = x;
-	} else if (off == LR) {
-		r->load = x;
-		r->base = arch_counter() - x * arch_counter_hz();
-	} else if (off == IMSC) {
-		r->imsc = x & 1;
-	} else if (off == ICR) {
-		r->ris = 0; /* whatever is written (DDI 0287B; QEMU) */
+	spin_lock(&r->dev.lock);
+	/* ICR: whatever is written (DDI 0287B; QEMU). */
+	vdev_write(&r->dev, off, off == ICR * 4 ? 1 : (uint32_t)val);
+	if (off == LR * 4) r->base = arch_counter() - (uint32_t)val * hz;
+	if (off == LR * 4 || off == MR * 4) {
+		/* RTCDR wraps at 2^32 seconds. Equal counts at once, as with QEMU. */
+		elapsed = (arch_counter() - r->base) / hz;
+		left = r->dev.reg[MR] - (uint32_t)elapsed;
+		if (left == 0) r->dev.reg[RIS] = 1;
+		set_alarm(r, left != 0 ? r->base + (elapsed + left) * hz : TIMER_NEVER);
 	}
-	when = off == MR || off == LR ? set_alarm(r) : r->when;
-	spin_unlock(&r->lock);
-	deadline_set(&r->alarm, when);
-	vdev_line_sync(&r->line);
+	vdev_unlock(&r->dev);
 	return MMIO_OK;
 }
 
-static const struct mmio_ops vpl031_ops = {
-    .name = "pl031",
-    .sizes = 1 | 2 | 4,
-    .read = vpl031_read,
-    .write = vpl031_write,
-};
+static const struct mmio_ops vpl031_ops = {1 | 2 | 4, vpl031_read, vpl031_write};
 
 enum hyp_err vpl031_create(struct vm *vm)
 {
 	struct vpl031 *r = &pl031s[vm->slot];
 
-	TRY(mmio_add(&vm->mmio, ipa(vm->machine->pl031), PAGE_SIZE, &vpl031_ops, r));
-	*r = (struct vpl031){.lock = SPINLOCK_INIT(LOCK_VDEV), .when = TIMER_NEVER};
-	r->line = (struct vdev_line){.vm = vm,
-	                             .intid = vm->machine->pl031_intid,
-	                             .lock = &r->lock,
-	                             .ris = &r->ris,
-	                             .imsc = &r->imsc};
+	TRY(vdev_create(&r->dev, vm, &pl031, vm->machine->pl031, vm->machine->pl031_intid,
+	                &vpl031_ops));
 	r->base = arch_counter() - (uint32_t)vm->cfg->rtc_base * arch_counter_hz();
 	deadline_init(&r->alarm, &alarm_ops);
 	vm->pl031 = r;
+	vpl031_reset(vm);
 	return HYP_OK;
 }
 
@@ -138,12 +93,11 @@ void vpl031_reset(struct vm *vm)
 {
 	struct vpl031 *r = vm->pl031;
 
-	spin_lock(&r->lock);
-	r->match = r->load = r->imsc = r->ris = 0;
-	r->when = TIMER_NEVER;
-	spin_unlock(&r->lock);
-	deadline_cancel(&r->alarm);
-	vdev_line_sync(&r->line);
+	spin_lock(&r->dev.lock);
+	memset(r->dev.reg, 0, sizeof(r->dev.reg));
+	r->dev.reg[CR] = 1; /* always enabled */
+	set_alarm(r, TIMER_NEVER);
+	vdev_unlock(&r->dev);
 }
 
 void vpl031_freeze(struct vm *vm) { deadline_cancel(&vm->pl031->alarm); }
@@ -151,14 +105,11 @@ void vpl031_freeze(struct vm *vm) { deadline_cancel(&vm->pl031->alarm); }
 void vpl031_thaw(struct vm *vm, uint64_t ticks)
 {
 	struct vpl031 *r = vm->pl031;
-	uint64_t when;
 
-	spin_lock(&r->lock);
+	spin_lock(&r->dev.lock);
 	r->base += ticks;
-	if (r->when != TIMER_NEVER) r->when += ticks;
-	when = r->when;
-	spin_unlock(&r->lock);
-	deadline_set(&r->alarm, when);
+	set_alarm(r, r->when != TIMER_NEVER ? r->when + ticks : TIMER_NEVER);
+	spin_unlock(&r->dev.lock);
 }
 
 void vpl031_destroy(struct vm *vm)
@@ -166,7 +117,7 @@ void vpl031_destroy(struct vm *vm)
 	if (vm->pl031 != NULL) {
 		vpl031_reset(vm);
 		/* An alarm that fires on another CPU at this moment is then done with the VM. */
-		vdev_line_wait(&vm->pl031->line);
+		vdev_wait(&vm->pl031->dev);
 		vm->pl031 = NULL;
 	}
 }

@@ -461,10 +461,10 @@ static enum mmio_result dir_write(struct vcpu *v, void *dev, uint32_t off, unsig
 	return MMIO_OK;
 }
 
-static const struct mmio_ops gicd_v2_ops = {"gicd", 1 | 2 | 4, gicd_read, gicd_write};
-static const struct mmio_ops dir_v2_ops = {"gicc", 4, dir_read, dir_write};
-static const struct mmio_ops gicd_v3_ops = {"gicd", 1 | 2 | 4 | 8, gicd_read, gicd_write};
-static const struct mmio_ops gicr_v3_ops = {"gicr", 1 | 2 | 4 | 8, gicr_read, gicr_write};
+static const struct mmio_ops gicd_v2_ops = {1 | 2 | 4, gicd_read, gicd_write};
+static const struct mmio_ops dir_v2_ops = {4, dir_read, dir_write};
+static const struct mmio_ops gicd_v3_ops = {1 | 2 | 4 | 8, gicd_read, gicd_write};
+static const struct mmio_ops gicr_v3_ops = {1 | 2 | 4 | 8, gicr_read, gicr_write};
 
 enum hyp_err vgic_map_regs(struct vm *vm)
 {

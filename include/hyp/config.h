@@ -39,42 +39,41 @@ struct vm_config {
 	bool vpl011; /* accepted; every VM has one */
 	enum vm_verify verify;
 	uint64_t rtc_base; /* PL031 start value, seconds */
-	bool valid;        /* false: refused; the reasons were logged */
-	int node;          /* in the manifest, for messages */
-};
-
-enum when_idle { IDLE_WAIT, IDLE_POWEROFF };
-
-struct manifest {
-	const void *blob;
-	enum when_idle when_idle;
-	unsigned nr_vms; /* refused ones included */
-	struct vm_config vm[MAX_VMS];
 };
 
 struct fit;
 
-/*
- * Parses the manifest blob (untrusted; it stays in memory). A VM with a fault is refused (valid =
- * false), its neighbours stay; HYP_EINVAL when no single VM is at fault (*out has no meaning then).
- * Each fault is logged with node, property, value and remedy in the words of the linter. gic
- * default: host_gic_version. Without a VM that says console, the first one gets the keyboard.
- */
-enum hyp_err config_parse(const void *blob, uint64_t size, unsigned host_gic_version,
-                          unsigned host_cpus, struct manifest *out) __must_check;
+enum when_idle { IDLE_WAIT, IDLE_POWEROFF };
+
+/* The manifest that came with the boot. It and its bundle stay in memory for ever. */
+struct manifest {
+	/* Set these before config_open(). */
+	const struct fit *bundle;
+	unsigned host_gic, host_cpus;
+	uint64_t ram; /* bytes on the board */
+	/* And this is what it says. */
+	const void *blob;
+	enum when_idle when_idle;
+	int next; /* node of the next VM; -1: none */
+};
 
 /*
- * The rest of the linter, to be called next: files that are missing or cannot be loaded, VMs beyond
- * the ram bytes of the board. Logs and refuses in the same way. Hashes nothing.
+ * Finds the manifest in the bundle, untrusted, and checks what is not about one VM. *why: a
+ * sentence. m is kept, for config_create(). Boot CPU, once.
  */
-void config_check_files(struct manifest *m, const struct fit *bundle, uint64_t ram);
-
+enum hyp_err config_open(struct manifest *m, const char **why) __must_check;
+/*
+ * The manifest's next VM, checked against the host, its files in the bundle, and the VMs that
+ * exist: create it before the next call. EINVAL: it is refused, and each fault was logged with
+ * node, property, value and remedy in the words of the linter; its neighbours are not. ENOENT: no
+ * more.
+ */
+enum hyp_err config_next(struct manifest *m, struct vm_config *out) __must_check;
 /*
  * A VM at run time. words: NAME or NAME=VALUE of the schema, blank-separated, as in image=hello.elf
  * memory=4096 affinity=0,1 bootargs="two words" (numbers in the manifest's units; it is cut up);
- * none: the boot manifest's node of that name, read again. The checks and the words of the boot,
- * against the VMs that exist; what is refused was logged. EINVAL: it was; ENOENT: no such node and
- * no words; ENOMEM. After config_parse() and config_check_files(); one CPU at a time.
+ * none: the manifest's node of that name, read again. The checks and words of config_next().
+ * EINVAL: refused; ENOENT: no such node and no words; ENOMEM. One CPU at a time.
  */
 enum hyp_err config_create(const char *name, char *words, struct vm_config *out) __must_check;
 

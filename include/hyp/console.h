@@ -7,13 +7,12 @@
 
 #include <hyp/types.h>
 #include <arch/spinlock.h>
-#include <arch/uart.h>
 
 struct host_uart;
 struct vm;
 
-/* Before anything is known: a UART at base, for messages of a failed start. MMU may be off. */
-void console_early(const struct uart_ops *ops, uint64_t base, uint32_t reg_shift);
+/* Before anything is known: a UART for messages of a failed start. MMU may be off. */
+void console_early(const struct host_uart *u);
 /*
  * The real one, from the host's FDT; its range is mapped and the MMU on by now. Until
  * console_set_up() all output is synchronous; afterwards what the UART cannot take at once is sent
@@ -29,20 +28,20 @@ bool console_ready(void);
 /* EL2's own output: whole lines. Any context, no lock of class LOCK_CONSOLE or above held. Waits
  * for the UART only when its 16 KiB of queue are full. */
 void console_write(const char *s, size_t n);
-/* Synchronous, lock-free: panic and early boot. Queued lines of EL2 go first. */
-void console_write_sync(const char *s, size_t n);
+/* The same, formatted; cut to 319 bytes. */
+void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* From now on EL2's output is synchronous and takes no lock, as it is before console_init(): for
+ * those who will not go on. Its queued lines go first. */
+void console_take_over(void);
 /* Everything queued, unfinished lines included, has left the UART (before power-off). */
 void console_flush(void);
 
 /* One source of output: a guest's virtual UART (embedded there), EL2's log, the shell. */
 #define CONSOLE_TX_SIZE 2048u
 #define CONSOLE_RX_SIZE 1024u
-#define CONSOLE_AGAIN_SIZE 96u
 struct console_port {
 	struct vm *vm;    /* NULL: EL2's own */
 	const char *name; /* in the prefix; NULL: none */
-	char *again;      /* shell: what was shown of its line, shown again after an interruption */
-	uint32_t again_len;
 	/*
 	 * Ring of tx_size (a power of two) bytes, free-running counters. Giving a byte takes no
 	 * other lock than the port's own: with one lock for all, guests on a busy host wait for
@@ -51,9 +50,12 @@ struct console_port {
 	spinlock_t tx_lock; /* LOCK_CONSOLE: who gives */
 	uint8_t *tx;
 	uint32_t tx_size;
-	uint32_t head, lines_in;  /* tx_lock, shared: bytes and line ends given */
-	uint64_t last_tx;         /* tx_lock, shared: counter value, for the 20 ms of silence */
-	bool midline;             /* tx_lock, shared: the last byte given did not end a line */
+	uint32_t head, lines_in; /* tx_lock, shared: bytes and line ends given */
+	uint64_t last_tx;        /* tx_lock, shared: counter value, for the 20 ms of silence */
+	bool midline;            /* tx_lock, shared: the last byte given did not end a line */
+	/* Console lock, shared: bytes before it may be overwritten. The tail; but of EL2's own the
+	 * line's start, to show it again after an interruption. */
+	uint32_t kept;
 	uint32_t tail, lines_out; /* these and all below: console lock */
 	bool cr;       /* the last byte shown was a CR: the cursor stands on the prefix */
 	bool waiting;  /* a vCPU is held until there is room */
@@ -79,6 +81,9 @@ void console_focus(struct console_port *p);
 /* The shell's own text: may be less than a line, is shown at once. Same conditions as
  * console_write(). */
 void console_shell_write(const char *s, size_t n);
+/* While it is on and until what the shell has written meanwhile is shown, but for 3 s at most, all
+ * other output waits: the lines of one verb stand together. No locks held. */
+void console_shell_alone(bool on);
 
 /*
  * Up-calls, const table handed in by L8 at start (layers: console is L3), made without any lock:

@@ -18,10 +18,8 @@ struct fit {
 struct fit_image {
 	const uint8_t *data;
 	uint64_t size;
-	uint32_t index; /* 0, 1, ... in the bundle: to remember what was verified */
-	uint32_t crc32;
-	bool has_crc32, has_sha256;
-	uint8_t sha256[AVB_SHA256_DIGEST_SIZE];
+	uint32_t index;             /* 0, 1, ... in the bundle: to remember what was verified */
+	const void *crc32, *sha256; /* as the bundle has them; NULL: it does not */
 };
 
 /*
@@ -59,5 +57,3 @@ void fit_verify_init(struct fit_verify *v, const struct fit_image *image, bool s
 bool fit_verify_step(struct fit_verify *v);
 /* ECORRUPT with *why a sentence: a hash is wrong, or one that is asked for is missing. */
 enum hyp_err fit_verify_done(struct fit_verify *v, const char **why) __must_check;
-/* All of it at once, for the manifest. */
-enum hyp_err fit_verify(const struct fit_image *image, bool sha, const char **why) __must_check;

@@ -38,7 +38,7 @@ struct host_gic {
 };
 
 struct host_timer {
-	uint32_t phys_intid, virt_intid, hyp_intid;
+	uint32_t virt_intid, hyp_intid;
 	uint32_t clock_hz; /* clock-frequency property, 0: use CNTFRQ_EL0 */
 };
 

@@ -31,7 +31,8 @@ struct job {
 /* Not started, and no step under way: its memory may be freed by whoever sees to it that nobody
  * starts it. Acquire. */
 bool job_is_idle(const struct job *j);
-/* weight as a vCPU's: 1..10000, 0: 100. */
+/* One of a VM is scheduled like its vCPUs, a fixed one with its priority and budget; the host's own
+ * by weight, 1..10000, 0: 100. */
 void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight);
 /*
  * Has it run, on an idle CPU if there is one. Already queued: no effect; in a step right now: there

@@ -11,9 +11,9 @@
 
 /* Page tables from the page allocator, ownership by the frame table: for s2_init(). */
 extern const struct s2_mem_ops life_s2_ops;
-/* The bundle stays mapped and read-only for ever: restarts load from it. */
-enum hyp_err lifecycle_init(const struct fit *bundle, const struct manifest *m) __must_check;
-/* A VM of the manifest could not be created: the host's verdict at the end counts it. */
+/* m, and its bundle, which stays mapped and read-only for ever, are kept: restarts load from it. */
+enum hyp_err lifecycle_init(const struct manifest *m) __must_check;
+/* A VM of the manifest was refused or could not be created: the verdict at the end counts it. */
 void lifecycle_vm_refused(void);
 /* Boot CPU, once: every VM with autostart is loaded by its job and runs. */
 void lifecycle_start_all(void);

@@ -6,21 +6,19 @@
 
 #include <stdnoreturn.h>
 
+#include <hyp/console.h>
 #include <hyp/err.h>
-#include <hyp/panic.h>
 #include <hyp/types.h>
 
 /*
  * A start that cannot go on: one sentence on the console, then power-off when bootargs say
  * when-idle=poweroff, else halt. Boot CPU only.
  */
-#define boot_stop(...) (panic_say("\natoll: cannot start: " __VA_ARGS__), boot_end())
+#define boot_stop(...) (console_take_over(), say("\natoll: cannot start: " __VA_ARGS__), boot_end())
 noreturn void boot_end(void);
 /* The same where err is one: what, and the error in words. */
 void boot_need(enum hyp_err err, const char *what);
 
-/* EL2's own text of the start: banner and table. */
-void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Bytes of all the host's banks. */
 uint64_t ram_size(void);
 

@@ -19,7 +19,6 @@ enum mmio_result {
 
 /* off: offset in the region. size: 1, 2, 4, 8; off is a multiple of size (checked before). */
 struct mmio_ops {
-	const char *name;
 	uint8_t sizes; /* bit mask of the access sizes taken: 1 | 2 | 4 | 8; others: MMIO_ABORT */
 	enum mmio_result (*read)(struct vcpu *v, void *dev, uint32_t off, unsigned size,
 	                         uint64_t *val);

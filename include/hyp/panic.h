@@ -24,5 +24,3 @@ struct exc_frame {
 noreturn void panic_exception(const struct exc_frame *f);
 /* GIC_SGI_STOP arrived: another CPU panics. Parks this one for ever. */
 noreturn void panic_park(void);
-/* A line past all locks and queues: for those who will not go on. */
-void panic_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

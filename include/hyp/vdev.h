@@ -15,28 +15,41 @@
 struct vcpu;
 struct vm;
 
-/*
- * The interrupt output of a device, kept in step with its registers without holding the device's
- * lock while the vGIC's (which comes before it) is taken.
- */
-struct vdev_line {
-	struct vm *vm;
-	uint32_t intid;
-	spinlock_t *lock;           /* the device's; its registers: */
-	const uint32_t *ris, *imsc; /* the level is *ris & *imsc */
-	bool level;                 /* what the vGIC was told last */
-	bool updating;              /* a CPU is telling it: it will look again */
+/* Registers of a PrimeCell, by offset / 4, and what of each can be written and read back. */
+#define VDEV_REGS 19u
+struct vdev_type {
+	uint8_t nr, ris, imsc, mis, icr; /* how many; those of its interrupt */
+	uint16_t part;                   /* bytes 0 and 1 of the identification */
+	const uint32_t *writable;
 };
 
-#define VPL011_FIFO 16u
-#define VPL011_REGS 19u
-struct vpl011 {
-	spinlock_t lock; /* LOCK_VDEV: all but waiters */
+/* A device with one interrupt output, whose level is RIS & IMSC. */
+struct vdev {
+	spinlock_t lock; /* LOCK_VDEV: all but what says otherwise */
 	struct vm *vm;
+	const struct vdev_type *type;
+	uint32_t intid;
+	uint32_t reg[VDEV_REGS];
+	bool level;    /* what the vGIC was told last */
+	bool updating; /* a CPU is telling it: it will look again */
+};
+/* Adds the region at base, a page, handled by ops with d as its device. */
+enum hyp_err vdev_create(struct vdev *d, struct vm *vm, const struct vdev_type *type, uint64_t base,
+                         uint32_t intid, const struct mmio_ops *ops) __must_check;
+/* A register as it reads, a narrow access to its middle included; the identification; else 0. */
+uint32_t vdev_read(const struct vdev *d, uint32_t off) REQUIRES(d->lock);
+/* Stores what can be written; to ICR: clears bits of RIS. */
+void vdev_write(struct vdev *d, uint32_t off, uint32_t val) REQUIRES(d->lock);
+/* After each change: then tells the vGIC, whose lock comes before the device's, a changed level. */
+void vdev_unlock(struct vdev *d) RELEASES(d->lock);
+/* No CPU is telling it any more: for a VM that goes away, whose registers change no more. */
+void vdev_wait(struct vdev *d);
+
+#define VPL011_FIFO 16u
+struct vpl011 {
+	struct vdev dev;
 	uint8_t rx[VPL011_FIFO];
 	uint32_t rx_head, rx_tail;
-	uint32_t reg[VPL011_REGS]; /* by offset / 4 */
-	struct vdev_line line;
 	uint32_t waiters; /* atomic: vCPUs held in a DR write until the ring has room */
 };
 /* Adds the MMIO region and the VM's console port. vm: slot, name, cfg, machine are set. */
@@ -50,11 +63,9 @@ void vpl011_input(struct vm *vm);
 void vpl011_room(struct vm *vm);
 
 struct vpl031 {
-	spinlock_t lock;
+	struct vdev dev;
 	uint64_t base; /* counter value at which RTCDR was 0 (may have wrapped) */
-	uint32_t match, load, imsc, ris;
 	uint64_t when; /* the match interrupt is to come then; TIMER_NEVER: not */
-	struct vdev_line line;
 	struct deadline alarm;
 };
 enum hyp_err vpl031_create(struct vm *vm) __must_check;
@@ -66,10 +77,3 @@ void vpl031_thaw(struct vm *vm, uint64_t ticks);
 
 /* The rest of the absent flash (0, ignored); a row of empty virtio-mmio transports, 0x200 each. */
 extern const struct mmio_ops vflash_ops, vvirtio_empty_ops;
-
-/* For devices, their lock not held. Tells the vGIC a changed level. */
-void vdev_line_sync(struct vdev_line *line);
-/* No CPU is telling it any more: for a VM that goes away, whose registers change no more. */
-void vdev_line_wait(struct vdev_line *line);
-/* Byte n of the PrimeCell identification at 0xfe0: part is bytes 0 and 1 (DDI 0183G 3.3.16). */
-uint32_t vdev_primecell_id(uint32_t part, uint32_t off);

@@ -311,6 +311,7 @@ static void reset(void)
 	u.n = 0;
 	r.match = r.load = r.imsc = r.ris = 0;
 	r.armed = false;
+	refill();
 }
 
 static void type(uint8_t c)

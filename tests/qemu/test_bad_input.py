@@ -127,7 +127,7 @@ def test_corrupt_image_of_a_background_vm(cfg, boot, bundle):
 def test_corrupt_manifest(cfg, boot, bundle):
     data = bundle(GOOD)
     cannot_start(boot(bundle=flip(data, data.rindex(b'atoll,manifest-v1')), append=HEADLESS),
-                 "the bundle's manifest: its content does not match its hash; load the bundle again")
+                 "the bundle's manifest does not match its hash; load the bundle again")
 
 
 @BOARD

@@ -40,12 +40,13 @@ def test_reasons(cfg, boot):
 
 
 def test_crash_screen(cfg, boot):
-    """A crash is explained: what, where, registers, manifest node; the guest's own report stands before it."""
+    """A crash is explained: what, where, registers, last events, manifest node, what came of it; the guest's report comes first."""
     machine = boot(vm('bad', 'act.elf', bootargs='fault'))
     text = machine.finish(crashed=1).text
     assert '*** data abort, write: nothing mapped' in harness.vm_output(text, 'bad')
     for words in ('VM bad crashed: ', 'data abort', 'FAR 0x0000000000000008', 'vCPU 0: pc ', 'x28 ', 'sp_el1 ',
-                  'manifest node /chosen/hypervisor/bad', 'bad: crash'):
+                  'event [', ' vCPU 0: stop, data abort pc ', 'manifest node /chosen/hypervisor/bad, on-crash = "stop", 0 restarts of 3',
+                  'bad: crash', 'bad: stays stopped: on-crash = "stop"'):
         assert words in text, words
     assert text.index('*** data abort') < text.index('VM bad crashed')
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What EL2 says of a bundle, on the host: opens it, checks hashes, manifest and files, prints what
- * EL2 would log and a line for each VM. usage: config_check BUNDLE GIC CPUS RAM-BYTES
+ * EL2 would log and a line for each VM that is not refused. usage: config_check BUNDLE GIC CPUS
+ * RAM-BYTES
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,14 +16,12 @@
 
 const struct machine machine_v1 = {.ram_base = 0x40000000};
 
-/* For config_create(), which is not used here. */
 struct vm *vms[MAX_VMS];
 
+/* For config_create(), which is not used here. */
 void *page_alloc_hyp(uint64_t size) { return NULL; }
 
 void page_free_hyp(void *p, uint64_t size) {}
-
-void page_get_stats(struct page_stats *st) {}
 
 void log_write(enum log_level level, const char *fmt, ...)
 {
@@ -56,31 +55,29 @@ static void *read_bundle(const char *path, size_t *size)
 
 static void check(const void *data, size_t size, char **argv)
 {
+	static struct vm_config cfgs[MAX_VMS];
+	static struct vm machines[MAX_VMS];
 	static struct manifest m;
-	struct fit fit;
-	struct fit_image image;
+	static struct fit bundle;
+	unsigned n = 0;
 	const char *why;
+	enum hyp_err err;
 
-	if (fit_open(data, size, &fit, &why) != HYP_OK) {
+	m.host_gic = (unsigned)atoi(argv[2]);
+	m.host_cpus = (unsigned)atoi(argv[3]);
+	m.ram = strtoull(argv[4], NULL, 0);
+	m.bundle = &bundle;
+	if (fit_open(data, size, &bundle, &why) != HYP_OK || config_open(&m, &why) != HYP_OK) {
 		printf("refused: %s\n", why);
 		return;
 	}
-	if (fit_find(&fit, "manifest", &image) != HYP_OK) {
-		printf("refused: no manifest\n");
-		return;
+	while ((err = config_next(&m, &cfgs[n])) != HYP_ENOENT) {
+		if (err != HYP_OK) continue;
+		printf("vm %s\n", cfgs[n].name);
+		machines[n].cfg = &cfgs[n];
+		vms[n] = &machines[n];
+		n++;
 	}
-	if (fit_verify(&image, true, &why) != HYP_OK) {
-		printf("refused: %s\n", why);
-		return;
-	}
-	if (config_parse(image.data, image.size, (unsigned)atoi(argv[2]), (unsigned)atoi(argv[3]),
-	                 &m) != HYP_OK) {
-		printf("refused: manifest\n");
-		return;
-	}
-	config_check_files(&m, &fit, strtoull(argv[4], NULL, 0));
-	for (unsigned i = 0; i < m.nr_vms; i++)
-		printf("vm %s %s\n", m.vm[i].name, m.vm[i].valid ? "valid" : "refused");
 }
 
 int main(int argc, char **argv)

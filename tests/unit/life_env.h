@@ -218,6 +218,11 @@ void log_write(enum log_level level, const char *fmt, ...)
 	if (strlen(logged) > sizeof(logged) / 2) logged[0] = '\0';
 }
 
+size_t trace_text(int cpu, const struct vm *vm, char *buf, size_t n)
+{
+	return (size_t)snprintf(buf, n, "one of %s on %d\ntwo\n", vm->name, cpu);
+}
+
 static void (*at_icache)(void); /* just before a VM starts */
 
 void arch_icache_inval_all(void)

@@ -25,6 +25,7 @@
 #include <hyp/page.h>
 #include <hyp/vm.h>
 #include <lib/printf.h>
+#include <arch/crc.h>
 
 const struct machine machine_v1 = {.ram_base = 0x40000000};
 struct vm *vms[MAX_VMS];
@@ -32,11 +33,6 @@ struct vm *vms[MAX_VMS];
 void *page_alloc_hyp(uint64_t size) { return malloc(size); }
 
 void page_free_hyp(void *p, uint64_t size) { free(p); }
-
-void page_get_stats(struct page_stats *st)
-{
-	*st = (struct page_stats){.free = MiB(12) / PAGE_SIZE, .dirty = MiB(4) / PAGE_SIZE};
-}
 
 static char said[8192];
 static size_t said_len;
@@ -56,7 +52,12 @@ void log_write(enum log_level level, const char *fmt, ...)
 }
 
 static _Alignas(8) uint8_t blob[KiB(16)];
+/* What came out: the VMs that are not refused, as many as vms[] has. */
 static struct manifest m;
+static struct vm_config got[MAX_VMS];
+static unsigned nr_got, nr_refused;
+static uint8_t *initrd;
+static struct fit bundle;
 
 static int setup(void **state)
 {
@@ -64,8 +65,17 @@ static int setup(void **state)
 	said_len = 0;
 	said[0] = 0;
 	memset(&m, 0xa5, sizeof(m));
+	for (unsigned i = 0; i < MAX_VMS; i++) {
+		free(vms[i]);
+		vms[i] = NULL;
+	}
+	nr_got = nr_refused = 0;
+	free(initrd);
+	initrd = NULL;
 	return 0;
 }
+
+static int teardown(void **state) { return setup(state); }
 
 static void begin(void)
 {
@@ -95,14 +105,85 @@ static void end(void)
 	assert_int_equal(fdt_finish(blob), 0);
 }
 
+static void add_image(void *itb, const char *name, uint32_t at, const void *data, uint32_t size)
+{
+	fdt_begin_node(itb, "image"); /* their names mean nothing */
+	fdt_property_string(itb, "description", name);
+	fdt_property_u32(itb, "data-offset", at);
+	fdt_property_u32(itb, "data-size", size);
+	fdt_begin_node(itb, "hash");
+	fdt_property_string(itb, "algo", "crc32");
+	fdt_property_u32(itb, "value", arch_crc32(0, data, size));
+	fdt_end_node(itb);
+	fdt_end_node(itb);
+}
+
+/* A bundle, on the heap and not a byte longer, of a manifest, its files, and `size` bytes of it. */
+static enum hyp_err open_bundle(const void *manifest, uint32_t size, unsigned gic, unsigned cpus)
+{
+	static const char code[64] = "code";
+	static _Alignas(8) uint8_t itb[KiB(4)];
+	uint8_t overlay[128];
+	char name63[64];
+	const char *why;
+	uint32_t tree;
+
+	memset(name63, 'n', 63);
+	name63[63] = 0;
+	assert_int_equal(fdt_create_empty_tree(overlay, sizeof(overlay)), 0);
+	fdt_create_with_flags(itb, sizeof(itb), FDT_CREATE_FLAG_NO_NAME_DEDUP);
+	fdt_finish_reservemap(itb);
+	fdt_begin_node(itb, "");
+	fdt_begin_node(itb, "images");
+	add_image(itb, "a.elf", 0, code, 64);
+	add_image(itb, name63, 0, code, 64);
+	add_image(itb, "o.dtbo", 64, overlay, 128);
+	add_image(itb, "manifest", 192, manifest, size);
+	fdt_end_node(itb);
+	fdt_end_node(itb);
+	assert_int_equal(fdt_finish(itb), 0);
+	tree = (uint32_t)ALIGN_UP(fdt_totalsize(itb), 8);
+	fdt_set_totalsize(itb, tree);
+	free(initrd);
+	initrd = malloc(tree + 192 + size);
+	memcpy(initrd, itb, tree);
+	memcpy(initrd + tree, code, 64);
+	memcpy(initrd + tree + 64, overlay, 128);
+	memcpy(initrd + tree + 192, manifest, size);
+	m.bundle = &bundle;
+	m.host_gic = gic;
+	m.host_cpus = cpus;
+	m.ram = MiB(64);
+	assert_int_equal(fit_open(initrd, tree + 192 + size, &bundle, &why), HYP_OK);
+	return config_open(&m, &why);
+}
+
+/* As hyp/start.c does it. */
+static enum hyp_err read_bundle(const void *manifest, uint32_t size, unsigned gic, unsigned cpus)
+{
+	enum hyp_err err = open_bundle(manifest, size, gic, cpus);
+
+	if (err != HYP_OK) return err;
+	while ((err = config_next(&m, &got[nr_got])) != HYP_ENOENT) {
+		if (err != HYP_OK) {
+			nr_refused++;
+			continue;
+		}
+		vms[nr_got] = calloc(1, sizeof(struct vm));
+		vms[nr_got]->cfg = &got[nr_got];
+		nr_got++;
+	}
+	return HYP_OK;
+}
+
 static enum hyp_err parse(unsigned gic, unsigned cpus)
 {
-	return config_parse(blob, fdt_totalsize(blob), gic, cpus, &m);
+	return read_bundle(blob, fdt_totalsize(blob), gic, cpus);
 }
 
 static void test_defaults(void **state)
 {
-	const struct vm_config *c = &m.vm[0];
+	const struct vm_config *c = &got[0];
 
 	(void)state;
 	begin();
@@ -113,9 +194,8 @@ static void test_defaults(void **state)
 	end();
 	assert_int_equal(parse(2, 4), HYP_OK);
 	assert_string_equal(said, "");
-	assert_int_equal(m.nr_vms, 2);
+	assert_int_equal(nr_got, 2);
 	assert_int_equal(m.when_idle, IDLE_WAIT);
-	assert_true(c->valid);
 	assert_string_equal(c->name, "a");
 	assert_string_equal(c->image, "a.elf");
 	assert_string_equal(c->ramdisk, "");
@@ -134,15 +214,14 @@ static void test_defaults(void **state)
 	assert_int_equal(c->restart_limit, 3);
 	assert_true(c->autostart);
 	assert_false(c->background);
-	assert_true(c->console); /* the first, since none says so */
-	assert_false(m.vm[1].console);
+	assert_false(c->console);
 	assert_int_equal(c->verify, VERIFY_CRC32);
 	assert_int_equal(c->rtc_base, 0);
 }
 
 static void test_values(void **state)
 {
-	const struct vm_config *c = &m.vm[1];
+	const struct vm_config *c = &got[1];
 	fdt32_t cpus[2] = {cpu_to_fdt32(3), cpu_to_fdt32(1)};
 	char name63[64], args511[512];
 
@@ -161,7 +240,7 @@ static void test_values(void **state)
 	fdt_property_string(blob, "bootargs", args511);
 	fdt_property_string(blob, "format", "raw");
 	fdt_property_u64(blob, "load", 0x40001000);
-	fdt_property_u64(blob, "entry", 0x40002000);
+	fdt_property_u64(blob, "entry", 0x40001020);
 	fdt_property_u32(blob, "cpus", 2);
 	fdt_property(blob, "affinity", cpus, sizeof(cpus));
 	fdt_property_string(blob, "sched", "fixed");
@@ -182,14 +261,14 @@ static void test_values(void **state)
 	assert_int_equal(parse(3, 4), HYP_OK);
 	assert_string_equal(said, "");
 	assert_int_equal(m.when_idle, IDLE_POWEROFF);
-	assert_false(m.vm[0].console);
-	assert_true(c->valid && c->console && c->background && c->vpl011);
+	assert_false(got[0].console);
+	assert_true(c->console && c->background && c->vpl011);
 	assert_string_equal(c->ramdisk, name63);
 	assert_string_equal(c->fdt_overlay, "o.dtbo");
 	assert_string_equal(c->bootargs, args511);
 	assert_int_equal(c->format, FORMAT_RAW);
 	assert_int_equal(c->load, 0x40001000);
-	assert_int_equal(c->entry, 0x40002000);
+	assert_int_equal(c->entry, 0x40001020);
 	assert_int_equal(c->cpus, 2);
 	assert_int_equal(c->affinity, 0xa);
 	assert_int_equal(c->sched, SCHED_FIXED);
@@ -204,26 +283,74 @@ static void test_values(void **state)
 	assert_int_equal(c->rtc_base, 1700000000);
 }
 
-/* A refused VM's keyboard goes to the first good one; its budget counts for nobody. */
+/* A refused VM's keyboard, memory and budget count for nobody; a good one's do. */
 static void test_neighbours(void **state)
 {
 	(void)state;
 	begin();
 	begin_vm("bad");
 	fdt_property(blob, "console", "", 0);
-	fdt_property_u32(blob, "weight", 0);
+	fdt_property_string(blob, "sched", "fixed");
+	fdt_property_u32(blob, "budget", 1000);
+	fdt_property_u32(blob, "period", 1000);
+	fdt_property_u32(blob, "cpus", 0);
+	end_vm();
+	begin_vm("good");
+	fdt_property(blob, "console", "", 0);
+	fdt_property_string(blob, "sched", "fixed");
+	fdt_property_u32(blob, "budget", 900);
+	fdt_property_u32(blob, "period", 1000);
 	end_vm();
 	begin_vm("good");
 	end_vm();
-	begin_vm("good");
+	begin_vm("late");
+	fdt_property_string(blob, "sched", "fixed");
+	fdt_property_u32(blob, "budget", 101);
+	fdt_property_u32(blob, "period", 1000);
+	end_vm();
+	begin_vm("keys");
+	fdt_property(blob, "console", "", 0);
+	end_vm();
+	begin_vm("last");
 	end_vm();
 	end();
 	assert_int_equal(parse(3, 1), HYP_OK);
-	assert_false(m.vm[0].valid);
-	assert_true(m.vm[1].valid && m.vm[1].console);
-	assert_false(m.vm[2].valid);
-	assert_string_equal(said, "bad: weight = <0>: out of range; give 1 to 10000\n"
-	                          "good: a VM before it has the same name; rename one\n");
+	assert_int_equal(nr_got, 2);
+	assert_int_equal(nr_refused, 4);
+	assert_string_equal(got[0].name, "good");
+	assert_string_equal(got[1].name, "last");
+	assert_string_equal(said, "bad: cpus = <0>: out of range; give 1 to 16\n"
+	                          "good: there is a VM of this name; give another\n"
+	                          "late: budget = <101>: 101 % of CPU time promised on 1 CPU(s); "
+	                          "lower budget or name more CPUs in affinity\n"
+	                          "keys: console: VM good has the keyboard at start; remove one of "
+	                          "the two\n");
+}
+
+/* The board's RAM is for those that are not refused, in the manifest's order. */
+static void test_board_ram(void **state)
+{
+	static const unsigned mib[] = {32, 33, 30, 4, 2, 1};
+
+	(void)state;
+	begin();
+	for (unsigned i = 0; i < ARRAY_SIZE(mib); i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "vm%u", i);
+		fdt_begin_node(blob, name);
+		fdt_property_string(blob, "compatible", "atoll,vm");
+		fdt_property_string(blob, "image", "a.elf");
+		fdt_property_u64(blob, "memory", mib[i] * 1024);
+		fdt_end_node(blob);
+	}
+	end();
+	assert_int_equal(parse(3, 1), HYP_OK);
+	assert_int_equal(nr_got, 3); /* 32 + 30 + 2 */
+	assert_string_equal(got[2].name, "vm4");
+	assert_non_null(strstr(said, "vm1: memory = <0 33792>: 32768 KiB of the board's RAM are "
+	                             "left for it; give less, or take a board with more\n"));
+	assert_non_null(strstr(said, "vm5: memory = <0 1024>: 0 KiB of the board's RAM"));
 }
 
 /* Names with control characters, escape sequences and no end in sight reach no terminal. */
@@ -247,7 +374,8 @@ static void test_hostile_names(void **state)
 	end_vm();
 	end();
 	assert_int_equal(parse(3, 1), HYP_OK);
-	assert_false(m.vm[0].valid || m.vm[1].valid || m.vm[2].valid);
+	assert_int_equal(nr_got, 0);
+	assert_int_equal(nr_refused, 3);
 	assert_non_null(strstr(said, "?[2Jvm: ?[31m = [1b 5b 30 6d 00]: unknown property"));
 	assert_non_null(strstr(said, "remove ??\n"));
 }
@@ -264,11 +392,11 @@ static void test_nobodys(void **state)
 	end_vm();
 	end();
 	setup(NULL);
-	assert_int_equal(config_parse(blob, fdt_totalsize(blob) - 1, 3, 1, &m), HYP_EINVAL);
+	assert_int_equal(read_bundle(blob, fdt_totalsize(blob) - 1, 3, 1), HYP_EINVAL);
 	assert_string_equal(
 	    said, "the manifest is cut off; pack the bundle again with scripts/mkbundle\n");
-	assert_int_equal(config_parse(blob, 0, 3, 1, &m), HYP_EINVAL);
-	assert_int_equal(config_parse(blob + 4, 100, 3, 1, &m), HYP_EINVAL);
+	assert_int_equal(read_bundle(blob, 0, 3, 1), HYP_EINVAL);
+	assert_int_equal(read_bundle(blob + 4, 100, 3, 1), HYP_EINVAL);
 }
 
 /* Levels, roots, tags, names: what libfdt alone would trust. */
@@ -305,55 +433,34 @@ static void test_unsound(void **state)
 static void test_random(void **state)
 {
 	uint32_t size;
-	uint8_t *copy;
+	uint8_t copy[KiB(4)];
+	unsigned accepted = 0;
 
 	test_values(state);
 	size = fdt_totalsize(blob);
-	copy = malloc(size);
+	assert_in_range(size, 1000, sizeof(copy));
 	srand(3);
-	for (unsigned round = 0; round < 20000; round++) {
+	for (unsigned round = 0; round < 10000; round++) {
 		memcpy(copy, blob, size);
 		for (int n = 1 + rand() % 4; n > 0; n--)
 			copy[(uint32_t)rand() % size] = (uint8_t)(rand() % 4 ? rand() : 0xff);
 		setup(NULL);
-		if (config_parse(copy, size, 3, 4, &m) != HYP_OK) continue;
-		for (unsigned i = 0; i < m.nr_vms; i++) {
-			const struct vm_config *c = &m.vm[i];
-
-			if (c->valid) {
-				assert_in_range(c->cpus, 1, MAX_VCPUS);
-				assert_true(c->memory >= PAGE_SIZE &&
-				            IS_ALIGNED(c->memory, PAGE_SIZE));
-				assert_true(c->affinity != 0 && c->affinity <= 0xf);
-				assert_in_range(c->weight, 1, 10000);
-				assert_true(c->priority <= 31 && c->budget_us <= c->period_us);
-				assert_true(strlen(c->name) > 0 && strlen(c->image) > 0);
-			}
+		if (read_bundle(copy, size, 3, 4) != HYP_OK) continue;
+		accepted += nr_got;
+		for (const struct vm_config *c = got; c < got + nr_got; c++) {
+			assert_in_range(c->cpus, 1, MAX_VCPUS);
+			assert_true(c->memory >= PAGE_SIZE && IS_ALIGNED(c->memory, PAGE_SIZE));
+			assert_true(c->affinity != 0 && c->affinity <= 0xf);
+			assert_in_range(c->weight, 1, 10000);
+			assert_true(c->priority <= 31 && c->budget_us <= c->period_us);
+			assert_true(strlen(c->name) > 0 && strlen(c->image) > 0);
 		}
 	}
-	free(copy);
+	assert_in_range(accepted, 1000, 19000);
 }
 
-/* A bundle in memory with one raw image, a.elf, and the manifest of one VM, boot. */
 static void boot_for_create(void)
 {
-	static _Alignas(8) uint8_t itb[KiB(4)];
-	static struct fit bundle;
-	const char *why;
-
-	fdt_create(itb, sizeof(itb));
-	fdt_finish_reservemap(itb);
-	fdt_begin_node(itb, "");
-	fdt_begin_node(itb, "images");
-	fdt_begin_node(itb, "one");
-	fdt_property_string(itb, "description", "a.elf");
-	fdt_property_u32(itb, "data-offset", 0);
-	fdt_property_u32(itb, "data-size", 64);
-	fdt_end_node(itb);
-	fdt_end_node(itb);
-	fdt_end_node(itb);
-	assert_int_equal(fdt_finish(itb), 0);
-	assert_int_equal(fit_open(itb, sizeof(itb), &bundle, &why), HYP_OK);
 	begin();
 	begin_vm("boot");
 	fdt_property_u32(blob, "cpus", 3);
@@ -362,10 +469,7 @@ static void boot_for_create(void)
 	fdt_property_u32(blob, "cpus", 0);
 	end_vm();
 	end();
-	assert_int_equal(parse(3, 4), HYP_OK);
-	config_check_files(&m, &bundle, GiB(1));
-	said_len = 0;
-	said[0] = '\0';
+	assert_int_equal(open_bundle(blob, fdt_totalsize(blob), 3, 4), HYP_OK);
 }
 
 static enum hyp_err create(const char *name, const char *words, struct vm_config *out)
@@ -403,7 +507,7 @@ static void test_create(void **state)
 	assert_int_equal(c.rtc_base, 0x1234);
 	assert_int_equal(c.on_crash, ON_CRASH_RESTART);
 	assert_int_equal(c.gic, 3);
-	assert_true(c.background && c.valid && c.autostart && !c.console);
+	assert_true(c.background && c.autostart && !c.console);
 	/* Without words, the node of the manifest. */
 	assert_int_equal(create("boot", "  ", &c), HYP_OK);
 	assert_string_equal(c.name, "boot");
@@ -435,26 +539,28 @@ static void test_create_refused(void **state)
 	    {"a", "image=a.elf memory=16388",
 	     "a: memory = <0 16388>: 16384 KiB of the board's RAM are left"},
 	    {"a", "image=a.elf memory=4096 \"\"", "a: : unknown property"},
+	    {"a", "image=a.elf memory=4096 console", "a: console: VM old has the keyboard"},
 	    {"9", "image=a.elf memory=4096", "9: not a name for a VM"},
-	    {"old", "image=a.elf memory=4096", "old: a VM of this name exists"},
-	    {"boot", "", "boot: a VM of this name exists"},
+	    {"old", "image=a.elf memory=4096", "old: there is a VM of this name"},
+	    {"boot", "", "boot: there is a VM of this name"},
 	    {"bad", "", "bad: cpus = <0>: out of range"},
 	};
-	static struct vm old = {.name = "old"}, same = {.name = "boot"};
+	static const struct vm_config old = {.name = "old", .memory = MiB(48), .console = true};
+	static const struct vm_config same = {.name = "boot"};
 	struct vm_config c;
 
 	(void)state;
 	boot_for_create();
-	vms[3] = &old;
-	vms[5] = &same;
+	vms[3] = calloc(1, sizeof(struct vm));
+	vms[3]->cfg = &old;
+	vms[5] = calloc(1, sizeof(struct vm));
+	vms[5]->cfg = &same;
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
 		assert_int_equal(create(cases[i].name, cases[i].words, &c), HYP_EINVAL);
 		if (strstr(said, cases[i].says) != said) fail_msg("%s: %s", cases[i].words, said);
 		assert_ptr_equal(strchr(said, '\n'), said + said_len - 1); /* one sentence */
 		assert_int_equal(c.cpus, 0xa5a5a5a5);
 	}
-	vms[3] = NULL;
-	vms[5] = NULL;
 	assert_int_equal(create("none", "", &c), HYP_ENOENT);
 }
 
@@ -488,16 +594,17 @@ static void test_create_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup(test_defaults, setup),
-	    cmocka_unit_test_setup(test_values, setup),
-	    cmocka_unit_test_setup(test_neighbours, setup),
-	    cmocka_unit_test_setup(test_hostile_names, setup),
-	    cmocka_unit_test_setup(test_nobodys, setup),
-	    cmocka_unit_test_setup(test_unsound, setup),
-	    cmocka_unit_test_setup(test_random, setup),
-	    cmocka_unit_test_setup(test_create, setup),
-	    cmocka_unit_test_setup(test_create_refused, setup),
-	    cmocka_unit_test_setup(test_create_long, setup),
+	    cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_values, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_neighbours, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_board_ram, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_hostile_names, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_nobodys, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_unsound, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_random, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_create, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_create_refused, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_create_long, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 
 #include <arch/spinlock.h>
 #include <arch/timer.h>
+#include <arch/uart.h>
 #include <hyp/console.h>
 #include <hyp/host.h>
 #include <hyp/pcpu.h>
@@ -35,25 +36,18 @@ static struct {
 
 static void uart_drain(unsigned n) { uart.fifo -= MIN(n, uart.fifo); }
 
-static void fake_init(uint64_t base, uint32_t hz, uint32_t shift)
-{
-	assert_int_equal(base, 0x9000000);
-	(void)hz;
-	(void)shift;
-}
+void uart_init(const struct host_uart *u) { assert_int_equal(pa_raw(u->regs.base), 0x9000000); }
 
-static bool fake_tx_ready(uint64_t base)
+bool uart_tx_ready(void)
 {
-	(void)base;
 	if (uart.fifo < uart.depth) return true;
 	/* Who polls makes time pass: a byte every few polls. */
 	if (!uart.dead && ++uart.polls % 4 == 0) uart_drain(1);
 	return false;
 }
 
-static void fake_tx(uint64_t base, uint8_t c)
+void uart_tx(uint8_t c)
 {
-	(void)base;
 	assert_true(uart.fifo < uart.depth);
 	uart.fifo += uart.byte_us != 0 || uart.dead;
 	if (uart.len + 1 >= uart.cap) {
@@ -65,32 +59,23 @@ static void fake_tx(uint64_t base, uint8_t c)
 	uart.out[uart.len] = '\0';
 }
 
-static bool fake_tx_idle(uint64_t base)
+bool uart_tx_idle(void)
 {
-	(void)base;
 	if (!uart.dead) uart_drain(1);
 	return uart.fifo == 0;
 }
 
-static bool fake_rx(uint64_t base, uint8_t *c)
+bool uart_rx(uint8_t *c)
 {
-	(void)base;
 	if (uart.in_head == uart.in_tail) return false;
 	*c = uart.in[uart.in_tail++ % sizeof(uart.in)];
 	return true;
 }
 
-static void fake_irqs(uint64_t base, bool on)
-{
-	(void)base;
-	uart.irq = on;
-}
+void uart_irqs(bool tx) { uart.irq = tx; }
 
-#define OPS                                                                                        \
-	{                                                                                          \
-		fake_init, fake_tx_ready, fake_tx, fake_tx_idle, fake_rx, fake_irqs                \
-	}
-const struct uart_ops uart_pl011_ops = OPS, uart_8250_ops = OPS;
+static const struct host_uart host_uart = {
+    .type = HOST_UART_PL011, .regs = {{0x9000000}, 0x1000}, .clock_hz = 24000000, .intid = 33};
 
 struct pcpu pcpus[MAX_PCPUS];
 unsigned nr_pcpus = 1;
@@ -175,10 +160,6 @@ static void forget(void)
  */
 static int setup(void **state)
 {
-	static const struct host_uart u = {.type = HOST_UART_PL011,
-	                                   .regs = {{0x9000000}, 0x1000},
-	                                   .clock_hz = 24000000,
-	                                   .intid = 33};
 	static bool started;
 
 	(void)state;
@@ -194,7 +175,7 @@ static int setup(void **state)
 	uart.out = calloc(1, 1);
 	console_set_color(false);
 	if (!started) {
-		console_init(&u);
+		console_init(&host_uart);
 		console_set_up(&up);
 		started = true;
 	}
@@ -562,6 +543,98 @@ static void test_shell(void **state)
 	assert_int_equal(shell_len, 4);
 }
 
+static void rows(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		console_shell_write("row\n", 4);
+		put(0, "guest\n");
+		put(1, "prompt>");
+		own("[0.1] log\n");
+		pass(30000);
+	}
+}
+
+/* What one verb says stands together; the rest comes afterwards, none of it lost. */
+static void test_verb_stands_alone(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	console_shell_alone(true);
+	rows(3);
+	assert_string_equal(uart.out, "row\r\nrow\r\nrow\r\n");
+	console_shell_write("atoll> ", 7);
+	forget();
+	console_shell_alone(false);
+	pass(100000);
+	for (char *p = uart.out; (p = strstr(p, "[a] guest\r\n")) != NULL; p++) n++;
+	assert_int_equal(n, 3);
+	assert_non_null(strstr(uart.out, "[b] prompt>prompt>prompt>"));
+	/* On a slow line, too: until the shell's ring is empty. */
+	put(1, "\n");
+	pass(100000);
+	forget();
+	uart.byte_us = 870;
+	console_shell_alone(true);
+	rows(1);
+	for (unsigned i = 0; i < 100; i++) console_shell_write("more\n", 5);
+	console_shell_alone(false);
+	pass(2000000);
+	assert_memory_equal(strstr(uart.out, "row\r\n"), "row\r\nmore\r\nmore\r\n", 17);
+	n = 0;
+	for (char *p = uart.out; (p = strstr(p, "more\r\n")) != NULL; p++) n++;
+	assert_int_equal(n, 100);
+	assert_true(strstr(uart.out, "guest") > strstr(uart.out, "more\r\nmore\r\n"));
+	for (char *p = strstr(uart.out, "more"); memcmp(p, "more", 4) == 0; p += 6) n--;
+	assert_int_equal(n, 0);
+}
+
+/* A verb that does not end holds nobody for ever, and its own ring cannot hold others. */
+static void test_alone_is_bounded(void **state)
+{
+	(void)state;
+	console_shell_alone(true);
+	put(0, "waits\n");
+	pass(2999000);
+	assert_null(strstr(uart.out, "waits"));
+	pass(1000);
+	assert_string_equal(uart.out, "[a] waits\r\n");
+	console_shell_alone(false);
+	pass(1000000);
+	assert_int_equal(fake_cnthp[0], TIMER_NEVER);
+	/* A guest that goes away takes nothing with it. */
+	console_shell_alone(true);
+	put(3, "last words");
+	console_port_remove(&ports[3]);
+	assert_non_null(strstr(uart.out, "[d] last words\r\n"));
+	console_port_add(&ports[3], (struct vm *)&ports[3], "d", 3);
+	console_shell_alone(false);
+}
+
+/* A line of the shell that is longer than what is shown again of one. */
+static void test_long_line_of_the_shell(void **state)
+{
+	char text[1500];
+
+	(void)state;
+	memset(text, 'j', sizeof(text));
+	console_shell_write(text, sizeof(text));
+	step();
+	put(0, "tick\n");
+	console_shell_write("k\n", 2);
+	pass(1000);
+	assert_int_equal(strspn(uart.out, "j"), sizeof(text));
+	assert_memory_equal(uart.out + sizeof(text), "\r\n[a] tick\r\njj", 14);
+	assert_string_equal(uart.out + 2 * sizeof(text) + 12, "k\r\n");
+	/* And far more than its ring holds. */
+	forget();
+	for (unsigned i = 0; i < 100; i++) console_shell_write(text, sizeof(text));
+	console_shell_write("\n", 1);
+	pass(1000);
+	assert_int_equal(strspn(uart.out, "j"), 100 * sizeof(text));
+	assert_string_equal(uart.out + 100 * sizeof(text), "\r\n");
+}
+
 static void test_remove_shows_the_rest(void **state)
 {
 	struct console_port *p = &ports[3];
@@ -599,9 +672,11 @@ static void test_panic(void **state)
 	uart.byte_us = 87;
 	put(0, "a long line of a guest that the UART has not sent yet\n");
 	console_write("queued\n", 7);
-	console_write_sync("panic: x\n", 9);
+	console_take_over();
+	say("panic: %c\n", 'x');
 	assert_non_null(
 	    strstr(uart.out, "a guest that the UART has not sent yet\r\nqueued\r\npanic: x\r\n"));
+	console_init(&host_uart);
 }
 
 /* --- random interleaving: what comes out, taken apart, is what went in --- */
@@ -783,6 +858,9 @@ int main(void)
 	    T(test_keyboard),
 	    T(test_typed_ahead),
 	    T(test_shell),
+	    T(test_verb_stands_alone),
+	    T(test_alone_is_bounded),
+	    T(test_long_line_of_the_shell),
 	    T(test_remove_shows_the_rest),
 	    T(test_flush_shows_unfinished),
 	    T(test_panic),

@@ -74,7 +74,8 @@ static void assert_between(uint64_t x, uint64_t lo, uint64_t hi)
 static void test_idle_cpu(void **state)
 {
 	struct work w = {.left = 100};
-	struct vm payer = {0};
+	struct vm_config cfg = {0};
+	struct vm payer = {.cfg = &cfg};
 	struct sim_guest *g;
 
 	(void)state;
@@ -141,6 +142,32 @@ static void test_behind_fixed(void **state)
 	assert_int_equal(g->ran, 1000 * SIM_MS - w.steps * STEP);
 	assert_int_equal(fair->ran, 0);
 	sim_end();
+}
+
+/* The job of a fixed VM has its priority and its budget. */
+static void test_of_fixed_vm(void **state)
+{
+	struct vm_config cfg = {.sched = SCHED_FIXED, .priority = 5};
+	struct vm payer = {.cfg = &cfg};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct work w = {.left = 1000000};
+		struct sim_guest *g;
+
+		sim_start(1);
+		cfg.budget_us = i == 2 ? 1000 : 0;
+		cfg.period_us = i == 2 ? 10000 : 0;
+		g = sim_fixed(i == 0 ? 31 : 3, 0, 0, 0);
+		sim_boot(g, SIM_FOREVER, 0);
+		job_init(&w.j, &ops, &payer, 0);
+		sim_on(0, start, &w.j);
+		sim_for(1000 * SIM_MS);
+		if (i == 0) assert_between(w.steps, 45, 50); /* as any job */
+		if (i == 1) assert_true(w.steps * STEP >= 999 * SIM_MS);
+		if (i == 2) assert_between(w.steps * STEP, 99 * SIM_MS, 110 * SIM_MS);
+		sim_end();
+	}
 }
 
 /* Who wakes waits for a step at most. */
@@ -242,7 +269,7 @@ int main(void)
 	    cmocka_unit_test(test_idle_cpu),     cmocka_unit_test(test_share),
 	    cmocka_unit_test(test_behind_fixed), cmocka_unit_test(test_latency),
 	    cmocka_unit_test(test_restart),      cmocka_unit_test(test_one_cpu),
-	    cmocka_unit_test(test_done_frees),
+	    cmocka_unit_test(test_done_frees),   cmocka_unit_test(test_of_fixed_vm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

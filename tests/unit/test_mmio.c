@@ -53,7 +53,7 @@ static enum mmio_result wr(struct vcpu *v, void *dev, uint32_t off, unsigned siz
 	return seen.result;
 }
 
-static const struct mmio_ops ops = {.name = "x", .sizes = 1 | 4 | 8, .read = rd, .write = wr};
+static const struct mmio_ops ops = {.sizes = 1 | 4 | 8, .read = rd, .write = wr};
 static struct vm vm;
 static struct vcpu v = {.vm = &vm};
 

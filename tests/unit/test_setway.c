@@ -15,14 +15,14 @@
 #define MEMORY (MiB(2) + KiB(72)) /* not a multiple of a step */
 
 static const struct machine machine = {.ram_base = RAM};
-static const struct vm_config cfg = {.memory = MEMORY, .weight = 70};
+static const struct vm_config cfg = {.memory = MEMORY};
 static struct vm vm;
 static struct vcpu vcpus[3];
 static unsigned starts, wakes[3];
 
 void job_init(struct job *j, const struct job_ops *ops, struct vm *of, uint32_t weight)
 {
-	assert_int_equal(weight, 70);
+	(void)weight;
 	*j = (struct job){.ops = ops, .vm = of};
 }
 

@@ -70,8 +70,8 @@ static enum mmio_result dev_write(struct vcpu *c, void *dev, uint32_t off, unsig
 	return dev_access(true, off, size, val);
 }
 
-static const struct mmio_ops dev_ops = {"dev", 15, dev_read, dev_write};
-static const struct mmio_ops dev32_ops = {"dev32", 4, dev_read, dev_write};
+static const struct mmio_ops dev_ops = {15, dev_read, dev_write};
+static const struct mmio_ops dev32_ops = {4, dev_read, dev_write};
 
 /* --- what trap.c calls, counted --- */
 static unsigned nr_block, nr_yield, nr_hvc;
