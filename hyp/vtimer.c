@@ -11,10 +11,13 @@
 #include <hyp/vtimer.h>
 #include <arch/gic.h>
 
-static bool enabled(uint32_t ctl)
+static bool enabled(const struct arch_vtimer *t)
 {
-	return (ctl & (TIMER_CTL_ENABLE | TIMER_CTL_IMASK)) == TIMER_CTL_ENABLE;
+	return (t->ctl & (TIMER_CTL_ENABLE | TIMER_CTL_IMASK)) == TIMER_CTL_ENABLE;
 }
+
+/* CNTPCT as the guest reads it. */
+static uint64_t guest_cntpct(const struct vcpu *v) { return arch_counter() - v->vm->cntpct_off; }
 
 /* PPI 27 of the guest is linked to the host's virtual timer PPI. */
 static bool virt_level(struct vcpu *v, uint32_t intid)
@@ -22,17 +25,12 @@ static bool virt_level(struct vcpu *v, uint32_t intid)
 	const struct arch_vtimer *t = &v->vtimer.virt;
 
 	if (this_pcpu()->loaded == v) return arch_vtimer_output();
-	return enabled(t->ctl) && arch_counter() - v->vm->cntvoff >= t->cval;
+	return enabled(t) && arch_counter() - v->vm->cntvoff >= t->cval;
 }
-
-/* CNTPCT as the guest reads it. */
-static uint64_t guest_cntpct(const struct vcpu *v) { return arch_counter() - v->vm->cntpct_off; }
 
 static bool phys_level(struct vcpu *v, uint32_t intid)
 {
-	const struct vtimer *t = &v->vtimer;
-
-	return enabled(t->phys_ctl) && guest_cntpct(v) >= t->phys_cval;
+	return enabled(&v->vtimer.phys) && guest_cntpct(v) >= v->vtimer.phys.cval;
 }
 
 static const struct vgic_line_ops virt_lops = {virt_level};
@@ -68,9 +66,7 @@ void vtimer_vcpu_reset(struct vcpu *v)
 
 	deadline_cancel(&t->virt_dl);
 	deadline_cancel(&t->phys_dl);
-	t->virt = (struct arch_vtimer){0};
-	t->phys_ctl = 0;
-	t->phys_cval = 0;
+	t->virt = t->phys = (struct arch_vtimer){0};
 	t->phys_active_set = false;
 	if (v->vm->vgic.version != 0) {
 		vgic_link(v, GUEST_VTIMER_INTID, host.timer.virt_intid, &virt_lops);
@@ -92,19 +88,26 @@ void vtimer_load(struct vcpu *v)
 	arch_vtimer_load(&t->virt, v->vm->cntvoff);
 }
 
-/* A CVAL so far away that its sum with the offset wraps never comes. */
-static uint64_t host_time(uint64_t cval, uint64_t off)
+/* Until its time in the guest; a CVAL so far away that its sum with the offset wraps never comes.
+ */
+static void arm(struct deadline *d, const struct arch_vtimer *t, uint64_t off, bool wanted)
 {
-	return cval + off >= off ? cval + off : TIMER_NEVER;
+	deadline_set(d, wanted && enabled(t) && t->cval + off >= off ? t->cval + off : TIMER_NEVER);
 }
 
 /* What stands in for CNTV until v is loaded again. */
 static void virt_arm(struct vcpu *v)
 {
-	struct vtimer *t = &v->vtimer;
+	arm(&v->vtimer.virt_dl, &v->vtimer.virt, v->vm->cntvoff,
+	    !vgic_hw_active(v, GUEST_VTIMER_INTID));
+}
 
-	if (enabled(t->virt.ctl) && !vgic_hw_active(v, GUEST_VTIMER_INTID))
-		deadline_set(&t->virt_dl, host_time(t->virt.cval, v->vm->cntvoff));
+static void phys_update(struct vcpu *v)
+{
+	bool level = phys_level(v, GUEST_PTIMER_INTID);
+
+	arm(&v->vtimer.phys_dl, &v->vtimer.phys, v->vm->cntpct_off, !level);
+	vgic_set_line(v->vm, v, GUEST_PTIMER_INTID, level);
 }
 
 void vtimer_put(struct vcpu *v)
@@ -131,17 +134,6 @@ void vtimer_irq(struct vcpu *v)
 	if (load_relaxed(&v->state) == VCPU_BLOCKED) vcpu_wake(v);
 }
 
-static void phys_update(struct vcpu *v)
-{
-	struct vtimer *t = &v->vtimer;
-	bool level = phys_level(v, GUEST_PTIMER_INTID);
-
-	deadline_set(&t->phys_dl, enabled(t->phys_ctl) && !level
-	                              ? host_time(t->phys_cval, v->vm->cntpct_off)
-	                              : TIMER_NEVER);
-	vgic_set_line(v->vm, v, GUEST_PTIMER_INTID, level);
-}
-
 void vtimer_vm_freeze(struct vm *vm)
 {
 	vm->frozen_at = arch_counter();
@@ -166,35 +158,21 @@ void vtimer_vm_thaw(struct vm *vm)
 	if (vm->pl031) vpl031_thaw(vm, ticks);
 }
 
-uint64_t vtimer_cntp_read_ctl(struct vcpu *v)
+void vtimer_cntp(struct vcpu *v, enum cntp_reg reg, uint64_t val, uint64_t *out)
 {
-	const struct vtimer *t = &v->vtimer;
-	bool met = (t->phys_ctl & TIMER_CTL_ENABLE) && guest_cntpct(v) >= t->phys_cval;
+	struct arch_vtimer *t = &v->vtimer.phys;
+	uint64_t now = guest_cntpct(v);
+	bool met = (t->ctl & TIMER_CTL_ENABLE) && now >= t->cval;
 
-	return t->phys_ctl | (met ? TIMER_CTL_ISTATUS : 0);
-}
-
-uint64_t vtimer_cntp_read_cval(struct vcpu *v) { return v->vtimer.phys_cval; }
-
-uint64_t vtimer_cntp_read_tval(struct vcpu *v)
-{
-	return (uint32_t)(v->vtimer.phys_cval - guest_cntpct(v));
-}
-
-void vtimer_cntp_write_ctl(struct vcpu *v, uint64_t val)
-{
-	v->vtimer.phys_ctl = (uint32_t)val & (TIMER_CTL_ENABLE | TIMER_CTL_IMASK);
+	if (out) {
+		*out = reg == CNTP_TVAL  ? (uint32_t)(t->cval - now)
+		       : reg == CNTP_CTL ? t->ctl | (met ? TIMER_CTL_ISTATUS : 0)
+		                         : t->cval;
+		return;
+	}
+	if (reg == CNTP_CTL)
+		t->ctl = (uint32_t)val & (TIMER_CTL_ENABLE | TIMER_CTL_IMASK);
+	else /* TVAL is signed 32 bit, relative to now (Arm ARM D11.2.4) */
+		t->cval = reg == CNTP_CVAL ? val : now + (uint64_t)(int64_t)(int32_t)val;
 	phys_update(v);
-}
-
-void vtimer_cntp_write_cval(struct vcpu *v, uint64_t val)
-{
-	v->vtimer.phys_cval = val;
-	phys_update(v);
-}
-
-/* TVAL is signed 32 bit, relative to now (Arm ARM D11.2.4). */
-void vtimer_cntp_write_tval(struct vcpu *v, uint64_t val)
-{
-	vtimer_cntp_write_cval(v, guest_cntpct(v) + (uint64_t)(int64_t)(int32_t)val);
 }

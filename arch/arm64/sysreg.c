@@ -24,19 +24,12 @@ static enum trap_result raz_wi(struct vcpu *v, uint32_t arg, uint64_t val, uint6
 	return TRAP_ADVANCE;
 }
 
-/* EL1 physical timer, arg: 0 TVAL, 1 CTL, 2 CVAL. At EL0 only what CNTKCTL_EL1 lets through. */
+/* EL1 physical timer, arg: enum cntp_reg. At EL0 only what CNTKCTL_EL1 lets through. */
 static enum trap_result cntp(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
 {
 	if (pstate_is_el0(sysreg_read(SPSR_EL2)) && !(sysreg_read(CNTKCTL_EL1) & CNTKCTL_EL0PTEN))
 		return TRAP_UNDEF;
-	switch (arg * 2 + (out == NULL)) {
-	case 0: *out = vtimer_cntp_read_tval(v); break;
-	case 1: vtimer_cntp_write_tval(v, val); break;
-	case 2: *out = vtimer_cntp_read_ctl(v); break;
-	case 3: vtimer_cntp_write_ctl(v, val); break;
-	case 4: *out = vtimer_cntp_read_cval(v); break;
-	default: vtimer_cntp_write_cval(v, val); break;
-	}
+	vtimer_cntp(v, arg, val, out);
 	return TRAP_ADVANCE;
 }
 

@@ -26,7 +26,7 @@
 /* Ticks without the CPU after which the old virtual time means nothing: before differences of
  * virtual time could overflow. */
 #define FAIR_FORGET (UINT64_C(1) << 40)
-/* Jobs are the host's own work: fixed vCPUs that never stop leave them a step this often. */
+/* Jobs are the host's own work: one that waited this long goes before all others for a step. */
 #define JOB_STARVED_US 20000u
 /* Busy CPUs are asked no more often to take over one that waits. */
 #define OFFER_US 4000u
@@ -90,7 +90,7 @@ static struct sched_ent *first_locked(const struct rq *rq)
  * compares by signed difference: it is far smaller than 2^63. */
 static int64_t lead(const struct sched_ent *a, const struct sched_ent *b)
 {
-	int rank = a->rank - b->rank;
+	int rank = a->starved != b->starved ? a->starved - b->starved : a->rank - b->rank;
 
 	return rank != 0 ? rank * (INT64_MAX / 64) : (int64_t)(b->vruntime - a->vruntime);
 }
@@ -133,28 +133,16 @@ static void enqueue_locked(struct rq *rq, struct sched_ent *e, uint64_t now) REQ
 	if (!first) e->slice_left = e->slice;
 	while (at != &rq->queue && lead(e, node_ent(at)) < (first ? 0 : 1)) at = at->next;
 	list_add_tail(at, &e->node);
-	store_relaxed(&this_pcpu()->nr_ready, this_pcpu()->nr_ready + 1);
-}
-
-static void dequeue_locked(const struct rq *rq, struct sched_ent *e) REQUIRES(rq->lock)
-{
-	uint32_t *nr = &pcpus[rq - rqs].nr_ready;
-
-	list_del(&e->node);
-	store_relaxed(nr, *nr - 1);
 }
 
 /* PCPU_WORK_STOP: some of those that wait here are to leave. */
 static void stop_scan_locked(struct rq *rq) REQUIRES(rq->lock)
 {
-	list_for_each_safe (n, tmp, &rq->queue) {
-		if (told_to_stop(node_ent(n))) {
-			dequeue_locked(rq, node_ent(n));
-			turn_off(ent_vcpu(node_ent(n)));
-		}
-	}
-	list_for_each_safe (n, tmp, &rq->throttled) {
-		if (told_to_stop(node_ent(n))) {
+	struct list_node *const lists[] = {&rq->queue, &rq->throttled};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lists); i++) {
+		list_for_each_safe (n, tmp, lists[i]) {
+			if (!told_to_stop(node_ent(n))) continue;
 			list_del(n);
 			turn_off(ent_vcpu(node_ent(n)));
 		}
@@ -258,22 +246,6 @@ static void set_cur(struct rq *rq, struct sched_ent *e, uint64_t now)
 	}
 }
 
-/* A job that waits behind fixed vCPUs for too long; *when falls to the time when one will have. */
-static struct sched_ent *starved_job_locked(const struct rq *rq, uint64_t now, uint64_t *when)
-    REQUIRES(rq->lock)
-{
-	list_for_each (n, &rq->queue) {
-		uint64_t due;
-
-		if (!node_ent(n)->job) continue;
-		due = MAX(rq->job_at, node_ent(n)->ready_at) + arch_us_to_ticks(JOB_STARVED_US);
-		if (now >= due) return node_ent(n);
-		*when = MIN(*when, due);
-		break;
-	}
-	return NULL;
-}
-
 /* CPUs that may take e off its queue. Acquire: what its last CPU saved (rule 23). */
 static uint64_t takers(struct sched_ent *e)
 {
@@ -281,29 +253,39 @@ static uint64_t takers(struct sched_ent *e)
 	return load_acquire(&ent_vcpu(e)->loaded_on) == -1 ? ent_vcpu(e)->affinity : 0;
 }
 
+/* When a job that waits gets a step whatever else there is. */
+static uint64_t job_due(const struct rq *rq, const struct sched_ent *e)
+{
+	return MAX(rq->job_at, e->ready_at) + arch_us_to_ticks(JOB_STARVED_US);
+}
+
 /* Chooses rq->cur anew among it and those that wait, and sets the deadline of the next look. */
 static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 {
-	struct sched_ent *best, *job, *cur;
+	struct sched_ent *best, *cur;
 	uint64_t when, mask = 0;
+	uint32_t nr = 0;
 
 	if (rq->cur && (rq->yield || used_up(rq->cur))) put_cur_locked(rq, now);
 	rq->yield = false;
 	when = unthrottle_locked(rq, now);
+	list_for_each (n, &rq->queue) {
+		struct sched_ent *e = node_ent(n);
+
+		if (!e->job || now < job_due(rq, e)) continue;
+		e->starved = true;
+		list_del(n);
+		list_add_tail(rq->queue.next, n);
+		break;
+	}
 	best = first_locked(rq);
 	/* Within a slice a fair one only gives way to who is half a slice of its own behind. */
 	if (rq->cur && best &&
 	    lead(best, rq->cur) >=
 	        (rq->cur->slice_left != 0 ? (int64_t)best->vslice / 2 + 1 : best->rank == 0))
 		put_cur_locked(rq, now);
-	cur = rq->cur ? rq->cur : best;
-	if (cur && cur->rank != 0) {
-		job = starved_job_locked(rq, now, &when);
-		if (job && rq->cur) put_cur_locked(rq, now);
-		best = job ? job : best;
-	}
 	if (!rq->cur && best) {
-		dequeue_locked(rq, best);
+		list_del(&best->node);
 		set_cur(rq, best, now);
 		best = first_locked(rq);
 	}
@@ -313,7 +295,14 @@ static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 		if (best && best->rank == cur->rank) when = MIN(when, now + cur->slice_left);
 		if (cur->budget != 0) when = MIN(when, now + cur->budget_left);
 	}
-	list_for_each (n, &rq->queue) mask |= takers(node_ent(n));
+	list_for_each (n, &rq->queue) {
+		struct sched_ent *e = node_ent(n);
+
+		nr++;
+		mask |= takers(e);
+		if (e->job && !cur->job) when = MIN(when, job_due(rq, e));
+	}
+	store_relaxed(&this_pcpu()->nr_ready, nr);
 	deadline_set(&rq->dl, MIN(when, offer(rq, mask, now)));
 }
 
@@ -364,46 +353,37 @@ static bool behind(struct rq *rq, const struct rq *src, const struct sched_ent *
 	return by > FAIR_TAKE_SLICES * (int64_t)e->vslice;
 }
 
-/* Takes from CPU `from` something that should run here. */
-static struct sched_ent *take(struct rq *rq, unsigned from, unsigned to)
-{
-	struct rq *src = &rqs[from];
-	struct sched_ent *found = NULL;
-
-	spin_lock(&src->lock);
-	list_for_each (n, &src->queue) {
-		if ((takers(node_ent(n)) & BIT(to)) != 0 && behind(rq, src, node_ent(n))) {
-			found = node_ent(n);
-			break;
-		}
-	}
-	if (found) {
-		dequeue_locked(src, found);
-		if (found->rank == 0) found->vruntime += load_relaxed(&src->base) - rq->base;
-		if (!found->job) store_relaxed(&ent_vcpu(found)->cpu, to);
-	}
-	spin_unlock(&src->lock);
-	return found;
-}
-
 /* Takes over something that waits on another CPU, if this one idles or is ahead. */
 static bool pull(struct pcpu *p, struct rq *rq)
 {
-	struct sched_ent *e = NULL;
+	struct sched_ent *found = NULL;
 	uint64_t now;
 
-	for (unsigned i = 1; !e && i < nr_pcpus; i++) {
+	for (unsigned i = 1; !found && i < nr_pcpus; i++) {
 		unsigned from = (p->id + i) % nr_pcpus;
+		struct rq *src = &rqs[from];
 
-		if (load_relaxed(&pcpus[from].nr_ready) != 0) e = take(rq, from, p->id);
+		if (load_relaxed(&pcpus[from].nr_ready) == 0) continue;
+		spin_lock(&src->lock);
+		list_for_each (n, &src->queue) {
+			struct sched_ent *e = node_ent(n);
+
+			if ((takers(e) & BIT(p->id)) == 0 || !behind(rq, src, e)) continue;
+			found = e;
+			list_del(n);
+			if (e->rank == 0) e->vruntime += load_relaxed(&src->base) - rq->base;
+			if (!e->job) store_relaxed(&ent_vcpu(e)->cpu, p->id);
+			break;
+		}
+		spin_unlock(&src->lock);
 	}
-	if (!e) return false;
+	if (!found) return false;
 	/* cpu before work: vcpu_stop() has them the other way. */
 	smp_mb();
-	spin_lock(&rq->lock);
 	now = arch_counter();
-	place(rq, e, FAIR_FAR_SLICES, now);
-	enqueue_locked(rq, e, now);
+	spin_lock(&rq->lock);
+	place(rq, found, FAIR_FAR_SLICES, now);
+	enqueue_locked(rq, found, now);
 	spin_unlock(&rq->lock);
 	return true;
 }

@@ -51,6 +51,7 @@ void job_run(struct rq *rq)
 	(void)atomic_exchange_full(&j->state, (uint32_t)JOB_ACTIVE);
 	more = ops->step(j);
 	rq->job_at = arch_counter();
+	j->se.starved = false;
 	if (more) return;
 	spin_lock(&rq->lock);
 	account_locked(rq, rq->job_at);

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <hyp/types.h>
+#include <arch/timer.h>
+#include <lib/list.h>
 
 struct deadline;
 
@@ -19,7 +21,7 @@ struct deadline_ops {
 
 struct deadline {
 	const struct deadline_ops *ops;
-	struct deadline *next;
+	struct list_node node;
 	uint64_t when;
 	int cpu; /* queue it is on, -1: none */
 };
@@ -30,7 +32,7 @@ void deadline_init(struct deadline *d, const struct deadline_ops *ops);
  * lock held. Of two calls at once for one deadline either may win. */
 void deadline_set(struct deadline *d, uint64_t when);
 /* Not queued afterwards; may still be firing on another CPU. */
-void deadline_cancel(struct deadline *d);
+static inline void deadline_cancel(struct deadline *d) { deadline_set(d, TIMER_NEVER); }
 /* The CNTHP interrupt of this CPU: fires everything due (at most 64 a call), rearms. */
 void deadline_irq(void);
 void deadline_cpu_init(void);

@@ -6,11 +6,10 @@
 
 #include <hyp/types.h>
 #include <arch/cpu.h>
-#include <arch/spinlock.h>
+#include <lib/list.h>
 
 struct vcpu;
 struct sched_ent;
-struct deadline;
 
 /* pcpu->work, shared: set by anyone with atomic OR, then an IPI if remote; cleared by the owner. */
 #define PCPU_WORK_RESCHED BIT32(0) /* the scheduler is to choose again before any guest runs */
@@ -33,9 +32,8 @@ struct pcpu {
 	uint64_t passes;             /* shared: times it came to the scheduler */
 	uint32_t nr_ready;           /* shared: in its run queue (hyp/sched) */
 
-	spinlock_t dl_lock;
-	struct deadline *dl_head; /* sorted by when; dl_lock */
-	uint64_t dl_armed;        /* what CNTHP is set to; own CPU */
+	struct list_node deadlines; /* sorted by when; under the lock in hyp/deadline.c */
+	uint64_t dl_armed;          /* what CNTHP is set to; own CPU */
 
 	/* Idle accounting in ticks, own CPU; readers may see slightly old values. */
 	uint64_t idle_ticks;

@@ -13,6 +13,7 @@ struct sched_ent {
 	struct sched_ent *next; /* on a CPU's wake list */
 	uint8_t rank;           /* larger goes first: 0 fair, 1 + priority fixed */
 	bool job;               /* in a struct job, else in a struct vcpu */
+	bool starved;           /* job: goes before everything for a step */
 	bool woken;             /* READY by a wake-up: its latency counts */
 	uint32_t weight;        /* fair */
 	uint64_t slice, slice_left;

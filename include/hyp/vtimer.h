@@ -15,8 +15,7 @@ struct vm;
 struct vtimer {
 	struct arch_vtimer virt; /* valid while not loaded */
 	struct deadline virt_dl; /* armed while not loaded and the timer could fire */
-	uint64_t phys_cval;
-	uint32_t phys_ctl; /* ENABLE, IMASK */
+	struct arch_vtimer phys; /* ctl: ENABLE, IMASK */
 	struct deadline phys_dl;
 	bool phys_active_set; /* this CPU's physical vtimer PPI was set active for this vCPU */
 };
@@ -36,10 +35,7 @@ void vtimer_irq(struct vcpu *v);
 void vtimer_vm_freeze(struct vm *vm);
 void vtimer_vm_thaw(struct vm *vm);
 
-/* Trapped CNTP_* registers. Time is CNTPCT as the guest reads it. */
-uint64_t vtimer_cntp_read_ctl(struct vcpu *v);
-uint64_t vtimer_cntp_read_cval(struct vcpu *v);
-uint64_t vtimer_cntp_read_tval(struct vcpu *v);
-void vtimer_cntp_write_ctl(struct vcpu *v, uint64_t val);
-void vtimer_cntp_write_cval(struct vcpu *v, uint64_t val);
-void vtimer_cntp_write_tval(struct vcpu *v, uint64_t val);
+/* op2 of CNTP_*_EL0. */
+enum cntp_reg { CNTP_TVAL, CNTP_CTL, CNTP_CVAL };
+/* A trapped access; out: a read. Time is CNTPCT as the guest reads it. */
+void vtimer_cntp(struct vcpu *v, enum cntp_reg reg, uint64_t val, uint64_t *out);

@@ -86,40 +86,14 @@ void vgic_dir_write(struct vcpu *c, uint32_t intid)
 
 static uint64_t cntp[3]; /* TVAL, CTL, CVAL */
 
-uint64_t vtimer_cntp_read_tval(struct vcpu *c)
+void vtimer_cntp(struct vcpu *c, enum cntp_reg reg, uint64_t val, uint64_t *out)
 {
 	assert_ptr_equal(c, v);
-	return cntp[0];
-}
-
-uint64_t vtimer_cntp_read_ctl(struct vcpu *c)
-{
-	assert_ptr_equal(c, v);
-	return cntp[1];
-}
-
-uint64_t vtimer_cntp_read_cval(struct vcpu *c)
-{
-	assert_ptr_equal(c, v);
-	return cntp[2];
-}
-
-void vtimer_cntp_write_tval(struct vcpu *c, uint64_t val)
-{
-	assert_ptr_equal(c, v);
-	cntp[0] = val;
-}
-
-void vtimer_cntp_write_ctl(struct vcpu *c, uint64_t val)
-{
-	assert_ptr_equal(c, v);
-	cntp[1] = val;
-}
-
-void vtimer_cntp_write_cval(struct vcpu *c, uint64_t val)
-{
-	assert_ptr_equal(c, v);
-	cntp[2] = val;
+	assert_in_range(reg, CNTP_TVAL, CNTP_CVAL);
+	if (out)
+		*out = cntp[reg];
+	else
+		cntp[reg] = val;
 }
 
 /* ESR_EL2 of MRS (dir RD) or MSR, by D19.2.40. */

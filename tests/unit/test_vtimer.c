@@ -176,6 +176,16 @@ static bool queued(const struct deadline *d) { return d->cpu >= 0; }
 
 static bool level(unsigned id, uint32_t intid) { return lops[id][intid]->level(&vcpus[id], intid); }
 
+static void wr(struct vcpu *c, enum cntp_reg reg, uint64_t val) { vtimer_cntp(c, reg, val, NULL); }
+
+static uint64_t rd(struct vcpu *c, enum cntp_reg reg)
+{
+	uint64_t val;
+
+	vtimer_cntp(c, reg, 0, &val);
+	return val;
+}
+
 static void test_deadline(void **state)
 {
 	(void)state;
@@ -318,13 +328,13 @@ static void test_reset(void **state)
 	load(v);
 	arm(5000, ON);
 	put(v);
-	vtimer_cntp_write_cval(v, fake_now + 5000);
-	vtimer_cntp_write_ctl(v, ON);
+	wr(v, CNTP_CVAL, fake_now + 5000);
+	wr(v, CNTP_CTL, ON);
 	vtimer_vcpu_reset(v);
 	clock_advance(10000);
 	assert_false(line[0][27]);
 	assert_false(line[0][30]);
-	assert_int_equal(vtimer_cntp_read_ctl(v), 0);
+	assert_int_equal(rd(v, CNTP_CTL), 0);
 	load(v);
 	assert_int_equal(hw.ctl, 0);
 }
@@ -334,32 +344,32 @@ static void test_reset(void **state)
 static void test_cntp(void **state)
 {
 	(void)state;
-	vtimer_cntp_write_cval(v, fake_now + 300);
+	wr(v, CNTP_CVAL, fake_now + 300);
 	assert_false(queued(&v->vtimer.phys_dl));
-	assert_int_equal(vtimer_cntp_read_ctl(v), 0);
-	vtimer_cntp_write_ctl(v, UINT64_MAX & ~(uint64_t)TIMER_CTL_IMASK); /* ISTATUS is RO */
-	assert_int_equal(vtimer_cntp_read_ctl(v), ON);
-	assert_int_equal(vtimer_cntp_read_tval(v), 300);
+	assert_int_equal(rd(v, CNTP_CTL), 0);
+	wr(v, CNTP_CTL, UINT64_MAX & ~(uint64_t)TIMER_CTL_IMASK); /* ISTATUS is RO */
+	assert_int_equal(rd(v, CNTP_CTL), ON);
+	assert_int_equal(rd(v, CNTP_TVAL), 300);
 	clock_advance(299);
 	assert_false(line[0][30]);
 	clock_advance(1);
 	assert_true(line[0][30]);
 	assert_true(level(0, 30));
-	assert_int_equal(vtimer_cntp_read_ctl(v), ON | TIMER_CTL_ISTATUS);
+	assert_int_equal(rd(v, CNTP_CTL), ON | TIMER_CTL_ISTATUS);
 	/* TVAL goes on below 0. */
 	clock_advance(100);
-	assert_int_equal(vtimer_cntp_read_tval(v), 0xffffff9c);
+	assert_int_equal(rd(v, CNTP_TVAL), 0xffffff9c);
 	/* Masked: the status stays, the line falls. */
-	vtimer_cntp_write_ctl(v, MASKED);
+	wr(v, CNTP_CTL, MASKED);
 	assert_false(line[0][30]);
-	assert_int_equal(vtimer_cntp_read_ctl(v), MASKED | TIMER_CTL_ISTATUS);
-	vtimer_cntp_write_ctl(v, ON);
+	assert_int_equal(rd(v, CNTP_CTL), MASKED | TIMER_CTL_ISTATUS);
+	wr(v, CNTP_CTL, ON);
 	assert_true(line[0][30]);
 	/* The next one: the line falls at once. */
-	vtimer_cntp_write_cval(v, fake_now + 50);
+	wr(v, CNTP_CVAL, fake_now + 50);
 	assert_false(line[0][30]);
-	assert_int_equal(vtimer_cntp_read_cval(v), fake_now + 50);
-	vtimer_cntp_write_ctl(v, 0);
+	assert_int_equal(rd(v, CNTP_CVAL), fake_now + 50);
+	wr(v, CNTP_CTL, 0);
 	clock_advance(1000);
 	assert_false(line[0][30]);
 }
@@ -367,16 +377,16 @@ static void test_cntp(void **state)
 static void test_tval_sign(void **state)
 {
 	(void)state;
-	vtimer_cntp_write_ctl(v, ON);
-	vtimer_cntp_write_tval(v, 0x7fffffff);
-	assert_int_equal(vtimer_cntp_read_cval(v), fake_now + 0x7fffffff);
+	wr(v, CNTP_CTL, ON);
+	wr(v, CNTP_TVAL, 0x7fffffff);
+	assert_int_equal(rd(v, CNTP_CVAL), fake_now + 0x7fffffff);
 	assert_false(line[0][30]);
-	vtimer_cntp_write_tval(v, UINT64_C(0xabcd0000ffffffff)); /* -1 */
-	assert_int_equal(vtimer_cntp_read_cval(v), fake_now - 1);
+	wr(v, CNTP_TVAL, UINT64_C(0xabcd0000ffffffff)); /* -1 */
+	assert_int_equal(rd(v, CNTP_CVAL), fake_now - 1);
 	assert_true(line[0][30]);
-	vtimer_cntp_write_tval(v, 0x80000000);
-	assert_int_equal(vtimer_cntp_read_cval(v), fake_now - 0x80000000);
-	assert_int_equal(vtimer_cntp_read_tval(v), 0x80000000);
+	wr(v, CNTP_TVAL, 0x80000000);
+	assert_int_equal(rd(v, CNTP_CVAL), fake_now - 0x80000000);
+	assert_int_equal(rd(v, CNTP_TVAL), 0x80000000);
 }
 
 /* Where the VM's time was stopped: everything counts from the offset; sums that wrap never come. */
@@ -384,16 +394,16 @@ static void test_cntp_offset(void **state)
 {
 	(void)state;
 	vm.cntpct_off = 900000;
-	vtimer_cntp_write_ctl(v, ON);
-	vtimer_cntp_write_cval(v, 100000 + 70); /* now is 100000 */
+	wr(v, CNTP_CTL, ON);
+	wr(v, CNTP_CVAL, 100000 + 70); /* now is 100000 */
 	assert_false(line[0][30]);
 	assert_int_equal(v->vtimer.phys_dl.when, 1000070);
 	clock_advance(70);
 	assert_true(line[0][30]);
-	vtimer_cntp_write_cval(v, UINT64_MAX);
+	wr(v, CNTP_CVAL, UINT64_MAX);
 	assert_false(line[0][30]);
 	assert_false(queued(&v->vtimer.phys_dl));
-	vtimer_cntp_write_cval(v, UINT64_MAX - 900000);
+	wr(v, CNTP_CVAL, UINT64_MAX - 900000);
 	assert_false(queued(&v->vtimer.phys_dl));
 	/* A deadline that fires although the guest has moved its timer meanwhile. */
 	v->vtimer.phys_dl.ops->fire(&v->vtimer.phys_dl, fake_now);
@@ -406,10 +416,10 @@ static void test_freeze(void **state)
 	struct vcpu *w = &vcpus[1];
 
 	(void)state;
-	vtimer_cntp_write_cval(v, fake_now + 8000);
-	vtimer_cntp_write_ctl(v, ON);
-	vtimer_cntp_write_cval(w, fake_now - 10);
-	vtimer_cntp_write_ctl(w, MASKED);
+	wr(v, CNTP_CVAL, fake_now + 8000);
+	wr(v, CNTP_CTL, ON);
+	wr(w, CNTP_CVAL, fake_now - 10);
+	wr(w, CNTP_CTL, MASKED);
 	load(v);
 	arm(5000, ON);
 	put(v);
@@ -430,7 +440,7 @@ static void test_freeze(void **state)
 		assert_true(vm.cntpct_trap);
 		assert_int_equal(freezes, i);
 		assert_int_equal(thawed, i * 50000);
-		assert_int_equal(vtimer_cntp_read_tval(v), 7000);
+		assert_int_equal(rd(v, CNTP_TVAL), 7000);
 		assert_false(queued(&w->vtimer.virt_dl) || queued(&w->vtimer.phys_dl));
 	}
 	clock_advance(3999);
