@@ -27,8 +27,8 @@ $(RPI4_PARTS)/.done: scripts/rpi_parts.sh scripts/arm64_debs.sh
 	@touch $@
 ifeq ($(BOARD),rpi4)
 sdcard: $(EL2_BIN) bundle $(RPI4_PARTS)/.done
-	$(Q)scripts/mksdcard -o $(RPI4_CARD) --parts $(RPI4_PARTS) --boot board/rpi4/boot --atoll $(EL2_BIN) --bundle $(BUNDLE) \
-		--append "$(strip $(if $(LOG),loglvl=$(LOG)) $(APPEND))" $(if $(filter 1,$(DIRECT)),--direct)
+	$(Q)scripts/mkdisk -o $(RPI4_CARD) --board rpi4 --parts $(RPI4_PARTS) --atoll $(EL2_BIN) --bundle $(BUNDLE) \
+		--append "$(strip $(if $(LOG),loglvl=$(LOG)) $(APPEND))" $(if $(filter 1,$(DIRECT)),--kind direct)
 else
 sdcard:
 	$(error a card is for BOARD=rpi4: make sdcard BOARD=rpi4)

@@ -24,8 +24,8 @@ def pi(tmp_path, log_name, request):
         image = harness.require(harness.Config(compiler, 2, 4, False).image)
         image_of_card = place / 'card.img'
         if card:
-            done = subprocess.run([harness.ROOT / 'scripts/mksdcard', '-o', image_of_card, '--parts', harness.require(PARTS), '--boot',
-                                   harness.ROOT / 'board/rpi4/boot', '--atoll', image, '--bundle', bundle],
+            done = subprocess.run([harness.ROOT / 'scripts/mkdisk', '-o', image_of_card, '--board', 'rpi4', '--parts', harness.require(PARTS),
+                                   '--atoll', image, '--bundle', bundle],
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             assert done.returncode == 0, done.stdout
         if change:
