@@ -51,12 +51,14 @@ static const uint64_t attr_bits[] = {
     [MM_RX] = S1_ATTR(ATTR_NORMAL) | S1_SH_INNER | S1_RO,
     [MM_DEVICE] = S1_ATTR(ATTR_DEVICE) | S1_XN,
 };
+#define MM_HOLE 4 /* stays unmapped */
 
 /* What is there already: EEXIST unless it is the same, or it stays. */
 enum map_mode { MAP_NEW, MAP_FILL };
 
-static uint64_t leaf(uint64_t at, enum mm_attr attr, bool page)
+static uint64_t leaf(uint64_t at, unsigned attr, bool page)
 {
+	if (attr == MM_HOLE) return S1_HOLE;
 	return at | attr_bits[attr] | S1_AP_RES1 | S1_AF | S1_VALID | (page ? S1_TABLE : 0);
 }
 
@@ -85,7 +87,7 @@ static uint64_t *entry_of(uint64_t at, unsigned *shift)
 }
 
 /* Flat map of [at, end), both page-aligned, in the largest blocks. */
-static enum hyp_err map_range(uint64_t at, uint64_t end, enum mm_attr attr, enum map_mode mode)
+static enum hyp_err map_range(uint64_t at, uint64_t end, unsigned attr, enum map_mode mode)
 {
 	while (at < end) {
 		unsigned fit = 30, shift;
@@ -105,34 +107,29 @@ static enum hyp_err map_range(uint64_t at, uint64_t end, enum mm_attr attr, enum
 	return HYP_OK;
 }
 
+static uint64_t at_of(const void *p) { return (uint64_t)(uintptr_t)p; }
+
 static enum hyp_err make_hole(const void *page)
 {
-	unsigned shift = PAGE_SHIFT;
-	uint64_t *e = entry_of((uint64_t)(uintptr_t)page, &shift);
-
-	if (e == NULL || *e != 0) return HYP_EEXIST;
-	*e = S1_HOLE;
-	return HYP_OK;
+	return map_range(at_of(page), at_of(page) + PAGE_SIZE, MM_HOLE, MAP_NEW);
 }
 
 static enum hyp_err map_image(void)
 {
-	uint64_t start = (uint64_t)(uintptr_t)image_start, text = (uint64_t)(uintptr_t)text_end;
-	uint64_t ro = (uint64_t)(uintptr_t)rodata_end, end = (uint64_t)(uintptr_t)image_end;
-
 	TRY(make_hole(NULL));
 	for (unsigned i = 0; i < MAX_PCPUS; i++) {
 		TRY(make_hole(cpu_stacks[i]));
 		TRY(make_hole(cpu_stacks[i] + PAGE_SIZE + EMERGENCY_STACK_SIZE));
 	}
-	TRY(map_range(start, text, MM_RX, MAP_NEW));
-	TRY(map_range(text, ro, MM_RO, MAP_NEW));
-	return map_range(ro, end, MM_RW, MAP_FILL); /* around the guard pages */
+	TRY(map_range(at_of(image_start), at_of(text_end), MM_RX, MAP_NEW));
+	TRY(map_range(at_of(text_end), at_of(rodata_end), MM_RO, MAP_NEW));
+	/* Around the guard pages. */
+	return map_range(at_of(rodata_end), at_of(image_end), MM_RW, MAP_FILL);
 }
 
 enum hyp_err arch_mm_boot(const void *fdt, uint64_t fdt_size, pa_t uart)
 {
-	uint64_t at = (uint64_t)(uintptr_t)fdt, ps = sysreg_read(ID_AA64MMFR0_EL1) & 0xf;
+	uint64_t at = at_of(fdt), ps = sysreg_read(ID_AA64MMFR0_EL1) & 0xf;
 
 	mm_regs = (struct mm_regs){
 	    .mair = MAIR_VALUE,
@@ -158,41 +155,21 @@ enum hyp_err arch_mm_map(pa_t at, uint64_t size, enum mm_attr attr)
 	return err;
 }
 
-/* RAM of one bank less the reserved ranges, which may overlap and come in any order. */
-static enum hyp_err map_bank(const struct host *h, uint64_t at, uint64_t end)
+/* Page-aligned, and within what the CPU can address. */
+static enum hyp_err map_host(const struct host_range *r, unsigned attr)
 {
-	while (at < end) {
-		uint64_t stop = end, behind = at;
+	uint64_t limit = BIT(arch_pa_bits()), at = MIN(pa_raw(r->base), limit);
+	uint64_t end = at + MIN(r->size, limit - at);
 
-		for (unsigned i = 0; i < h->nr_reserved; i++) {
-			const struct host_range *r = &h->reserved[i];
-			uint64_t lo = ALIGN_DOWN(pa_raw(r->base), PAGE_SIZE);
-			uint64_t hi = ALIGN_UP(pa_raw(r->base) + r->size, PAGE_SIZE);
-
-			if (lo <= at && at < hi)
-				behind = hi;
-			else if (at < lo)
-				stop = MIN(stop, lo);
-		}
-		if (behind == at) {
-			TRY(map_range(at, stop, MM_RW, MAP_FILL));
-			behind = stop;
-		}
-		at = behind;
-	}
-	return HYP_OK;
+	return map_range(ALIGN_DOWN(at, PAGE_SIZE), ALIGN_UP(end, PAGE_SIZE), attr, MAP_FILL);
 }
 
 enum hyp_err arch_mm_init(const struct host *h)
 {
-	uint64_t limit = BIT(arch_pa_bits());
-
 	if (h->initrd.size != 0) TRY(arch_mm_map(h->initrd.base, h->initrd.size, MM_RO));
-	for (unsigned i = 0; i < h->nr_ram; i++) {
-		uint64_t base = pa_raw(h->ram[i].base);
-
-		TRY(map_bank(h, base, MIN(base + h->ram[i].size, limit)));
-	}
+	/* In what order and how they overlap does not matter: what comes first stays. */
+	for (unsigned i = 0; i < h->nr_reserved; i++) TRY(map_host(&h->reserved[i], MM_HOLE));
+	for (unsigned i = 0; i < h->nr_ram; i++) TRY(map_host(&h->ram[i], MM_RW));
 	dsb_ishst(); /* as in arch_mm_map() */
 	isb();
 	return HYP_OK;

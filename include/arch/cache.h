@@ -13,7 +13,5 @@ void arch_dcache_clean_poc(const void *start, uint64_t size);
 void arch_dcache_clean_inval_poc(const void *start, uint64_t size);
 /* Instruction cache: invalidate all, inner shareable, and ISB. After new code was cleaned. */
 void arch_icache_inval_all(void);
-/* Zero memory, with DC ZVA where the CPU permits. start and size are multiples of 64. */
-void arch_zero(void *start, uint64_t size);
 /* Zero memory and clean it to the point of coherency, in one pass where the CPU permits. */
 void arch_scrub(void *start, uint64_t size);

@@ -248,16 +248,10 @@ __attribute__((weak)) void arch_dcache_clean_inval_poc(const void *start, uint64
 
 __attribute__((weak)) void arch_icache_inval_all(void) { fake_log_token("ic all"); }
 
-__attribute__((weak)) void arch_zero(void *start, uint64_t size)
-{
-	if ((uintptr_t)start % 64 != 0 || size % 64 != 0) panic("arch_zero: not a multiple of 64");
-	cache_op("zero", start, size);
-	memset(start, 0, size);
-}
-
 __attribute__((weak)) void arch_scrub(void *start, uint64_t size)
 {
-	arch_zero(start, size);
+	cache_op("zero", start, size);
+	memset(start, 0, size);
 	arch_dcache_clean_poc(start, size);
 }
 
