@@ -34,27 +34,15 @@ static const struct {
     {0x41, 0xd47, "Cortex-A710"}, {0x41, 0xd49, "Neoverse-N2"}, {0x46, 0x001, "A64FX"},
 };
 
+/* What trap_cpu_init() and the loading of a vCPU write is left out. */
 void arch_cpu_init(void)
 {
-	uint64_t dfr = sysreg_read(ID_AA64DFR0_EL1);
-	uint64_t pmu = FIELD_GET(GENMASK(11, 8), dfr);
-
-	/* All counters belong to EL1 until a vCPU's value says otherwise (HPMN 0 is reserved). */
-	sysreg_write(MDCR_EL2, pmu == 0 || pmu == 0xf
-	                           ? 0
-	                           : FIELD_GET(GENMASK(15, 11), sysreg_read(PMCR_EL0)));
-	sysreg_write(CNTHCTL_EL2, 0);
 	sysreg_write(CNTVOFF_EL2, 0);
 	sysreg_write(CNTHP_CTL_EL2, 0); /* timers of the loader */
 	sysreg_write(CNTV_CTL_EL0, 0);
 	sysreg_write(CNTP_CTL_EL0, 0);
-	sysreg_write(HSTR_EL2, 0);
 	sysreg_write(ACTLR_EL2, 0); /* EL1 gets no CPU control registers (A72 TRM 4.3.30) */
 	sysreg_write(HACR_EL2, 0);
-	sysreg_write(VTCR_EL2, BIT(31)); /* RES1; the stage-2 code sets the rest */
-	sysreg_write(VTTBR_EL2, 0);
-	sysreg_write(VPIDR_EL2, sysreg_read(MIDR_EL1));
-	sysreg_write(VMPIDR_EL2, sysreg_read(MPIDR_EL1));
 	/* FEAT_FGT: fine-grained traps off (HFGRTR, HFGWTR, HFGITR, HDFGRTR, HDFGWTR; D19.2.63). */
 	if (FIELD_GET(GENMASK(59, 56), sysreg_read(ID_AA64MMFR0_EL1)) != 0) {
 		sysreg_write(S3_4_C1_C1_4, 0);

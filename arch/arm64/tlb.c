@@ -22,40 +22,35 @@ static uint64_t vmid_enter(uint64_t vttbr)
 {
 	uint64_t old = arch_vttbr_read();
 
+	dsb_ishst(); /* descriptor writes are seen by all walks before the TLBI */
 	if ((old ^ vttbr) >> VTTBR_VMID_SHIFT != 0) arch_vttbr_write(vttbr);
 	return old;
 }
 
 static void vmid_leave(uint64_t vttbr, uint64_t old)
 {
+	dsb_ish(); /* complete on all CPUs before the caller makes or frees anything */
+	isb();     /* and for this CPU's own later accesses */
 	if ((old ^ vttbr) >> VTTBR_VMID_SHIFT != 0) arch_vttbr_write(old);
 }
 
 void arch_tlb_s2_range(uint64_t vttbr, ipa_t start, uint64_t pages)
 {
-	uint64_t old;
+	uint64_t old = vmid_enter(vttbr);
 
-	dsb_ishst(); /* descriptor writes are seen by all walks before the TLBI */
-	old = vmid_enter(vttbr);
 	for (uint64_t i = 0; i < pages; i++)
 		tlbi_arg(ipas2e1is, (ipa_raw(start) >> PAGE_SHIFT) + i);
 	/* Stage-2 entries are gone everywhere before the stage-1 ones made from them go. */
 	dsb_ish();
 	tlbi(vmalle1is); /* TLBs keep VA -> PA whole, and IPAS2E1 does not touch those */
-	dsb_ish();       /* complete on all CPUs before the caller makes or frees anything */
-	isb();           /* and for this CPU's own later accesses */
 	vmid_leave(vttbr, old);
 }
 
 void arch_tlb_s2_vmid(uint64_t vttbr)
 {
-	uint64_t old;
+	uint64_t old = vmid_enter(vttbr);
 
-	dsb_ishst(); /* descriptor writes are seen by all walks before the TLBI */
-	old = vmid_enter(vttbr);
 	tlbi(vmalls12e1is);
-	dsb_ish(); /* complete on all CPUs before the caller makes or frees anything */
-	isb();     /* and for this CPU's own later accesses */
 	vmid_leave(vttbr, old);
 }
 
