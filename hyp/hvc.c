@@ -18,20 +18,15 @@
 /* Owner, bits 29:24: 4 is standard secure services, PSCI being functions 0 to 0x1f. */
 #define FN_IS_PSCI(fn) (((fn)&0xbfffffe0u) == 0x84000000u)
 
-static uint64_t arch_features(uint32_t fn)
+/* SMCCC_ARCH_WORKAROUND_*: nobody here does them, so that none is offered. */
+static bool supported(uint32_t fn)
 {
-	switch (fn) {
-	case SMCCC_VERSION:
-	case SMCCC_ARCH_FEATURES: return SMCCC_RET_SUCCESS;
-	/* SMCCC_ARCH_WORKAROUND_*: nobody here does them, so that none is offered. */
-	default: return vpsci_supported(fn) ? SMCCC_RET_SUCCESS : SMCCC_RET_NOT_SUPPORTED;
-	}
+	return fn == SMCCC_VERSION || fn == SMCCC_ARCH_FEATURES || vpsci_supported(fn);
 }
 
 static uint64_t vendor_call(struct vcpu *v, uint32_t fn)
 {
 	uint64_t *x = v->arch.x;
-	struct crash_info c = {.what = "reported by the guest's runtime", .vcpu = v->id};
 
 	switch (fn) {
 	case ATOLL_HVC_CALL_COUNT: return 5;
@@ -43,10 +38,11 @@ static uint64_t vendor_call(struct vcpu *v, uint32_t fn)
 	case ATOLL_HVC_REVISION: x[1] = ATOLL_ABI_MINOR; return ATOLL_ABI_MAJOR;
 	case ATOLL_HVC_EXIT: vm_stop(v->vm, STOP_EXIT, (uint32_t)x[1]); return SMCCC_RET_SUCCESS;
 	case ATOLL_HVC_CRASH:
-		c.esr = x[1];
-		c.far = x[2];
-		c.pc = x[3];
-		vm_crash(v->vm, &c);
+		vm_crash(v->vm, &(struct crash_info){.what = "reported by the guest's runtime",
+		                                     .vcpu = v->id,
+		                                     .esr = x[1],
+		                                     .far = x[2],
+		                                     .pc = x[3]});
 		return SMCCC_RET_SUCCESS;
 	default: return SMCCC_RET_NOT_SUPPORTED;
 	}
@@ -58,13 +54,12 @@ void hvc_call(struct vcpu *v)
 	uint32_t fn = (uint32_t)x[0];
 
 	v->stats.nr_hvc++;
-	if (FN_IS_PSCI(fn)) {
+	if (FN_IS_PSCI(fn))
 		x[0] = vpsci_call(v, fn, x[1], x[2], x[3]);
-		return;
-	}
-	switch (fn) {
-	case SMCCC_VERSION: x[0] = SMCCC_1_1; break;
-	case SMCCC_ARCH_FEATURES: x[0] = arch_features((uint32_t)x[1]); break;
-	default: x[0] = vendor_call(v, fn); break;
-	}
+	else if (fn == SMCCC_VERSION)
+		x[0] = SMCCC_1_1;
+	else if (fn == SMCCC_ARCH_FEATURES)
+		x[0] = supported((uint32_t)x[1]) ? SMCCC_RET_SUCCESS : SMCCC_RET_NOT_SUPPORTED;
+	else
+		x[0] = vendor_call(v, fn);
 }

@@ -55,12 +55,9 @@ static enum hyp_err release_cpu(const struct host_cpu *c)
 	if (c->enable == HOST_ENABLE_PSCI && host.psci_smc) {
 		int64_t ret = (int32_t)smccc_smc(PSCI_CPU_ON64, c->mpidr, entry, 0);
 
-		if (ret != 0) {
-			log_err("CPU 0x%lx: firmware answered CPU_ON with %ld",
-			        (unsigned long)c->mpidr, (long)ret);
-			return HYP_EINVAL;
-		}
-		return HYP_OK;
+		if (ret == 0) return HYP_OK;
+		log_err("CPU 0x%lx: firmware answered CPU_ON with %ld", c->mpidr, ret);
+		return HYP_EINVAL;
 	}
 	if (c->enable == HOST_ENABLE_SPIN_TABLE) {
 		uint64_t *release = mm_window(c->release);
@@ -71,7 +68,7 @@ static enum hyp_err release_cpu(const struct host_cpu *c)
 		cpu_sev();
 		return HYP_OK;
 	}
-	log_err("CPU 0x%lx: no way to start it (enable-method)", (unsigned long)c->mpidr);
+	log_err("CPU 0x%lx: no way to start it (enable-method)", c->mpidr);
 	return HYP_ENOTSUP;
 }
 
@@ -99,7 +96,7 @@ enum hyp_err arch_cpu_start(unsigned cpu)
 
 		if (arch_counter() > deadline &&
 		    atomic_cas_full(&slot->state, &starting, BOOT_ABANDONED)) {
-			log_err("CPU 0x%lx: did not start", (unsigned long)p->mpidr);
+			log_err("CPU 0x%lx: did not start", p->mpidr);
 			return HYP_EBUSY;
 		}
 		cpu_relax();

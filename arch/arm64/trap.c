@@ -158,17 +158,6 @@ static const trap_fn trap_table[64] = {
     [EC_DABT_LOWER] = trap_abort,
 };
 
-/*
- * HCR_EL2.TWE only while another vCPU waits for this CPU: a spinning guest then gives way, and
- * alone it sleeps in hardware.
- */
-static void update_twe(struct vcpu *v)
-{
-	uint64_t twe = sched_contended() ? HCR_TWE : 0;
-
-	if ((v->arch.hcr & HCR_TWE) != twe) vcpu_hcr_change(v, HCR_TWE, twe);
-}
-
 /* The vCPU to run, loaded. Every loop turn takes work bits away, or idles. */
 static struct vcpu *pick(struct pcpu *p)
 {
@@ -205,8 +194,15 @@ struct vcpu *trap_exit_slow(void)
 
 		if (!v || load_relaxed(&p->work) != 0 ||
 		    (load_relaxed(&v->work) & VCPU_WORK_STOP) != 0) {
+			uint64_t twe;
+
 			v = pick(p);
-			update_twe(v);
+			/*
+			 * TWE only while another vCPU waits for this CPU: a spinning guest then
+			 * gives way, and alone it sleeps in hardware.
+			 */
+			twe = sched_contended() ? HCR_TWE : 0;
+			if ((v->arch.hcr & HCR_TWE) != twe) vcpu_hcr_change(v, HCR_TWE, twe);
 		}
 		work = atomic_fetch_and_full(&v->work, ~VCPU_WORK_VGIC);
 		if (work & VCPU_WORK_VGIC) vgic_sync(v);

@@ -44,46 +44,38 @@ static enum trap_result mmio_done(enum mmio_result r)
 	return verdicts[r];
 }
 
-/* SP of the interrupted context: PSTATE.SP chooses (EL0 and EL1t: SP_EL0). */
-static bool uses_sp_el1(void) { return (sysreg_read(SPSR_EL2) & PSR_M) == PSR_M_EL1H; }
-
-static uint64_t base_get(const struct vcpu *v, unsigned rn)
+/* Xn or SP, which PSTATE.SP chooses (EL0 and EL1t: SP_EL0). */
+static uint64_t base_get(const struct vcpu *v, unsigned rn, bool sp_el1)
 {
 	if (rn != 31) return vcpu_gpr_get(v, rn);
-	return uses_sp_el1() ? sysreg_read(SP_EL1) : sysreg_read(SP_EL0);
+	return sp_el1 ? sysreg_read(SP_EL1) : sysreg_read(SP_EL0);
 }
 
-static void base_set(struct vcpu *v, unsigned rn, uint64_t val)
+static void base_set(struct vcpu *v, unsigned rn, bool sp_el1, uint64_t val)
 {
 	if (rn != 31)
 		vcpu_gpr_set(v, rn, val);
-	else if (uses_sp_el1())
+	else if (sp_el1)
 		sysreg_write(SP_EL1, val);
 	else
 		sysreg_write(SP_EL0, val);
 }
 
-/* The 32-bit instruction at the guest's PC, read through both stages. */
-static bool fetch_insn(struct vcpu *v, uint32_t *insn)
-{
-	uint64_t pc_ipa;
-
-	if ((sysreg_read(SPSR_EL2) & PSR_AARCH32) || (sysreg_read(ELR_EL2) & 3) ||
-	    !guest_va_to_ipa(sysreg_read(ELR_EL2), at_el0(), &pc_ipa))
-		return false;
-	return gmem_read(&v->vm->s2, ipa(pc_ipa), insn, sizeof(*insn)) == HYP_OK;
-}
-
 /* Pairs and write-back: nothing is written back unless every access succeeds. */
 static enum trap_result mmio_decoded(struct vcpu *v, uint64_t far, uint64_t fipa)
 {
+	uint64_t val[2] = {0, 0}, pc = sysreg_read(ELR_EL2), pstate = sysreg_read(SPSR_EL2);
+	uint64_t addr, pc_ipa;
+	bool sp_el1 = (pstate & PSR_M) == PSR_M_EL1H;
 	unsigned n, regs[2];
-	uint64_t val[2] = {0, 0}, addr;
 	struct ldst d;
 	uint32_t insn;
 
-	if (!fetch_insn(v, &insn) || !decode_ldst(insn, &d)) return TRAP_ABORT;
-	addr = base_get(v, d.rn) + (d.post ? 0 : (uint64_t)(int64_t)d.imm);
+	if ((pstate & PSR_AARCH32) || (pc & 3) || !guest_va_to_ipa(pc, at_el0(), &pc_ipa) ||
+	    gmem_read(&v->vm->s2, ipa(pc_ipa), &insn, sizeof(insn)) != HYP_OK ||
+	    !decode_ldst(insn, &d))
+		return TRAP_ABORT;
+	addr = base_get(v, d.rn, sp_el1) + (d.post ? 0 : (uint64_t)(int64_t)d.imm);
 	n = d.pair ? 2 : 1;
 	/* The abort is for the first byte that faults: it has to be this instruction's first. */
 	if (addr != far || (fipa & PAGE_MASK) + n * d.size > PAGE_SIZE) return TRAP_ABORT;
@@ -98,7 +90,7 @@ static enum trap_result mmio_decoded(struct vcpu *v, uint64_t far, uint64_t fipa
 	}
 	for (unsigned i = 0; d.load && i < n; i++)
 		vcpu_gpr_set(v, regs[i], ldst_extend(val[i], d.size, d.sign, d.wide));
-	if (d.writeback) base_set(v, d.rn, addr + (d.post ? (uint64_t)(int64_t)d.imm : 0));
+	if (d.writeback) base_set(v, d.rn, sp_el1, addr + (d.post ? (uint64_t)(int64_t)d.imm : 0));
 	return TRAP_ADVANCE;
 }
 
