@@ -197,7 +197,8 @@ void life_free(struct life *l)
 
 	if (vm->pl031) vpl031_destroy(vm);
 	if (vm->pl011) vpl011_destroy(vm);
-	for (unsigned i = 0; i < vm->nr_vcpus && vm->vcpus[i]; i++) vcpu_free(vm->vcpus[i]);
+	for (unsigned i = 0; i < vm->nr_vcpus && vm->vcpus[i]; i++)
+		page_free_hyp(vm->vcpus[i], sizeof(struct vcpu));
 	vgic_vm_fini(vm);
 	if (vm->s2.nr_tables != 0) s2_destroy(&vm->s2);
 	page_free(zero_page, 0);
@@ -214,9 +215,15 @@ static enum hyp_err vm_build(struct life *l)
 	TRY(s2_create(&vm->s2, (uint16_t)(vm->slot + 1), &life_s2_ops));
 	TRY(machine_create(vm));
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
-		vm->vcpus[i] = vcpu_alloc(vm, i);
-		if (!vm->vcpus[i]) return HYP_ENOMEM;
-		sched_vcpu_init(vm->vcpus[i], vm->cfg);
+		struct vcpu *v = page_alloc_hyp(sizeof(*v));
+
+		if (!v) return HYP_ENOMEM;
+		vm->vcpus[i] = v;
+		v->vm = vm;
+		v->id = i;
+		sched_vcpu_init(v, vm->cfg);
+		vgic_vcpu_init(v);
+		vtimer_vcpu_init(v);
 	}
 	setway_vm_init(vm);
 	while (!booted && l->phase == LIFE_RAM) TRY(life_ram_step(l));

@@ -255,17 +255,9 @@ static bool start_step(struct life *l)
 
 /* --- pause, stop, destroy ------------------------------------------------------------------ */
 
-/* Each vCPU was kicked: a few turns at most. */
-static bool all_out(const struct vm *vm)
-{
-	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		if (!vcpu_is_out(vm->vcpus[i])) return false;
-	return true;
-}
-
+/* All vCPUs are out in these three. */
 static bool pause_step(struct life *l)
 {
-	if (!all_out(&l->vm)) return true;
 	if (!l->frozen) vtimer_vm_freeze(&l->vm);
 	l->frozen = true;
 	return false;
@@ -275,7 +267,6 @@ static bool resume_step(struct life *l)
 {
 	struct vm *vm = &l->vm;
 
-	if (!all_out(vm)) return true;
 	if (l->frozen) vtimer_vm_thaw(vm);
 	l->frozen = false;
 	spin_lock(&vm->lock);
@@ -290,7 +281,6 @@ static bool resume_step(struct life *l)
 
 static bool stop_step(struct life *l)
 {
-	if (!all_out(&l->vm)) return true;
 	deadline_cancel(&l->backoff);
 	drop_fdt(l);
 	l->frozen = false; /* the next life has a time of its own */
@@ -350,36 +340,27 @@ static bool free_step(struct life *l)
 	return false;
 }
 
-static bool gone_step(struct life *l)
-{
-	if (l->phase < LIFE_UNLINK) return next_phase(l, LIFE_UNLINK);
-	return l->phase == LIFE_UNLINK  ? unlink_step(l)
-	       : l->phase == LIFE_GRACE ? grace_step(l)
-	                                : free_step(l);
-}
-
-static bool load_step(struct life *l)
-{
-	static bool (*const steps[])(struct life * l) = {
-	    [LIFE_RAM] = ram_step,   [LIFE_VERIFY] = verify_step, [LIFE_PLAN] = plan_step,
-	    [LIFE_ZERO] = zero_step, [LIFE_COPY] = copy_step,     [LIFE_START] = start_step,
-	};
-
-	return steps[l->phase](l);
-}
-
-static bool new_step(struct life *l) { return l->phase == LIFE_RAM && ram_step(l); }
+static bool (*const phases[])(struct life *l) = {
+    [LIFE_RAM] = ram_step,       [LIFE_VERIFY] = verify_step, [LIFE_PLAN] = plan_step,
+    [LIFE_ZERO] = zero_step,     [LIFE_COPY] = copy_step,     [LIFE_START] = start_step,
+    [LIFE_UNLINK] = unlink_step, [LIFE_GRACE] = grace_step,   [LIFE_FREE] = free_step,
+};
 
 static bool life_step(struct job *j)
 {
-	static bool (*const steps[])(struct life * l) = {
-	    [VM_NEW] = new_step,         [VM_LOADING] = load_step,  [VM_PAUSED] = pause_step,
-	    [VM_RESUMING] = resume_step, [VM_STOPPING] = stop_step, [VM_GONE] = gone_step,
-	};
 	struct life *l = container_of(j, struct life, job);
 	uint32_t state = load_acquire(&l->vm.state);
 
-	return state < ARRAY_SIZE(steps) && steps[state] && steps[state](l);
+	if (state == VM_GONE && l->phase < LIFE_UNLINK) next_phase(l, LIFE_UNLINK);
+	if (state == VM_LOADING || state == VM_GONE || (state == VM_NEW && l->phase == LIFE_RAM))
+		return phases[l->phase](l);
+	if (state != VM_PAUSED && state != VM_RESUMING && state != VM_STOPPING) return false;
+	/* Each vCPU was kicked: a few turns at most. */
+	for (unsigned i = 0; i < l->vm.nr_vcpus; i++)
+		if (!vcpu_is_out(l->vm.vcpus[i])) return true;
+	return state == VM_PAUSED     ? pause_step(l)
+	       : state == VM_RESUMING ? resume_step(l)
+	                              : stop_step(l);
 }
 
 /* The job's last access. A later start finds another job, if any: the VM is out of sight. */

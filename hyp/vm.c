@@ -2,7 +2,6 @@
 /*
  * VMs and vCPUs as objects: slots, handles, the machine description, allocation.
  */
-#include <hyp/page.h>
 #include <hyp/vcpu.h>
 #include <hyp/vm.h>
 #include <arch/barrier.h>
@@ -61,26 +60,4 @@ struct vcpu *vm_vcpu_by_mpidr(struct vm *vm, uint64_t mpidr)
 	    id >= vm->nr_vcpus)
 		return NULL;
 	return vm->vcpus[array_index_nospec(id, MAX_VCPUS)];
-}
-
-struct vcpu *vcpu_alloc(struct vm *vm, unsigned id)
-{
-	struct vcpu *v = page_alloc_hyp(sizeof(*v));
-
-	if (v) {
-		v->vm = vm;
-		v->id = id;
-		v->loaded_on = -1;
-		v->state = VCPU_OFF;
-		vgic_vcpu_init(v);
-		vtimer_vcpu_init(v);
-	}
-	return v;
-}
-
-void vcpu_free(struct vcpu *v)
-{
-	deadline_cancel(&v->vtimer.virt_dl);
-	deadline_cancel(&v->vtimer.phys_dl);
-	page_free_hyp(v, sizeof(*v));
 }

@@ -93,5 +93,3 @@ static inline void vcpu_gpr_set(struct vcpu *v, unsigned n, uint64_t val)
 
 /* Reset state: entry at EL1h with DAIF set, x0 = context; everything else as after reset. */
 void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t x0);
-struct vcpu *vcpu_alloc(struct vm *vm, unsigned id);
-void vcpu_free(struct vcpu *v);
