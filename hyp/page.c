@@ -164,15 +164,30 @@ static uint32_t smallest(unsigned list, unsigned order) REQUIRES(page_lock)
 	return lists[list][order];
 }
 
+/* In debug builds: is a block that is said to be clean zero? */
+static bool proven_clean(uint64_t f, unsigned order)
+{
+	const uint64_t *p = pa_to_ptr(pa(f * PAGE_SIZE));
+
+	for (uint64_t i = 0; CONFIG_DEBUG && i < (PAGE_SIZE << order) / 8; i++)
+		if (p[i] != 0) return false;
+	return true;
+}
+
+/* f, the first of a free block of at least that order, for owner. */
+static void give(uint64_t f, unsigned order, uint16_t owner, bool dirty) REQUIRES(page_lock)
+{
+	clear_leaf(carve(f, order));
+	set_leaf(f, order, owner, 1, dirty);
+	CHECK(dirty || proven_clean(f, order));
+}
+
 /* Takes a block from the lists for owner, from a clean one if any is big enough; 0: none. */
 static uint64_t take(unsigned order, uint16_t owner) REQUIRES(page_lock)
 {
 	uint64_t clean = smallest(CLEAN, order), f = clean != 0 ? clean : smallest(DIRTY, order);
 
-	if (f != 0) {
-		clear_leaf(carve(f, order));
-		set_leaf(f, order, owner, 1, clean == 0);
-	}
+	if (f != 0) give(f, order, owner, clean == 0);
 	return f;
 }
 
@@ -297,8 +312,7 @@ bool page_scrub_step(void)
 	f = smallest(DIRTY, 0);
 	if (f != 0) {
 		o = MIN(frame_at(f)->order, SCRUB_ORDER);
-		clear_leaf(carve(f, o));
-		set_leaf(f, o, OWNER_HYP, 1, true);
+		give(f, o, OWNER_HYP, true);
 	}
 	spin_unlock(&page_lock);
 	if (f == 0) return false;

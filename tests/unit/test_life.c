@@ -6,6 +6,7 @@
  * links: hyp/pcpu.c hyp/mmio.c arch/arm64/esr.c stage2/s2.c stage2/vmid.c
  * links: lib/printf.c lib/str.c tests/fake_arch/fake.c tests/fake_arch/tlb.c
  * links: tests/fake_arch/timer.c tests/fake_arch/cpu.c
+ * cflags: -DCONFIG_DEBUG=1
  */
 #define page_alloc real_page_alloc
 #define page_alloc_best real_page_alloc_best

@@ -3,6 +3,7 @@
  * Frame table and buddy allocator: boot with awkward banks and reservations, every invariant by
  * page_check() and by an independent model, in random runs until memory is gone.
  * links: tests/fake_arch/fake.c
+ * cflags: -DCONFIG_DEBUG=1
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -403,6 +404,13 @@ static void test_misuse(void **state)
 	assert_true(fake_panics(page_ref(p)));
 	(void)setup(NULL);
 	assert_true(fake_panics(page_ref(pa(GiB(3)))));
+	(void)setup(NULL);
+	/* Somebody writes to memory that was scrubbed and is free: debug builds see it. */
+	while (page_scrub_step()) {
+	}
+	assert_int_equal(page_alloc(0, 2, &p), HYP_OK);
+	((uint8_t *)pa_to_ptr(p))[PAGE_SIZE + 4095] = 1; /* its buddy is free */
+	assert_true(fake_panics(while (page_alloc(0, 2, &p) == HYP_OK){}));
 	(void)setup(NULL);
 	/* EL2's own, by size. */
 	v = page_alloc_hyp(3 * PAGE_SIZE);
