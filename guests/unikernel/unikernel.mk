@@ -94,6 +94,6 @@ endef
 
 # Those that come with Atoll, for Atoll's own Makefile.
 UK_APPS ?= $(if $(filter $(realpath $(UK_ROOT)),$(realpath $(CURDIR))),\
-	hello clock primes libc smp shell)
+	hello clock primes libc smp shell control)
 $(foreach app,$(UK_APPS),$(eval $(call unikernel,$(app),apps/$(app).c)))
 $(GUEST_BUILD)/obj/libc/libc.o: UK_CFLAGS += -fno-builtin
