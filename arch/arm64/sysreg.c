@@ -180,27 +180,27 @@ static uint8_t hash[128]; /* row; 0 may stand for none */
 /* ID_*_EL1: op0 3, op1 0, CRn 0, CRm 1..7 (D19.3.1, table D18-2). */
 static uint64_t idregs[8][8];
 
-/* A field of which at most max is offered (fields are ordered; 0xf may mean absent). */
-static void id_cap(unsigned crm, unsigned op2, unsigned lsb, uint64_t max)
+/* Of each field (they are ordered) what val has, but at most what max has. */
+static uint64_t fields_min(uint64_t val, uint64_t max)
 {
-	uint64_t f = (idregs[crm][op2] >> lsb) & 0xf;
+	uint64_t out = 0;
 
-	idregs[crm][op2] -= (f > max ? f - max : 0) << lsb;
+	for (uint64_t f = 0xf; f != 0; f <<= 4) out |= MIN(val & f, max & f);
+	return out;
 }
 
-#define ID(crm, op2, reg, keep) idregs[crm][op2] = sysreg_read(reg) & (keep)
-#define F(lsb) (UINT64_C(0xf) << (lsb))
-#define ALL UINT64_MAX
+#define ID(crm, op2, reg, max) idregs[crm][op2] = fields_min(sysreg_read(reg), UINT64_C(max))
+#define ALL 0xffffffffffffffff
 
 /*
- * A field that is not named reads as "not implemented" whatever the CPU has, and what it would
- * enable is trapped (vcpu.c). A comment says what is kept, in docs/sysregs.md.
+ * The most that is offered: a field that is 0 here reads as "not implemented" whatever the CPU has,
+ * and what it would enable is trapped (vcpu_regs.c). The comments are for docs/sysregs.md, too.
  */
 void idregs_init(void)
 {
 	/* AArch32 at EL0 as the CPU has it: instruction sets and VFP; debug and EL1 are AArch64. */
-	ID(1, 0, ID_PFR0_EL1, GENMASK(15, 0));
-	ID(1, 1, ID_PFR1_EL1, F(16)); /* the generic timer */
+	ID(1, 0, ID_PFR0_EL1, 0xffff);
+	ID(1, 1, ID_PFR1_EL1, 0xf0000); /* the generic timer */
 	ID(1, 4, ID_MMFR0_EL1, ALL);
 	ID(1, 5, ID_MMFR1_EL1, ALL);
 	ID(1, 6, ID_MMFR2_EL1, ALL);
@@ -215,41 +215,31 @@ void idregs_init(void)
 	ID(3, 1, MVFR1_EL1, ALL);
 	ID(3, 2, MVFR2_EL1, ALL);
 	/*
-	 * EL0 as the CPU (2: AArch32 as well), EL1 AArch64 only, EL2 and EL3 absent; FP, AdvSIMD;
-	 * GIC system registers when the machine has them; CSV2, CSV3 describe the CPU.
+	 * EL0 as the CPU (2: AArch32 as well), EL1 AArch64 only, EL2 and EL3 absent; FP, AdvSIMD
+	 * (0xf: absent); GIC system registers when the machine has them; CSV2, CSV3 describe the
+	 * CPU.
 	 */
-	ID(4, 0, ID_AA64PFR0_EL1, F(0) | F(4) | F(16) | F(20) | F(24) | F(56) | F(60));
-	id_cap(4, 0, 0, 2);
-	id_cap(4, 0, 4, 1);
-	id_cap(4, 0, 24, 1);
-	id_cap(4, 0, 56, 1);
-	id_cap(4, 0, 60, 1);
+	ID(4, 0, ID_AA64PFR0_EL1, 0x1100000001ff0012);
 	/* Debug architecture v8.0 with the CPU's breakpoints and watchpoints; no PMU, trace, SPE.
 	 */
-	ID(5, 0, ID_AA64DFR0_EL1, F(12) | F(20) | F(28));
+	ID(5, 0, ID_AA64DFR0_EL1, 0xf0f0f000);
 	idregs[5][0] |= 6;
 	/* AES, SHA1, SHA2, CRC32, atomics, RDM, SHA3, SM3, SM4, DP, FHM, TS, TLB, RNDR: native. */
-	ID(6, 0, ID_AA64ISAR0_EL1, ~(F(0) | F(24)));
+	ID(6, 0, ID_AA64ISAR0_EL1, 0xfffffffff0fffff0);
 	/* DPB, JSCVT, FCMA, LRCPC, FRINTTS, SB, BF16, DGH, I8MM; pointer authentication is hidden.
 	 */
-	ID(6, 1, ID_AA64ISAR1_EL1,
-	   F(0) | F(12) | F(16) | F(20) | F(32) | F(36) | F(44) | F(48) | F(52));
+	ID(6, 1, ID_AA64ISAR1_EL1, 0x00fff0ff00fff00f);
 	/*
 	 * PARange: what stage 2 can take in (40 bits, code 2), or the CPU's if smaller. No big
 	 * endian: emulated devices are little-endian. Granules without 52-bit addresses (LPA2 is 1
 	 * more; 4 KiB: 0xf means absent).
 	 */
-	ID(7, 0, ID_AA64MMFR0_EL1, F(0) | F(4) | F(20) | F(24) | F(28));
-	id_cap(7, 0, 0, 2);
-	id_cap(7, 0, 20, 1);
-	if ((idregs[7][0] & F(28)) != F(28)) idregs[7][0] &= ~F(28);
+	ID(7, 0, ID_AA64MMFR0_EL1, 0xff1000f2);
+	if (idregs[7][0] >> 28 != 0xf) idregs[7][0] &= 0xfffffff;
 	/* HAFDBS, HPDS, PAN; VMIDBits, VH, LO, XNX belong to EL2 or are hidden. */
-	ID(7, 1, ID_AA64MMFR1_EL1, F(0) | F(12) | F(20));
-	id_cap(7, 1, 0, 2);
-	id_cap(7, 1, 12, 1);
-	id_cap(7, 1, 20, 2);
+	ID(7, 1, ID_AA64MMFR1_EL1, 0x201002);
 	/* CCIDX: CCSIDR_EL1 is native, and this is its format. */
-	ID(7, 2, ID_AA64MMFR2_EL1, F(20));
+	ID(7, 2, ID_AA64MMFR2_EL1, 0xf00000);
 	/* The rest of the space: 0, the Armv8.0 value. */
 }
 
