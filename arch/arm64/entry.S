@@ -16,32 +16,24 @@
 	X(op, base, at, 18, 19); X(op, base, at, 20, 21); X(op, base, at, 22, 23);                 \
 	X(op, base, at, 24, 25); X(op, base, at, 26, 27); X(op, base, at, 28, 29)
 
-/* The guest's SP_EL0 and TPIDR*_EL0 serve as scratch: no guest runs on this CPU any more. */
-.macro fatal kind
-	.balign	128
-	msr	sp_el0, x0
-	mov	x0, #\kind
-	b	vector_fatal
-.endm
-
-.macro lower label
-	.balign	128
-	b	\label
-.endm
-
-/* EL2t and EL2h: sync, IRQ, FIQ, SError; the same of AArch64 EL1 or EL0, and of AArch32 EL0. */
+/*
+ * EL2t and EL2h: sync, IRQ, FIQ, SError; the same of AArch64 EL1 or EL0, and of AArch32 EL0. The
+ * guest's SP_EL0 and TPIDR*_EL0 serve as scratch in a fault: no guest runs on this CPU any more.
+ * FIQs are not expected (group 1 only), but handled alike.
+ */
 .macro vector_table name, sync, irq, serror
 .balign 2048
 .globl \name
 \name:
 	.irp	kind, 0, 1, 2, 3, 0, 1, 2, 3
-	fatal	\kind
+	.balign	128
+	msr	sp_el0, x0
+	mov	x0, #\kind
+	b	vector_fatal
 	.endr
-	.rept	2
-	lower	\sync
-	lower	\irq
-	lower	\irq			/* FIQs are not expected (group 1 only), but handled alike */
-	lower	\serror
+	.irp	label, \sync, \irq, \irq, \serror, \sync, \irq, \irq, \serror
+	.balign	128
+	b	\label
 	.endr
 .endm
 
