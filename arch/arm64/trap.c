@@ -190,7 +190,6 @@ struct vcpu *trap_exit_slow(void)
 
 	for (;;) {
 		struct vcpu *v = p->loaded;
-		uint32_t work;
 
 		if (!v || load_relaxed(&p->work) != 0 ||
 		    (load_relaxed(&v->work) & VCPU_WORK_STOP) != 0) {
@@ -204,8 +203,11 @@ struct vcpu *trap_exit_slow(void)
 			twe = sched_contended() ? HCR_TWE : 0;
 			if ((v->arch.hcr & HCR_TWE) != twe) vcpu_hcr_change(v, HCR_TWE, twe);
 		}
-		work = atomic_fetch_and_full(&v->work, ~VCPU_WORK_VGIC);
-		if (work & VCPU_WORK_VGIC) vgic_sync(v);
+		if (load_relaxed(&v->work) & VCPU_WORK_VGIC) {
+			/* What was stored before the bit is seen by the sync. */
+			atomic_fetch_and_full(&v->work, ~VCPU_WORK_VGIC);
+			vgic_sync(v);
+		}
 		if (!work_pending(p, v)) return v;
 	}
 }
