@@ -157,13 +157,9 @@ void console_set_up(const struct console_up *up)
 	if (con.async) uart_irqs(false);
 }
 
-void console_take_over(void) { con.ready = false; }
-
 void console_set_color(bool on) { con.mux.color = on; }
 
 bool console_color(void) { return con.mux.color; }
-
-bool console_ready(void) { return con.ready; }
 
 static void own_write(struct console_port *p, const char *s, size_t n) REQUIRES(con.lock)
 {
@@ -177,50 +173,44 @@ static void own_write(struct console_port *p, const char *s, size_t n) REQUIRES(
 		}
 	}
 	/* The caller may hold locks: nothing of guests, which would need up-calls. */
-	send(MUX_OWN, PUMP_MAX, now);
+	send(con.ready ? MUX_OWN : MUX_OWN | MUX_NOW, PUMP_MAX, now);
 }
 
-/* A line's end gets its CR. Who took nothing once is not waited for again. */
-static void sync_put(const char *s, size_t n, uint32_t *patience)
+/* The multiplexer may have been left in the middle of anything: all but the log is cut off. */
+void console_take_over(void) NO_TSA
 {
-	for (size_t i = 0; i < n; i++) {
-		bool cr = s[i] == '\n' && (i == 0 || s[i - 1] != '\r');
-
-		if ((cr && !uart_put('\r', *patience)) || !uart_put(s[i], *patience)) *patience = 0;
-	}
+	con.ready = con.async = false;
+	con.log.next = NULL;
+	con.mux.ports = &con.log;
+	con.mux.alone = false;
+	con.mux.len = MIN(con.mux.len, sizeof(con.mux.stage));
+	if (con.mux.cur != NULL) con.mux.cur = &con.mux.shell;
+	send(MUX_NOW, UINT32_MAX, arch_counter());
 }
 
-/* Synchronous, and takes no lock: this CPU or a stopped one may hold it. What is queued of EL2's
- * goes first. */
-static void write_sync(const char *s, size_t n) NO_TSA
+/* Before console_init() and after console_take_over() one CPU is left, without or past all locks.
+ */
+void console_write(const char *s, size_t n) NO_TSA
 {
-	uint32_t patience = UART_PATIENCE;
-	struct mux *m = &con.mux;
-
-	if (m->pos < m->len && m->len <= sizeof(m->stage)) {
-		sync_put(m->stage + m->pos, m->len - m->pos, &patience);
-		m->pos = m->len;
-	}
-	if (m->cur != NULL) {
-		m->cur = NULL;
-		sync_put("\n", 1, &patience);
-	}
-	for (size_t left = sizeof(log_ring); left != 0 && mux_used(&con.log) != 0; left--)
-		sync_put((const char *)&log_ring[con.log.tail++ % sizeof(log_ring)], 1, &patience);
-	con.log.lines_out = con.log.lines_in;
-	con.log.kept = con.log.tail;
-	sync_put(s, n, &patience);
-}
-
-void console_write(const char *s, size_t n)
-{
-	if (!con.ready) {
-		write_sync(s, n);
-		return;
-	}
-	spin_lock(&con.lock);
+	if (con.ready) spin_lock(&con.lock);
 	own_write(&con.log, s, n);
+	if (con.ready) spin_unlock(&con.lock);
+}
+
+size_t console_read_back(uint32_t *pos, char *buf, size_t n)
+{
+	const struct console_port *p = &con.log;
+	size_t len = 0;
+
+	spin_lock(&con.lock);
+	if (p->head - *pos > sizeof(log_ring)) {
+		*pos = p->head - (uint32_t)sizeof(log_ring);
+		while (*pos != p->head && log_ring[(*pos)++ % sizeof(log_ring)] != '\n') {
+		}
+	}
+	while (len < n && *pos != p->head) buf[len++] = (char)log_ring[(*pos)++ % sizeof(log_ring)];
 	spin_unlock(&con.lock);
+	return len;
 }
 
 void say(const char *fmt, ...)

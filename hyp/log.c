@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log lines: formatted on the stack, kept in a ring for the shell, shown on the console.
+ * Log lines: formatted on the stack; the console keeps the last of them for the shell. Those that a
+ * guest caused are limited in number.
  */
 #include <hyp/log.h>
 
 #include <arch/cpu.h>
-#include <arch/spinlock.h>
 #include <arch/timer.h>
+#include <hyp/atomic.h>
 #include <hyp/console.h>
 #include <hyp/pcpu.h>
 #include <lib/printf.h>
 #include <string.h>
 
-#define LOG_RING KiB(16)
 #define LOG_LINE 320u
+/* Of a VM's messages: a bucket of 10 tokens, filled again at 5 a second. */
+#define BURST 10u
+#define PER_SECOND 5u
 
-static spinlock_t log_lock = SPINLOCK_INIT(LOCK_LOG);
-static char ring[LOG_RING] GUARDED_BY(log_lock);
-static uint64_t ring_head GUARDED_BY(log_lock); /* bytes ever written */
 static enum log_level host_level = LOG_INFO, guest_level = LOG_WARN;
 
 static const struct {
@@ -35,24 +35,14 @@ void log_set_levels(enum log_level host, enum log_level guest)
 	guest_level = guest;
 }
 
-enum log_level log_guest_level(void) { return guest_level; }
-
-static void ring_put(const char *s, size_t n)
-{
-	spin_lock(&log_lock);
-	for (size_t i = 0; i < n; i++) ring[ring_head++ % LOG_RING] = s[i];
-	spin_unlock(&log_lock);
-}
-
-void log_vwrite(enum log_level level, const char *who, const char *fmt, va_list ap)
+static void vwrite(enum log_level level, const char *who, const char *fmt, va_list ap)
 {
 	const char *color = console_color() ? levels[level].color : "";
 	/* Before the timer's rate is known any rate will do. */
 	uint64_t hz = arch_counter_hz() != 0 ? arch_counter_hz() : 1000000, now = arch_counter();
 	const struct pcpu *p = this_pcpu();
 	char buf[LOG_LINE];
-	const size_t n = sizeof(buf) - 8,
-	             start = strlen(color); /* room for the end of the colour */
+	const size_t n = sizeof(buf) - 8; /* room for the end of the colour */
 	size_t len = 0;
 
 	str_append(buf, n, &len, "%s[%lu.%06lu cpu%u] %s%s%s", color, (unsigned long)(now / hz),
@@ -63,9 +53,7 @@ void log_vwrite(enum log_level level, const char *who, const char *fmt, va_list 
 		len = n - 1;
 		buf[len - 1] = buf[len - 2] = buf[len - 3] = '.';
 	}
-	buf[len] = '\n';
-	if (console_ready()) ring_put(buf + start, len - start + 1);
-	len += (size_t)snprintf(buf + len, sizeof(buf) - len, "%s\n", start != 0 ? "\033[0m" : "");
+	str_append(buf, sizeof(buf), &len, *color != '\0' ? "\033[0m\n" : "\n");
 	console_write(buf, len);
 }
 
@@ -75,22 +63,39 @@ void log_write(enum log_level level, const char *fmt, ...)
 
 	if (level > host_level) return;
 	va_start(ap, fmt);
-	log_vwrite(level, NULL, fmt, ap);
+	vwrite(level, NULL, fmt, ap);
 	va_end(ap);
 }
 
-size_t log_read(uint64_t *pos, char *buf, size_t n)
+/* A token, if there is one. *dropped: lines not shown since the last one that was. */
+static bool take_token(struct log_limit *l, uint32_t *dropped)
 {
-	size_t len = 0;
+	uint64_t now = arch_counter(), period = arch_counter_hz() / PER_SECOND;
+	uint64_t full = load_relaxed(&l->refill), next;
 
-	spin_lock(&log_lock);
-	if (ring_head - *pos > LOG_RING || *pos > ring_head) {
-		*pos = ring_head > LOG_RING ? ring_head - LOG_RING : 0;
-		/* The oldest line is cut unless nothing was overwritten yet. */
-		while (*pos != 0 && *pos != ring_head && ring[(*pos)++ % LOG_RING] != '\n') {
+	/*
+	 * refill is when the bucket will be full again, so that one CAS takes a token: each
+	 * puts it off by a period, and BURST periods ahead the bucket is empty.
+	 */
+	do {
+		next = MAX(full, now) + period;
+		if (next - now > BURST * period) {
+			(void)atomic_fetch_add_full(&l->dropped, 1u);
+			return false;
 		}
-	}
-	while (len < n && *pos != ring_head) buf[len++] = ring[(*pos)++ % LOG_RING];
-	spin_unlock(&log_lock);
-	return len;
+	} while (!atomic_cas_full(&l->refill, &full, next));
+	*dropped = atomic_exchange_full(&l->dropped, 0u);
+	return true;
+}
+
+void log_limited(struct log_limit *l, const char *who, enum log_level level, const char *fmt, ...)
+{
+	uint32_t dropped;
+	va_list ap;
+
+	if (level > guest_level || !take_token(l, &dropped)) return;
+	if (dropped != 0) log_write(level, "%s: %u messages dropped", who, dropped);
+	va_start(ap, fmt);
+	vwrite(level, who, fmt, ap);
+	va_end(ap);
 }

@@ -35,39 +35,6 @@ noreturn void panic_park(void)
 	for (;;) arch_cpu_idle();
 }
 
-/* Stops the others. False: this is a fault within the dump; only the policy is left. */
-static bool panic_begin(void)
-{
-	uint64_t end = arch_counter() + arch_us_to_ticks(STOP_WAIT_US);
-	uint32_t self = this_pcpu()->id + 1, owner = 0;
-
-	if (!atomic_cas_full(&panic_owner, &owner, self)) {
-		if (owner != self || dump_faulted) panic_park();
-		dump_faulted = true;
-		return false;
-	}
-	if (arch_gic_info()->version != 0) {
-		arch_gic_send_sgi_others(GIC_SGI_STOP);
-		/* One that spins with interrupts masked does not come: go on. */
-		while (load_acquire(&nr_parked) + 1 < nr_pcpus && arch_counter() < end) cpu_relax();
-	}
-	console_take_over();
-	return true;
-}
-
-static noreturn void panic_end(void)
-{
-	char policy[16] = "halt";
-
-	str_arg(host.bootargs, "panic", policy, sizeof(policy));
-	if (strcmp(policy, "reboot") == 0)
-		arch_system_reset();
-	else if (strcmp(policy, "poweroff") == 0)
-		arch_system_off();
-	say("*** halted\n");
-	panic_park();
-}
-
 /* back: 4 for a return address, whose call may be the last instruction of its function. */
 static void say_address(const char *what, uint64_t at, unsigned back)
 {
@@ -77,12 +44,11 @@ static void say_address(const char *what, uint64_t at, unsigned back)
 	while (image - back < (uint64_t)((uintptr_t)text_end - (uintptr_t)image_start) &&
 	       n < ksyms_count && ksyms_addr[n] <= image - back)
 		n++;
-	if (n == 0) {
-		say("  %-4s %016lx\n", what, at);
-	} else {
-		say("  %-4s %016lx  %s+0x%lx (image+0x%lx)\n", what, at,
-		    ksyms_str + ksyms_name[n - 1], image - ksyms_addr[n - 1], image);
-	}
+	say("  %-4s %016lx", what, at);
+	if (n != 0)
+		say("  %s+0x%lx (image+0x%lx)", ksyms_str + ksyms_name[n - 1],
+		    image - ksyms_addr[n - 1], image);
+	say("\n");
 }
 
 /* The page below this CPU's stack, or below its emergency stack. */
@@ -110,6 +76,60 @@ static void backtrace(uint64_t fp)
 	}
 }
 
+static void dump(const struct exc_frame *f)
+{
+	if (f->kind == EXC_SYNC && esr_is_abort(f->esr))
+		say("  %s at 0x%lx (%s)%s\n", esr_fault_name(f->esr), f->far,
+		    FIELD_GET(ESR_EC, f->esr) != EC_DABT_SAME ? "fetch"
+		    : (f->esr & ESR_WNR) != 0                 ? "write"
+		                                              : "read",
+		    in_guard(f->far) ? ": stack overflow" : "");
+	say_address("pc", f->pc, 0);
+	say_address("lr", f->x[30], 4);
+	say("  sp   %016lx  pstate %08lx  esr %08lx  far %016lx\n", f->sp, f->pstate, f->esr,
+	    f->far);
+	for (unsigned i = 0; i < 30; i += 3)
+		say("  x%-2u %016lx  x%-2u %016lx  x%-2u %016lx\n", i, f->x[i], i + 1, f->x[i + 1],
+		    i + 2, f->x[i + 2]);
+}
+
+/* Stops the others. False: this is a fault within the dump; only the policy is left. */
+static bool stop_others(void)
+{
+	uint64_t end = arch_counter() + arch_us_to_ticks(STOP_WAIT_US);
+	uint32_t self = this_pcpu()->id + 1, owner = 0;
+
+	if (!atomic_cas_full(&panic_owner, &owner, self)) {
+		if (owner != self || dump_faulted) panic_park();
+		dump_faulted = true;
+		return false;
+	}
+	if (arch_gic_info()->version != 0) {
+		arch_gic_send_sgi_others(GIC_SGI_STOP);
+		/* One that spins with interrupts masked does not come: go on. */
+		while (load_acquire(&nr_parked) + 1 < nr_pcpus && arch_counter() < end) cpu_relax();
+	}
+	return true;
+}
+
+/* f NULL: no exception, but a call. fp: of the first frame of the backtrace. */
+static noreturn void end(const char *what, const struct exc_frame *f, uint64_t fp)
+{
+	bool first = stop_others();
+	char policy[16] = "halt";
+
+	console_take_over();
+	say("\n*** hypervisor %s on CPU %u: %s\n", f != NULL ? "fault" : "panic", this_pcpu()->id,
+	    what);
+	if (first && f != NULL) dump(f);
+	if (first) backtrace(fp);
+	str_arg(host.bootargs, "panic", policy, sizeof(policy));
+	if (strcmp(policy, "reboot") == 0) arch_system_reset();
+	if (strcmp(policy, "poweroff") == 0) arch_system_off();
+	say("*** halted\n");
+	panic_park();
+}
+
 noreturn void panic(const char *fmt, ...)
 {
 	char msg[160];
@@ -118,42 +138,12 @@ noreturn void panic(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
-	if (panic_begin()) {
-		say("\n*** hypervisor panic on CPU %u: %s\n", this_pcpu()->id, msg);
-		backtrace((uint64_t)(uintptr_t)__builtin_frame_address(0));
-	}
-	panic_end();
+	end(msg, NULL, (uint64_t)(uintptr_t)__builtin_frame_address(0));
 }
 
 noreturn void panic_exception(const struct exc_frame *f)
 {
 	static const char *const kinds[] = {"", "unexpected IRQ", "unexpected FIQ", "SError"};
-	const char *what = f->kind == EXC_SYNC ? esr_class_name(f->esr) : kinds[f->kind & 3];
 
-	if (!panic_begin()) {
-		say("*** and a fault in the dump: %s at PC 0x%lx\n", what, f->pc);
-		panic_end();
-	}
-	say("\n*** hypervisor fault on CPU %u: %s", this_pcpu()->id, what);
-	if (f->kind == EXC_SYNC && esr_is_abort(f->esr)) {
-		bool data = FIELD_GET(ESR_EC, f->esr) == EC_DABT_SAME;
-
-		say("%s, %s at 0x%lx%s\n",
-		    !data                     ? ""
-		    : (f->esr & ESR_WNR) != 0 ? " (write)"
-		                              : " (read)",
-		    esr_fault_name(f->esr), f->far, in_guard(f->far) ? ": stack overflow" : "");
-	} else {
-		say(", ESR 0x%lx\n", f->esr);
-	}
-	say_address("pc", f->pc, 0);
-	say_address("lr", f->x[30], 4);
-	say("  sp   %016lx  pstate %08lx  esr %08lx  far %016lx\n", f->sp, f->pstate, f->esr,
-	    f->far);
-	for (unsigned i = 0; i < 30; i += 3) {
-		say("  x%-2u %016lx  x%-2u %016lx  x%-2u %016lx\n", i, f->x[i], i + 1, f->x[i + 1],
-		    i + 2, f->x[i + 2]);
-	}
-	backtrace(f->x[29]);
-	panic_end();
+	end(f->kind == EXC_SYNC ? esr_class_name(f->esr) : kinds[f->kind & 3], f, f->x[29]);
 }

@@ -450,10 +450,10 @@ static bool verb_mem(void)
 
 static bool verb_log(void)
 {
-	uint64_t pos = 0;
+	uint32_t pos = 0;
 	size_t n;
 
-	while ((n = log_read(&pos, sh.lines, sizeof(sh.lines))) != 0)
+	while ((n = console_read_back(&pos, sh.lines, sizeof(sh.lines))) != 0)
 		shell_out("%.*s", (int)n, sh.lines);
 	return false;
 }

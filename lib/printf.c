@@ -4,6 +4,7 @@
  */
 #include <lib/printf.h>
 
+#include <lib/str.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -13,105 +14,84 @@ struct out {
 	char *buf;
 	size_t size, len; /* len: characters produced, stored or not */
 	va_list ap;
+	/* Of one conversion. alt: #; wide: the argument has 64 bits; prec -1: none given. */
+	bool left, zero, alt, wide;
+	int width, prec;
 };
 
-struct spec {
-	bool left, zero, alt, wide; /* alt: #; wide: the argument has 64 bits */
-	int width, prec;            /* prec -1: none given */
-};
-
-static void put(struct out *o, char c)
+static void put(struct out *o, char c, int n)
 {
-	if (o->len + 1 < o->size) o->buf[o->len] = c;
-	o->len++;
-}
-
-static void pad(struct out *o, char c, int n)
-{
-	for (; n > 0; n--) put(o, c);
+	for (; n > 0; n--, o->len++)
+		if (o->len + 1 < o->size) o->buf[o->len] = c;
 }
 
 /* Blanks up to the width, sign, zeros and n characters of s. */
-static void put_field(struct out *o, const struct spec *f, const char *sign, int zeros,
-                      const char *s, int n)
+static void put_field(struct out *o, const char *sign, int zeros, const char *s, int n)
 {
-	int fill = f->width - (int)strlen(sign) - zeros - n;
+	int fill = o->width - (int)strlen(sign) - zeros - n;
 
-	pad(o, ' ', f->left ? 0 : fill);
-	while (*sign != '\0') put(o, *sign++);
-	pad(o, '0', zeros);
-	while (n-- > 0) put(o, *s++);
-	pad(o, ' ', f->left ? fill : 0);
+	put(o, ' ', o->left ? 0 : fill);
+	while (*sign != '\0') put(o, *sign++, 1);
+	put(o, '0', zeros);
+	while (n-- > 0) put(o, *s++, 1);
+	put(o, ' ', o->left ? fill : 0);
 }
 
-static void put_number(struct out *o, const struct spec *f, uint64_t v, unsigned base,
-                       const char *sign)
+static void put_number(struct out *o, uint64_t v, unsigned base, const char *sign)
 {
 	char tmp[20]; /* UINT64_MAX has 20 decimal digits */
-	int at = sizeof(tmp), digits = f->prec < 0 ? 1 : f->prec;
+	int n = 0, digits = o->prec < 0 ? 1 : o->prec;
 
-	if (f->zero && !f->left && f->prec < 0 && f->width > (int)strlen(sign))
-		digits = f->width - (int)strlen(sign);
-	for (; v != 0; v /= base) tmp[--at] = "0123456789abcdef"[v % base];
-	digits -= (int)sizeof(tmp) - at;
-	put_field(o, f, sign, digits > 0 ? digits : 0, tmp + at, (int)sizeof(tmp) - at);
-}
-
-static const char *parse_number(const char *p, int *val)
-{
-	for (*val = 0; *p >= '0' && *p <= '9'; p++)
-		*val = *val > 9999 ? *val : *val * 10 + (*p - '0');
-	return p;
+	if (o->zero && !o->left && o->prec < 0 && o->width > (int)strlen(sign))
+		digits = o->width - (int)strlen(sign);
+	for (; v != 0; v /= base) tmp[sizeof(tmp) - (size_t)++n] = "0123456789abcdef"[v % base];
+	put_field(o, sign, digits > n ? digits - n : 0, tmp + sizeof(tmp) - n, n);
 }
 
 /* What stands between '%' and the conversion. */
-static const char *parse_spec(const char *p, struct out *o, struct spec *f)
+static const char *parse_spec(const char *p, struct out *o)
 {
-	for (; *p == '-' || *p == '0' || *p == '#'; p++) {
-		f->left = f->left || *p == '-';
-		f->zero = f->zero || *p == '0';
-		f->alt = f->alt || *p == '#';
+	char *end;
+
+	o->left = o->zero = o->alt = o->wide = false;
+	for (; *p == '-' || *p == '0' || *p == '#'; p++)
+		*(*p == '-' ? &o->left : *p == '0' ? &o->zero : &o->alt) = true;
+	o->width = (int)strtoul(p, &end, 10);
+	o->prec = -1;
+	if (end[0] == '.' && end[1] == '*') {
+		o->prec = va_arg(o->ap, int);
+		end += 2;
+	} else if (*end == '.') {
+		o->prec = (int)strtoul(end + 1, &end, 10);
 	}
-	p = parse_number(p, &f->width);
-	if (p[0] == '.' && p[1] == '*') {
-		f->prec = va_arg(o->ap, int);
-		p += 2;
-	} else if (*p == '.') {
-		p = parse_number(p + 1, &f->prec);
-	}
-	for (; *p == 'l' || *p == 'z'; p++) f->wide = true;
-	return p;
+	for (; *end == 'l' || *end == 'z'; end++) o->wide = true;
+	return end;
 }
 
-static bool convert(struct out *o, const struct spec *f, char conv)
+static bool convert(struct out *o, char conv)
 {
 	const char *s;
 	int64_t i;
 	uint64_t v;
-	char c;
 
 	switch (conv) {
 	case 'd':
-		i = f->wide ? va_arg(o->ap, int64_t) : va_arg(o->ap, int);
-		put_number(o, f, i < 0 ? 0 - (uint64_t)i : (uint64_t)i, 10, i < 0 ? "-" : "");
+		i = o->wide ? va_arg(o->ap, int64_t) : va_arg(o->ap, int);
+		put_number(o, i < 0 ? 0 - (uint64_t)i : (uint64_t)i, 10, i < 0 ? "-" : "");
 		return true;
 	case 'u':
 	case 'x':
-		v = f->wide ? va_arg(o->ap, uint64_t) : va_arg(o->ap, unsigned);
-		put_number(o, f, v, conv == 'u' ? 10 : 16, f->alt && v != 0 ? "0x" : "");
+		v = o->wide ? va_arg(o->ap, uint64_t) : va_arg(o->ap, unsigned);
+		put_number(o, v, conv == 'u' ? 10 : 16, o->alt && v != 0 ? "0x" : "");
 		return true;
-	case 'p': put_number(o, f, (uintptr_t)va_arg(o->ap, void *), 16, "0x"); return true;
+	case 'p': put_number(o, (uintptr_t)va_arg(o->ap, void *), 16, "0x"); return true;
 	case 's':
 		s = va_arg(o->ap, const char *);
 		s = s != NULL ? s : "(null)";
-		put_field(o, f, "", 0, s,
-		          (int)strnlen(s, f->prec < 0 ? SIZE_MAX : (size_t)f->prec));
+		put_field(o, "", 0, s, (int)strnlen(s, o->prec < 0 ? SIZE_MAX : (size_t)o->prec));
 		return true;
-	case 'c':
-	case '%':
-		c = conv == 'c' ? (char)va_arg(o->ap, int) : '%';
-		put_field(o, f, "", 0, &c, 1);
-		return true;
+	case 'c': conv = (char)va_arg(o->ap, int); /* fall through */
+	case '%': put_field(o, "", 0, &conv, 1); return true;
 	}
 	return false;
 }
@@ -122,13 +102,12 @@ int vsnprintf(char *buf, size_t n, const char *fmt, va_list ap)
 
 	va_copy(o.ap, ap);
 	while (*fmt != '\0') {
-		struct spec f = {.prec = -1};
-		const char *p = *fmt == '%' ? parse_spec(fmt + 1, &o, &f) : fmt;
+		const char *p = *fmt == '%' ? parse_spec(fmt + 1, &o) : fmt;
 
-		if (p != fmt && convert(&o, &f, *p))
+		if (p != fmt && convert(&o, *p))
 			fmt = p + 1;
 		else
-			put(&o, *fmt++);
+			put(&o, *fmt++, 1);
 	}
 	va_end(o.ap);
 	if (n != 0) buf[o.len < n ? o.len : n - 1] = '\0';

@@ -35,7 +35,6 @@ enum lock_class {
 	LOCK_POOL,    /* object pools */
 	LOCK_GIC,     /* host distributor */
 	LOCK_CONSOLE, /* console rings and mux */
-	LOCK_LOG,     /* log ring */
 	LOCK_UART,    /* host UART */
 };
 

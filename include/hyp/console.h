@@ -22,14 +22,15 @@ void console_init(const struct host_uart *u);
 /* Colours: on unless bootargs say console=plain. Boot CPU only. */
 void console_set_color(bool on);
 bool console_color(void);
-/* console_init() was called: the MMU is on, locks work. */
-bool console_ready(void);
 
 /* EL2's own output: whole lines. Any context, no lock of class LOCK_CONSOLE or above held. Waits
  * for the UART only when its 16 KiB of queue are full. */
 void console_write(const char *s, size_t n);
 /* The same, formatted; cut to 319 bytes. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* What was last of it, up to 16 KiB: copies at most n bytes from *pos (0: the oldest whole line) on
+ * and moves it. */
+size_t console_read_back(uint32_t *pos, char *buf, size_t n);
 /* From now on EL2's output is synchronous and takes no lock, as it is before console_init(): for
  * those who will not go on. Its queued lines go first. */
 void console_take_over(void);

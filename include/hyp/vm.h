@@ -8,6 +8,7 @@
 #include <hyp/console.h>
 #include <hyp/err.h>
 #include <hyp/job.h>
+#include <hyp/log.h>
 #include <hyp/mmio.h>
 #include <hyp/s2.h>
 #include <hyp/types.h>
@@ -95,9 +96,7 @@ struct vm {
 	struct vpl031 *pl031;
 	struct console_port port;
 
-	/* Rate limit of log_guest. */
-	uint64_t log_refill;
-	uint32_t log_dropped;
+	struct log_limit log_limit;
 };
 
 /*

@@ -219,11 +219,13 @@ __attribute__((weak)) void log_write(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 }
 
-__attribute__((weak)) void log_guest(struct vm *vm, enum log_level level, const char *fmt, ...)
+__attribute__((weak)) void log_limited(struct log_limit *l, const char *who, enum log_level level,
+                                       const char *fmt, ...)
 {
 	va_list ap;
 
-	(void)vm;
+	(void)l;
+	(void)who;
 	va_start(ap, fmt);
 	log_line("guest log ", level, fmt, ap);
 	va_end(ap);

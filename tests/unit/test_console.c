@@ -9,6 +9,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -666,17 +668,72 @@ static void test_flush_shows_unfinished(void **state)
 	assert_int_equal(uart.fifo, 0);
 }
 
+/* The shell's `log`. */
+static void test_read_back(void **state)
+{
+	static char all[20000];
+	uint32_t pos = 0;
+	size_t len = 0, n;
+	unsigned count = 0;
+	char line[32];
+
+	(void)state;
+	for (unsigned i = 10000; i < 12000; i++) {
+		snprintf(line, sizeof(line), "line %u of a log\n", i);
+		own(line);
+	}
+	while ((n = console_read_back(&pos, all + len, 100)) != 0) {
+		len += n;
+		assert_true(len < sizeof(all));
+	}
+	all[len] = '\0';
+	/* The last 16 KiB, from the start of a line to the last line, none missing. */
+	assert_true(len > 16384 - 64 && len <= 16384);
+	assert_int_equal(len % strlen(line), 0);
+	for (unsigned i = 12000 - (unsigned)(len / strlen(line)); i < 12000; i++) {
+		snprintf(line, sizeof(line), "line %u of a log\n", i);
+		assert_memory_equal(all + count++ * strlen(line), line, strlen(line));
+	}
+	/* A reader that was overtaken goes on with the oldest. */
+	pos = 1;
+	assert_int_equal(console_read_back(&pos, all, 4), 4);
+	assert_memory_equal(all, "line", 4);
+}
+
+/* There is no way back: in a process of its own. */
 static void test_panic(void **state)
 {
+	int status;
+	pid_t child;
+
 	(void)state;
 	uart.byte_us = 87;
 	put(0, "a long line of a guest that the UART has not sent yet\n");
+	put(1, "prompt> ");
 	console_write("queued\n", 7);
-	console_take_over();
-	say("panic: %c\n", 'x');
-	assert_non_null(
-	    strstr(uart.out, "a guest that the UART has not sent yet\r\nqueued\r\npanic: x\r\n"));
-	console_init(&host_uart);
+	child = fork();
+	if (child == 0) {
+		console_take_over();
+		say("panic: %c\n", 'x');
+		say("more\n");
+		exit(strstr(uart.out, "a guest that the UART has not sent yet\r\nqueued\r\n"
+		                      "panic: x\r\nmore\r\n") == NULL);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	/* In the middle of a guest's line, which others would have to wait for. */
+	pass(100000);
+	assert_non_null(strstr(uart.out, "[b] prompt> "));
+	child = fork();
+	if (child == 0) {
+		put(1, "v");
+		forget();
+		console_take_over();
+		say("panic: %c\n", 'x');
+		exit(strcmp(uart.out, "\r\npanic: x\r\n") != 0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
 }
 
 /* --- random interleaving: what comes out, taken apart, is what went in --- */
@@ -863,6 +920,7 @@ int main(void)
 	    T(test_long_line_of_the_shell),
 	    T(test_remove_shows_the_rest),
 	    T(test_flush_shows_unfinished),
+	    T(test_read_back),
 	    T(test_panic),
 	    T(test_random),
 	};

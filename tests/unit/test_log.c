@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log lines: form, levels, ring, rate limit of a guest's messages.
- * links: hyp/log.c hyp/vm_log.c lib/printf.c tests/fake_arch/fake.c tests/fake_arch/timer.c
+ * Log lines: form, levels, rate limit of a guest's messages.
+ * links: hyp/log.c lib/printf.c tests/fake_arch/fake.c tests/fake_arch/timer.c
  * links: tests/fake_arch/cpu.c
  * cflags: -Dsnprintf=atoll_snprintf -Dvsnprintf=atoll_vsnprintf
  */
@@ -23,11 +23,9 @@
 
 static char shown[65536];
 static size_t shown_len;
-static bool color, ready;
+static bool color;
 
 bool console_color(void) { return color; }
-
-bool console_ready(void) { return ready; }
 
 void console_write(const char *s, size_t n)
 {
@@ -54,7 +52,6 @@ static int setup(void **state)
 	shown_len = 0;
 	shown[0] = '\0';
 	color = false;
-	ready = true;
 	log_set_levels(LOG_INFO, LOG_WARN);
 	return 0;
 }
@@ -89,21 +86,13 @@ static void test_color(void **state)
 
 static void test_early(void **state)
 {
-	uint64_t pos = 0, end;
-	char buf[64];
-
 	(void)state;
-	while (log_read(&pos, buf, sizeof(buf)) != 0) {
-	}
-	end = pos;
 	/* Before there is a CPU, a timer, a lock. */
-	ready = false;
 	fake_pcpu = NULL;
 	fake_hz = 0;
 	fake_now = 1500000;
 	log_err("early");
 	assert_string_equal(shown, "[1.500000 cpu0] error: early\n");
-	assert_int_equal(log_read(&end, buf, sizeof(buf)), 0);
 }
 
 static void test_long_line(void **state)
@@ -124,36 +113,6 @@ static void test_long_line(void **state)
 		}
 		color = n % 2 != 0; /* room for the colour as well */
 	}
-}
-
-static void test_ring(void **state)
-{
-	static char all[20000];
-	uint64_t pos = 0;
-	size_t len = 0, n;
-	unsigned first, count = 0;
-
-	(void)state;
-	for (unsigned i = 0; i < 2000; i++) log_info("line %u", i);
-	while ((n = log_read(&pos, all + len, 100)) != 0) {
-		len += n;
-		assert_true(len < sizeof(all));
-	}
-	all[len] = '\0';
-	/* The last 16 KiB, from the start of a line to the last line, none missing. */
-	assert_true(len > 16384 - 64 && len <= 16384);
-	assert_int_equal(sscanf(all, "[12.000345 cpu3] line %u\n", &first), 1);
-	for (char *p = all; *p != '\0'; p = strchr(p, '\n') + 1) {
-		unsigned i;
-
-		assert_int_equal(sscanf(p, "[12.000345 cpu3] line %u\n", &i), 1);
-		assert_int_equal(i, first + count++);
-	}
-	assert_int_equal(first + count, 2000);
-	/* A reader that was overtaken goes on with the oldest. */
-	pos = 1;
-	assert_int_equal(log_read(&pos, all, 4), 4);
-	assert_memory_equal(all, "[12.", 4);
 }
 
 static unsigned count(const char *what)
@@ -214,8 +173,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
-	    T(test_form), T(test_color), T(test_early),         T(test_long_line),
-	    T(test_ring), T(test_guest), T(test_guest_at_boot),
+	    T(test_form),      T(test_color), T(test_early),
+	    T(test_long_line), T(test_guest), T(test_guest_at_boot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
