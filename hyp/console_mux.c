@@ -36,10 +36,10 @@ static bool silent(const struct console_port *p, uint64_t now, uint32_t us)
 	return p->vm == NULL || silence(p, now) >= arch_us_to_ticks(us);
 }
 
-/* p waits for what a verb of the shell says. */
+/* p, a guest's, waits for what a verb of the shell says. */
 static bool held(const struct mux *m, const struct console_port *p, uint64_t now)
 {
-	return p != &m->shell && now < m->alone_until && (m->alone || mux_used(&m->shell) != 0);
+	return p->vm != NULL && now < m->alone_until && (m->alone || mux_used(&m->shell) != 0);
 }
 
 /* Something of p can start (or continue) a line on the terminal. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * MMIO dispatch: sorted regions, binary search, checks of size and alignment, then the device.
+ * MMIO dispatch: the region, checks of size and alignment, then the device.
  */
 #include <hyp/mmio.h>
 
@@ -10,36 +10,22 @@
 enum hyp_err mmio_add(struct mmio_map *m, ipa_t base, uint64_t size, const struct mmio_ops *ops,
                       void *dev)
 {
-	uint64_t start = ipa_raw(base);
-	unsigned at = 0;
-
-	if (size == 0 || start + size - 1 < start) return HYP_EINVAL;
-	if (m->n == MMIO_MAX_REGIONS) return HYP_EFULL;
 	/* Last bytes are compared: the end of the last possible region would not fit. */
-	while (at < m->n && m->r[at].base + m->r[at].size - 1 < start) at++;
-	if (at < m->n && m->r[at].base <= start + size - 1) return HYP_EEXIST;
+	uint64_t start = ipa_raw(base), last = start + size - 1;
+
+	if (size == 0 || last < start) return HYP_EINVAL;
+	if (m->n == MMIO_MAX_REGIONS) return HYP_EFULL;
+	for (const struct mmio_region *r = m->r; r < m->r + m->n; r++)
+		if (start <= r->base + r->size - 1 && r->base <= last) return HYP_EEXIST;
 	if (!IS_ALIGNED(size, 8)) return HYP_EINVAL;
-	for (unsigned i = m->n; i > at; i--) m->r[i] = m->r[i - 1];
-	m->r[at] = (struct mmio_region){.base = start, .size = size, .ops = ops, .dev = dev};
-	m->n++;
+	m->r[m->n++] = (struct mmio_region){.base = start, .size = size, .ops = ops, .dev = dev};
 	return HYP_OK;
 }
 
 const struct mmio_region *mmio_find(const struct mmio_map *m, uint64_t addr, unsigned size)
 {
-	unsigned lo = 0, hi = m->n;
-
-	while (lo < hi) {
-		unsigned mid = (lo + hi) / 2;
-		const struct mmio_region *r = &m->r[mid];
-
-		if (addr < r->base)
-			hi = mid;
-		else if (addr - r->base >= r->size)
-			lo = mid + 1;
-		else
-			return size <= r->size - (addr - r->base) ? r : NULL;
-	}
+	for (const struct mmio_region *r = m->r; r < m->r + m->n; r++)
+		if (addr - r->base < r->size) return size <= r->size - (addr - r->base) ? r : NULL;
 	return NULL;
 }
 

@@ -11,22 +11,7 @@
 #include <string.h>
 
 /* Registers by offset / 4, DDI 0183G table 3-1. No receive errors happen: RSR stays 0. */
-enum {
-	DR,
-	FR = 6,
-	ILPR = 8,
-	IBRD,
-	FBRD,
-	LCR_H,
-	CR,
-	IFLS,
-	IMSC,
-	RIS,
-	MIS,
-	ICR,
-	DMACR,
-	NR_REGS,
-};
+enum { DR, FR = 6, ILPR = 8, IBRD, FBRD, LCR_H, CR, IFLS, IMSC, RIS, MIS, ICR, DMACR, NR_REGS };
 
 #define FR_RXFE BIT32(4)
 #define FR_RXFF BIT32(6)

@@ -82,8 +82,8 @@ void console_focus(struct console_port *p);
 /* The shell's own text: may be less than a line, is shown at once. Same conditions as
  * console_write(). */
 void console_shell_write(const char *s, size_t n);
-/* While it is on and until what the shell has written meanwhile is shown, but for 3 s at most, all
- * other output waits: the lines of one verb stand together. No locks held. */
+/* While it is on and until what the shell has written meanwhile is shown, but for 3 s at most,
+ * guests' output waits: no line of theirs comes between those of one verb. No locks held. */
 void console_shell_alone(bool on);
 
 /*

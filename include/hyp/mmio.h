@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * MMIO dispatch: a sorted array of regions per VM, frozen before its first vCPU runs, looked up by
- * binary search without a lock.
+ * MMIO dispatch: the few regions of a VM, frozen before its first vCPU runs, looked up without a
+ * lock; a vCPU remembers its last one.
  */
 #pragma once
 

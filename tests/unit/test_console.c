@@ -551,7 +551,6 @@ static void rows(unsigned n)
 		console_shell_write("row\n", 4);
 		put(0, "guest\n");
 		put(1, "prompt>");
-		own("[0.1] log\n");
 		pass(30000);
 	}
 }

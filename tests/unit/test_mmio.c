@@ -81,8 +81,6 @@ static void test_add(void **state)
 	assert_int_equal(mmio_add(m, ipa(0x5000), 0, &ops, NULL), HYP_EINVAL);
 	assert_int_equal(mmio_add(m, ipa(UINT64_MAX - 5), 16, &ops, NULL), HYP_EINVAL);
 	assert_int_equal(m->n, 3);
-	for (unsigned i = 1; i < m->n; i++)
-		assert_true(m->r[i - 1].base + m->r[i - 1].size <= m->r[i].base);
 	/* The last bytes of the address space are a region like any other. */
 	assert_int_equal(mmio_add(m, ipa(UINT64_MAX - 15), 16, &ops, NULL), HYP_OK);
 	assert_int_equal(mmio_add(m, ipa(UINT64_MAX), 1, &ops, NULL), HYP_EEXIST);
