@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Scheduling as the guests see it. With ICOUNT=1 a counter tick is an instruction, so that the shares are exact and repeat.
+import random
 import re
 
 import harness
@@ -113,7 +114,89 @@ def test_a_sleeper_is_served_at_once(cfg, boot):
     assert len(late) == 100 and max(late) < 10000, late
 
 
-@pytest.mark.matrix(compiler=['gcc'], gic=[3, 2], smp=[4])
+on_four = pytest.mark.matrix(compiler=['gcc'], gic=[3, 2], smp=[4])
+
+
+def measured(boot, nodes, names, timeout=150):
+    """A run in which a tick is an instruction: the text, {name: ms of CPU time by `stats`}, and what `sched` says of the same."""
+    machine = boot(nodes, icount=True, limit=timeout + 60, append='when-idle=wait')
+    machine.expect(f'atoll: {len(names)} VMs stopped', timeout=timeout)
+    machine.send(ESC + 'h')
+    machine.expect('atoll> ')
+    tables = []
+    for verb in ('stats', 'sched'):
+        machine.send(verb + '\r')
+        table = machine.expect(r'(?s)\nvm .*?\natoll> ')[0]
+        column = re.search(r'\nvm .*', table)[0].split().index('run_ms')
+        tables.append({row[0]: int(row[column]) for row in map(str.split, table.split('\n')) if row and row[0] in names})
+    machine.send('poweroff\r')
+    assert machine.wait_end(60) == 0
+    return machine.text, *tables
+
+
+@on_four
+def test_five_on_four_cpus(cfg, boot):
+    """
+    Five that compute, equal and free to run anywhere: after 2 s each had four fifths of a CPU, and no CPU idled.
+    By CPU time: how many instructions an emulated CPU gets in its time is QEMU's affair, and it is not the same for all.
+    """
+    names = ['a', 'b', 'c', 'd', 'e']
+    text, ran, _ = measured(boot, ''.join(primes(name, 2) for name in names), names)
+    print(f'CPU time {ran} ms, loops {[loops(text, name) for name in names]}')
+    assert len(ran) == 5 and sum(ran.values()) > 7800
+    assert max(ran.values()) < 1.1 * min(ran.values())
+
+
+@exact
+def test_counts_agree_with_what_guests_count(cfg, boot):
+    """CPU time in `stats` and `sched` against loops counted by the guests, with three weights on one CPU: within 2 %."""
+    names = {'a': 100, 'b': 300, 'c': 50}
+    text, *tables = measured(boot, ''.join(primes(name, 2, weight=weight) for name, weight in names.items()), names)
+    counts = {name: loops(text, name) for name in names}
+    for ran in tables:
+        print(f'CPU time {ran} ms, loops {counts}')
+        near(sum(ran.values()), 2000)
+        for name in names:
+            near(ran[name] / sum(ran.values()), counts[name] / sum(counts.values()))
+
+
+def wakers(vms, hops, seed):
+    """Nodes of VMs that pass tokens between their vCPUs; random numbers of them, CPUs they may use, classes and weights."""
+    rand, nodes = random.Random(seed), ''
+    for n in range(vms):
+        cpus, tokens = rand.randint(3, 5), rand.randint(1, 3)
+        policy = dict(sched='fixed', priority=rand.randint(1, 20)) if n % 3 == 2 else dict(weight=rand.choice([30, 100, 400]))
+        if n % 6 == 5:
+            policy.update(budget=1000, period=10000)
+        nodes += vm(f'vm{n}', 't-wakes.elf', cpus=cpus, bootargs=f'hops={hops // vms} tokens={tokens} seed={seed * 100 + n}',
+                    affinity=sorted(rand.sample(range(4), rand.randint(1, 4))), **policy)
+    return nodes
+
+
+def no_wake_up_is_lost(boot, vms, hops, seed, timeout):
+    outcome = boot(wakers(vms, hops, seed), icount=True, limit=timeout + 60).finish(timeout=timeout, crashed=None)
+    wakes = 0
+    for n in range(vms):
+        printed = harness.vm_output(outcome.text, f'vm{n}')
+        assert 'no token stands still ... ok' in printed, printed
+        wakes += sum(int(w) for w in re.findall(r'woke (\d+) times', printed))
+    print(f'{wakes} wake-ups')
+    assert outcome.crashed == 0
+    return wakes
+
+
+@on_four
+def test_no_wake_up_is_lost(cfg, boot):
+    assert no_wake_up_is_lost(boot, 6, 36000, 1, 120) > 20000
+
+
+@pytest.mark.slow
+@on_four
+def test_no_wake_up_is_lost_of_a_million(cfg, boot):
+    assert sum(no_wake_up_is_lost(boot, 6, 300000, seed, 900) for seed in range(2, 7)) > 1000000
+
+
+@on_four
 def test_affinity(cfg, boot):
     """Two that may use CPU 2 only share it 1:3 although three CPUs idle; the shell shows where they are."""
     nodes = primes('one', 2, weight=100, affinity=[2]) + primes('three', 2, weight=300, affinity=[2])

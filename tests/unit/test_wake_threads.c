@@ -31,7 +31,7 @@ static void posix_yield(void) { sched_yield(); }
 #include <hyp/vm.h>
 
 #define CPUS 3u
-#define VCPUS 4u
+#define VCPUS 6u
 #define SENDERS 2u
 #define SECONDS 2u
 #define MUST(x)                                                                                    \
@@ -51,6 +51,8 @@ static struct guest {
 	uint32_t users; /* CPUs that run it */
 	uint64_t taken;
 	uint64_t regs; /* saved; plain, so that a run without a save shows */
+	uint32_t last; /* CPU */
+	uint64_t moves, busy, until;
 } guests[VCPUS];
 
 static struct line {
@@ -162,6 +164,9 @@ static void exit_slow(struct pcpu *p)
 			p->loaded = next;
 			store_relaxed(&next->loaded_on, (int32_t)p->id);
 			MUST(atomic_fetch_add_full(&guest_of(next)->users, 1u) == 0);
+			MUST((next->affinity & BIT(p->id)) != 0 && next->cpu == p->id);
+			guest_of(next)->moves += guest_of(next)->last != p->id;
+			guest_of(next)->last = p->id;
 			guest_of(next)->regs++;
 		}
 		atomic_fetch_and_full(&next->work, ~VCPU_WORK_VGIC);
@@ -185,7 +190,10 @@ static void *cpu_main(void *arg)
 			uint32_t n = __atomic_exchange_n(&g->mail, 0u, __ATOMIC_ACQ_REL);
 
 			g->taken += n;
-			if (n == 0) {
+			/* Now and then it computes, longer than a slice: others wait, and CPUs that
+			 * are ahead take them over. */
+			if (n != 0 && ++g->busy % 256 == 0) g->until = arch_counter() + 6000000;
+			if (n == 0 && arch_counter() >= g->until) {
 				for (unsigned spin = loops % 64; spin > 0; spin--)
 					__asm__ volatile("" ::: "memory");
 				sched_block(&g->v); /* WFI */
@@ -260,7 +268,19 @@ static void churn(struct pcpu *p, uint64_t end)
 
 static void test_threads(void **state)
 {
-	static const struct vm_config cfg = {.weight = 100};
+	static const struct vm_config cfg[VCPUS] = {
+	    {.weight = 100, .affinity = 7},
+	    {.weight = 30, .affinity = 3},
+	    {.weight = 400, .affinity = 6},
+	    {.sched = SCHED_FIXED, .priority = 3, .affinity = 5},
+	    {.sched = SCHED_FIXED,
+	     .priority = 4,
+	     .budget_us = 500,
+	     .period_us = 1000,
+	     .affinity = 7},
+	    {.weight = 100, .affinity = 4},
+	};
+	uint64_t moves = 0;
 	pthread_t cpu[CPUS], sender[SENDERS];
 	uint64_t sent = 0, taken = 0, limit;
 
@@ -278,7 +298,7 @@ static void test_threads(void **state)
 	}
 	job_init(&job, &job_ops, NULL, 100);
 	for (unsigned i = 0; i < VCPUS; i++) {
-		sched_vcpu_init(&guests[i].v, &cfg);
+		sched_vcpu_init(&guests[i].v, &cfg[i]);
 		sched_start(&guests[i].v);
 	}
 	for (unsigned i = 0; i < CPUS; i++) pthread_create(&cpu[i], NULL, cpu_main, &pcpus[i]);
@@ -300,9 +320,13 @@ static void test_threads(void **state)
 		sent += (uintptr_t)n;
 	}
 	for (unsigned i = 0; i < CPUS; i++) pthread_join(cpu[i], NULL);
-	for (unsigned i = 0; i < VCPUS; i++) taken += guests[i].taken + guests[i].mail;
-	print_message("%llu messages, %llu steps\n", (unsigned long long)sent,
-	              (unsigned long long)steps);
+	for (unsigned i = 0; i < VCPUS; i++) {
+		taken += guests[i].taken + guests[i].mail;
+		moves += guests[i].moves;
+	}
+	print_message("%llu messages, %llu steps, %llu moves\n", (unsigned long long)sent,
+	              (unsigned long long)steps, (unsigned long long)moves);
+	assert_true(moves > 100);
 	assert_int_equal(taken, sent);
 	assert_true(sent > 1000);
 	assert_true(steps > 100);
