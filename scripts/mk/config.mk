@@ -15,6 +15,7 @@
 #: make bundle     build/bundle-<manifest>.img, what a loader passes as initrd
 #: make mutants    faults put in on purpose (tests/mutants), each of which a test must catch; MUTANTS="name ..." picks
 #: make sdcard     BOARD=rpi4: build/rpi4/sdcard.img, a card for the Raspberry Pi 4; DIRECT=1: without U-Boot. `make run BOARD=rpi4` boots it
+#: make flash      BOARD=rpi4 DEV=/dev/sdX: writes that to a card; refuses what is not a removable whole disk, and verifies
 #: make gdb        QEMU stopped at the first instruction, with gdb-multiarch on it
 #: make fmt        clang-format on all C
 #: make clean      remove build/ (the cache of third-party parts stays)
@@ -31,6 +32,7 @@ BOARD ?= qemu-virt
 COMPILER ?= gcc
 DEBUG ?= 0
 DIRECT ?= 0
+DEV ?=
 V ?= 0
 MANIFEST ?= configs/demo.dts
 LOG ?=

@@ -8,7 +8,7 @@ MEM := 1G
 endif
 mem_bytes := $(shell echo $$(( $(subst G,*1024*1024*1024,$(subst M,*1024*1024,$(MEM))) )))
 
-.PHONY: bundle run gdb test test-all sdcard rpi4-parts
+.PHONY: bundle run gdb test test-all sdcard rpi4-parts flash
 # Always packed anew: images may lie beside the manifest, out of make's sight, and it takes a moment only.
 bundle: guests $(if $(shell grep -sl '"linux"' $(MANIFEST)),linux-guest)
 	$(call say,BUNDLE,$(BUNDLE))
@@ -29,9 +29,11 @@ ifeq ($(BOARD),rpi4)
 sdcard: $(EL2_BIN) bundle $(RPI4_PARTS)/.done
 	$(Q)scripts/mkdisk -o $(RPI4_CARD) --board rpi4 --parts $(RPI4_PARTS) --atoll $(EL2_BIN) --bundle $(BUNDLE) \
 		--append "$(strip $(if $(LOG),loglvl=$(LOG)) $(APPEND))" $(if $(filter 1,$(DIRECT)),--kind direct)
+flash: sdcard
+	@$(PY) scripts/flash --image $(RPI4_CARD) --dev '$(DEV)'
 else
-sdcard:
-	$(error a card is for BOARD=rpi4: make sdcard BOARD=rpi4)
+sdcard flash:
+	$(error a card is for BOARD=rpi4: make $@ BOARD=rpi4)
 endif
 
 run: $(EL2_BIN) bundle $(if $(filter rpi4,$(BOARD)),sdcard)
