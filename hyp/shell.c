@@ -12,18 +12,13 @@
 #include <hyp/atomic.h>
 #include <hyp/console.h>
 #include <hyp/deadline.h>
-#include <hyp/fit.h>
 #include <hyp/host.h>
-#include <hyp/job.h>
 #include <hyp/lifecycle.h>
 #include <hyp/log.h>
 #include <hyp/page.h>
 #include <hyp/pcpu.h>
 #include <hyp/sched.h>
 #include <hyp/trace.h>
-#include <hyp/vcpu.h>
-#include <hyp/vgic.h>
-#include <hyp/vm.h>
 #include <lib/printf.h>
 #include <lib/str.h>
 #include <string.h>
@@ -37,8 +32,8 @@
 
 struct verb {
 	const char *name, *usage, *help;
-	bool (*fn)(void); /* true: it waits for something and is to be called again */
-	bool json;
+	void (*fn)(void); /* sets sh.again: it waits for something */
+	char json;        /* '{' or '[': how its report begins; 0: it has none, only text */
 };
 extern const struct verb shell_verbs[];
 
@@ -61,9 +56,9 @@ static struct {
 	uint64_t at;                /* the same as a number */
 	bool paused;                /* dump: goes on afterwards */
 	const struct fit *bundle;
-	bool json, comma;
+	bool again, refused;                   /* the verb: is to be called again; said why not */
+	bool json, comma, table, headed;       /* the report: in a table, whose head was shown */
 	uint8_t prev, esc;                     /* last byte; progress within an ANSI sequence */
-	bool headed;                           /* the table being shown has its head */
 	uint64_t top_at, idle_seen[MAX_PCPUS]; /* when `top` last looked, and what it saw */
 	struct vm_config cfg;
 	char out[KiB(16)], text[OUT_MAX / 2], lines[KiB(8)]; /* to be shown; a cell; of a verb */
@@ -89,27 +84,6 @@ void shell_out(const char *fmt, ...)
 }
 
 /* --- what verbs report: text, or JSON on one line ----------------------------------------- */
-
-/* An object or an array begins: the member `key`, or (NULL) an element. As text an array is a
- * table. */
-static void begin(const char *key, char bracket)
-{
-	sh.headed = false;
-	if (!sh.json) return;
-	shell_out(sh.comma ? "," : "");
-	if (key != NULL) shell_out("\"%s\":", key);
-	shell_out("%c", bracket);
-	sh.comma = false;
-}
-
-static void end(char bracket)
-{
-	if (sh.json)
-		shell_out("%c", bracket);
-	else if (bracket == ']' && !sh.headed)
-		shell_out("none\n");
-	sh.comma = true;
-}
 
 /* s in sh.text, fit for a terminal and for JSON, whatever guests and users put into it. */
 static void set_text(const char *s, size_t max)
@@ -188,33 +162,48 @@ static void put_cells(enum layout how, const char *fmt, struct args *a)
 	}
 }
 
-static void fields(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void fields(const char *fmt, ...)
+/* Members of the object that a verb reports, or of one more object of its array (text: a row). */
+static void report(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void report(const char *fmt, ...)
 {
 	struct args a;
 
-	va_start(a.ap, fmt);
-	put_cells(FIELDS, fmt, &a);
-	va_end(a.ap);
-}
-
-static void row(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void row(const char *fmt, ...)
-{
-	struct args a;
-
-	if (!sh.json && !sh.headed) put_cells(HEAD, fmt, NULL);
-	begin(NULL, '{');
-	va_start(a.ap, fmt);
-	put_cells(ROW, fmt, &a);
-	va_end(a.ap);
-	end('}');
+	if (sh.table && sh.json) {
+		shell_out(sh.comma ? ",{" : "{");
+		sh.comma = false;
+	} else if (sh.table && !sh.headed) {
+		put_cells(HEAD, fmt, NULL);
+	}
 	sh.headed = true;
+	va_start(a.ap, fmt);
+	put_cells(sh.table ? ROW : FIELDS, fmt, &a);
+	va_end(a.ap);
+	if (sh.table && sh.json) shell_out("}");
 }
 
-/* Why a verb does nothing. Returns false, as what a verb that is over does. */
-static bool refuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static bool refuse(const char *fmt, ...)
+static void end_table(void)
+{
+	if (!sh.table) return;
+	if (sh.json)
+		shell_out("]");
+	else if (!sh.headed)
+		shell_out("none\n");
+	sh.table = false;
+	sh.comma = true;
+}
+
+/* What is reported from here on are rows: an array, which is the member `key`. */
+static void begin_table(const char *key)
+{
+	end_table();
+	if (sh.json) shell_out("%s\"%s\":[", sh.comma ? "," : "", key);
+	sh.table = true;
+	sh.headed = sh.comma = false;
+}
+
+/* Why a verb does nothing, instead of its report. */
+static void refuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void refuse(const char *fmt, ...)
 {
 	char buf[400];
 	va_list ap;
@@ -222,13 +211,11 @@ static bool refuse(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(buf, sizeof(buf), fmt, ap);
 	va_end(ap);
-	begin(NULL, '{');
-	if (sh.json)
-		fields("error:%s", buf);
-	else
-		shell_out("%s\n", buf);
-	end('}');
-	return false;
+	set_text(buf, SIZE_MAX);
+	if (sh.json) sh.out_len = 0; /* the report's first bracket */
+	shell_out(sh.json ? "{\"error\":\"%s\"}" : "%s\n", sh.text);
+	sh.refused = true;
+	sh.table = false;
 }
 
 /* --- verbs --------------------------------------------------------------------------------- */
@@ -266,9 +253,8 @@ static uint64_t ms(uint64_t ticks) { return ticks / MAX(arch_counter_hz() / 1000
 
 static uint64_t us(uint64_t ticks) { return ticks / MAX(arch_counter_hz() / 1000000, UINT64_C(1)); }
 
-static bool verb_list(void)
+static void verb_list(void)
 {
-	begin(NULL, '[');
 	for (unsigned i = 0; i < MAX_VMS; i++) {
 		const struct vm *vm = vms[i];
 		uint64_t ran = 0;
@@ -276,82 +262,70 @@ static bool verb_list(void)
 		for (unsigned j = 0; vm != NULL && j < vm->nr_vcpus; j++)
 			ran += sched_run_ticks(vm->vcpus[j]);
 		if (vm != NULL)
-			row("id:%2u name:%-16s state:%-10s vcpus:%5u memory_kib:%10lu cpu_ms:%9lu "
+			report(
+			    "id:%2u name:%-16s state:%-10s vcpus:%5u memory_kib:%10lu cpu_ms:%9lu "
 			    "restarts:%8u last_stop:%s",
 			    i, vm->name, vm_state_name(vm), vm->nr_vcpus, vm->cfg->memory >> 10,
 			    ms(ran), vm->restarts, stop_reason_name(vm->reason));
 	}
-	end(']');
-	return false;
 }
 
-static bool verb_info(void)
+static void verb_info(void)
 {
 	const struct vm *vm = vm_arg();
 	const struct vm_config *c;
 	const struct vcpu *v;
 
-	if (vm == NULL) return false;
+	if (vm == NULL) return;
 	c = vm->cfg;
-	begin(NULL, '{');
-	fields("id:%u name:%s state:%s last_stop:%s exit_status:%u restarts:%u restart_limit:%u "
+	report("id:%u name:%s state:%s last_stop:%s exit_status:%u restarts:%u restart_limit:%u "
 	       "image:%s ramdisk:%s bootargs:%s memory_kib:%lu gic:%u background:%u autostart:%u",
 	       vm->slot, vm->name, vm_state_name(vm), stop_reason_name(vm->reason), vm->exit_status,
 	       vm->restarts, c->restart_limit, c->image, c->ramdisk, c->bootargs, c->memory >> 10,
 	       vm->vgic.version, c->background, c->autostart);
-	if (c->sched == SCHED_FIXED)
-		fields("sched:%s priority:%u budget_us:%u period_us:%u", "fixed", c->priority,
-		       c->budget_us, c->period_us);
-	else
-		fields("sched:%s weight:%u", "fair", c->weight);
+	report("sched:%s weight:%u priority:%u budget_us:%u period_us:%u",
+	       c->sched == SCHED_FIXED ? "fixed" : "fair", c->weight, c->priority, c->budget_us,
+	       c->period_us);
 	if (vm->crash.valid)
-		fields("crash:%s crash_pc:%#lx crash_vcpu:%u", vm->crash.what, vm->crash.pc,
+		report("crash:%s crash_pc:%#lx crash_vcpu:%u", vm->crash.what, vm->crash.pc,
 		       vm->crash.vcpu);
-	fields("out_queued:%u in_queued:%u in_dropped:%u", vm->port.head - vm->port.tail,
+	report("out_queued:%u in_queued:%u in_dropped:%u", vm->port.head - vm->port.tail,
 	       vm->port.rx_head - vm->port.rx_tail, vm->port.rx_dropped);
-	begin("vcpus", '[');
+	begin_table("vcpus");
 	for (unsigned i = 0; (v = next_vcpu(vm, &i)) != NULL;)
-		row("vcpu:%4u state:%-7s cpu:%3u affinity:%#8lx run_ms:%9lu", v->id,
-		    vcpu_state_name(v), v->cpu, v->affinity, ms(sched_run_ticks(v)));
-	end(']');
-	end('}');
-	return false;
+		report("vcpu:%4u state:%-7s cpu:%3u affinity:%#8lx run_ms:%9lu", v->id,
+		       vcpu_state_name(v), v->cpu, v->affinity, ms(sched_run_ticks(v)));
 }
 
-static bool verb_console(void)
+static void verb_console(void)
 {
 	struct vm *vm = vm_arg();
 
 	if (vm != NULL) console_focus(&vm->port);
-	return false;
 }
 
-static bool verb_stats(void)
+static void verb_stats(void)
 {
 	const struct vm *one = NULL;
 	const struct vcpu *v;
 
-	if (*sh.args != '\0' && (one = vm_arg()) == NULL) return false;
-	begin(NULL, '{');
-	begin("vcpus", '[');
+	if (*sh.args != '\0' && (one = vm_arg()) == NULL) return;
+	begin_table("vcpus");
 	for (unsigned i = 0; (v = next_vcpu(one, &i)) != NULL;) {
 		const struct vcpu_stats *s = &v->stats;
 
-		row("vm:%-16s vcpu:%4u run_ms:%8lu steal_ms:%8lu exits:%8lu mmio:%8lu sysreg:%8lu "
+		report(
+		    "vm:%-16s vcpu:%4u run_ms:%8lu steal_ms:%8lu exits:%8lu mmio:%8lu sysreg:%8lu "
 		    "hvc:%7lu wfi:%7lu irq:%7lu wakes:%7lu wake_us:%7lu wake_us_max:%11lu",
 		    v->vm->name, v->id, ms(sched_run_ticks(v)), ms(s->steal_ticks), s->nr_exits,
 		    s->nr_mmio, s->nr_sysreg, s->nr_hvc, s->nr_wfi, s->nr_irq, s->nr_wakes,
 		    us(s->wake_ticks_sum / MAX(s->nr_wakes, UINT64_C(1))), us(s->wake_ticks_max));
 	}
-	end(']');
-	begin("cpus", '[');
+	begin_table("cpus");
 	for (unsigned i = 0; i < nr_pcpus; i++)
-		row("cpu:%3u up_ms:%9lu idle_ms:%9lu interrupts:%10lu switches:%9lu", i,
-		    ms(arch_counter()), ms(sched_idle_ticks(i)), pcpus[i].nr_irqs,
-		    pcpus[i].nr_switches);
-	end(']');
-	end('}');
-	return false;
+		report("cpu:%3u up_ms:%9lu idle_ms:%9lu interrupts:%10lu switches:%9lu", i,
+		       ms(arch_counter()), ms(sched_idle_ticks(i)), pcpus[i].nr_irqs,
+		       pcpus[i].nr_switches);
 }
 
 /* Of the time since the last `top`, in thousandths; *seen: the ticks until then. */
@@ -364,102 +338,84 @@ static uint64_t share(uint64_t ticks, uint64_t *seen, uint64_t elapsed)
 	return MIN(n, UINT64_C(1000));
 }
 
-static bool verb_top(void)
+static void verb_top(void)
 {
 	uint64_t now = arch_counter(), elapsed = now - sh.top_at, n;
 	struct vcpu *v;
 
 	sh.top_at = now;
-	begin(NULL, '{');
-	fields("interval_ms:%lu", ms(elapsed));
-	begin("vcpus", '[');
+	report("interval_ms:%lu", ms(elapsed));
+	begin_table("vcpus");
 	for (unsigned i = 0; (v = next_vcpu(NULL, &i)) != NULL;) {
 		n = share(sched_run_ticks(v), &v->stats.run_seen, elapsed);
-		row("vm:%-16s vcpu:%4u cpu:%3u state:%-7s percent:%5lu.%lu", v->vm->name, v->id,
-		    v->cpu, vcpu_state_name(v), n / 10, n % 10);
+		report("vm:%-16s vcpu:%4u cpu:%3u state:%-7s percent:%5lu.%lu", v->vm->name, v->id,
+		       v->cpu, vcpu_state_name(v), n / 10, n % 10);
 	}
-	end(']');
-	begin("cpus", '[');
+	begin_table("cpus");
 	for (unsigned i = 0; i < nr_pcpus; i++) {
 		n = share(sched_idle_ticks(i), &sh.idle_seen[i], elapsed);
-		row("cpu:%3u idle_percent:%10lu.%lu", i, n / 10, n % 10);
+		report("cpu:%3u idle_percent:%10lu.%lu", i, n / 10, n % 10);
 	}
-	end(']');
-	end('}');
-	return false;
 }
 
-static bool verb_sched(void)
+static void verb_sched(void)
 {
 	const struct vcpu *v;
 
-	begin(NULL, '[');
 	for (unsigned i = 0; (v = next_vcpu(NULL, &i)) != NULL;) {
 		const struct vm_config *c = v->vm->cfg;
-		bool fixed = c->sched == SCHED_FIXED;
 
-		row("vm:%-16s vcpu:%4u cpu:%3u state:%-7s class:%-5s weight:%6u priority:%8u "
-		    "budget_us:%9u period_us:%9u run_ms:%9lu steal_ms:%8lu",
-		    v->vm->name, v->id, v->cpu, vcpu_state_name(v), fixed ? "fixed" : "fair",
-		    fixed ? 0 : c->weight, c->priority, c->budget_us, c->period_us,
-		    ms(sched_run_ticks(v)), ms(v->stats.steal_ticks));
+		report("vm:%-16s vcpu:%4u cpu:%3u state:%-7s class:%-5s weight:%6u priority:%8u "
+		       "budget_us:%9u period_us:%9u run_ms:%9lu steal_ms:%8lu",
+		       v->vm->name, v->id, v->cpu, vcpu_state_name(v),
+		       c->sched == SCHED_FIXED ? "fixed" : "fair", c->weight, c->priority,
+		       c->budget_us, c->period_us, ms(sched_run_ticks(v)),
+		       ms(v->stats.steal_ticks));
 	}
-	end(']');
-	return false;
 }
 
-static bool verb_irq(void)
+static void verb_irq(void)
 {
 	struct vm *vm = vm_arg();
 	struct vgic_irq q;
 	bool pending;
 
-	if (vm == NULL) return false;
-	begin(NULL, '[');
 	/* Each vCPU's own, then those of all. */
-	for (unsigned i = 0; i < MAX_VCPUS * VGIC_NR_PRIVATE + vm->vgic.nr_spis; i++) {
-		unsigned id = i / VGIC_NR_PRIVATE;
-		bool spi = id >= MAX_VCPUS;
-		uint32_t intid = spi ? i - (MAX_VCPUS - 1) * VGIC_NR_PRIVATE : i % VGIC_NR_PRIVATE;
+	for (unsigned i = 0; vm != NULL && i <= vm->nr_vcpus; i++) {
+		struct vcpu *v = i < vm->nr_vcpus ? vm->vcpus[i] : NULL;
+		uint32_t id = v != NULL ? 0 : VGIC_NR_PRIVATE;
 
-		if (vgic_peek(vm, spi || id >= vm->nr_vcpus ? NULL : vm->vcpus[id], intid, &q,
-		              &pending))
-			row("intid:%5u vcpu:%4u pending:%7u active:%6u in_lr:%5u enabled:%7u "
-			    "trigger:%-7s "
-			    "priority:%#8x group:%5u",
-			    q.intid, q.on_list != NULL ? q.on_list->id : q.target, pending,
-			    q.active, q.in_lr, q.enabled, q.edge ? "edge" : "level", q.priority,
-			    q.group1);
+		for (; id < VGIC_NR_PRIVATE + (v != NULL ? 0 : vm->vgic.nr_spis); id++)
+			if (vgic_peek(vm, v, id, &q, &pending))
+				report("intid:%5u vcpu:%4u pending:%7u active:%6u in_lr:%5u "
+				       "enabled:%7u trigger:%-7s priority:%#8x group:%5u",
+				       id, q.on_list != NULL ? q.on_list->id : q.target, pending,
+				       q.active, q.in_lr, q.enabled, q.edge ? "edge" : "level",
+				       q.priority, q.group1);
 	}
-	end(']');
-	return false;
 }
 
-static bool verb_mem(void)
+static void verb_mem(void)
 {
 	struct page_stats st;
 
 	page_get_stats(&st);
-	begin(NULL, '{');
-	fields("total_kib:%lu guests_kib:%lu hypervisor_kib:%lu free_kib:%lu dirty_kib:%lu "
+	report("total_kib:%lu guests_kib:%lu hypervisor_kib:%lu free_kib:%lu dirty_kib:%lu "
 	       "reserved_kib:%lu",
 	       st.total * 4, st.guest * 4, st.hyp * 4, st.free * 4, st.dirty * 4, st.reserved * 4);
-	end('}');
-	return false;
 }
 
-static bool verb_log(void)
+static void verb_log(void)
 {
 	uint32_t pos = 0;
 	size_t n;
 
 	while ((n = console_read_back(&pos, sh.lines, sizeof(sh.lines))) != 0)
 		shell_out("%.*s", (int)n, sh.lines);
-	return false;
 }
 
 /* "on", "off"; else what was recorded: all, of a VM, or of "cpu N". */
-static bool verb_trace(void)
+static void verb_trace(void)
 {
 	const char *word = str_word(&sh.args), *arg;
 	const struct vm *vm = NULL;
@@ -468,24 +424,22 @@ static bool verb_trace(void)
 
 	if (word != NULL && strcmp(word, "cpu") == 0) {
 		arg = str_word(&sh.args);
-		if (arg == NULL || !str_to_u64(arg, &cpu) || cpu >= nr_pcpus)
-			return refuse("which CPU? (0 to %u)", nr_pcpus - 1);
+		if (arg == NULL || !str_to_u64(arg, &cpu) || cpu >= nr_pcpus) {
+			refuse("which CPU? (0 to %u)", nr_pcpus - 1);
+			return;
+		}
 	} else if (word != NULL && (strcmp(word, "on") == 0 || strcmp(word, "off") == 0)) {
 		trace_enable(word[1] == 'n');
 	} else if (word != NULL && (vm = vm_named(word)) == NULL) {
-		return false;
+		return;
 	}
 	(void)trace_text((int)cpu, vm, sh.lines, sizeof(sh.lines));
-	begin(NULL, '{');
-	fields("exits:%s", trace_on ? "recorded" : "not recorded");
-	begin("events", '[');
+	report("exits:%s", trace_on ? "recorded" : "not recorded");
+	begin_table("events");
 	for (; (eol = strchr(at, '\n')) != NULL; at = eol + 1) {
 		*eol = '\0';
-		row("event:%s", at);
+		report("event:%s", at);
 	}
-	end(']');
-	end('}');
-	return false;
 }
 
 /* --- verbs that change VMs, and wait until that is done ------------------------------------- */
@@ -507,25 +461,9 @@ static void wait_for(struct vm *vm)
 {
 	sh.vm = vm;
 	sh.slot = vm->slot;
+	sh.again = true;
 	sh.destroys = false;
 	(void)str_copy(sh.name, vm->name, sizeof(sh.name));
-}
-
-static bool wrong_state(const struct vm *vm, enum vm_state to)
-{
-	static const char *const remedies[] = {[VM_NEW] = "start it first",
-	                                       [VM_LOADING] = "wait",
-	                                       [VM_RUNNING] = "stop it first",
-	                                       [VM_PAUSED] = "resume it first",
-	                                       [VM_RESUMING] = "wait",
-	                                       [VM_STOPPING] = "wait",
-	                                       [VM_BACKOFF] = "stop it first",
-	                                       [VM_STOPPED] = "start it first",
-	                                       [VM_GONE] = "it is being destroyed"};
-	uint32_t state = load_relaxed(&vm->state);
-
-	if (state == to) return refuse("%s is %s already", vm->name, vm_state_name(vm));
-	return refuse("%s is %s: %s", vm->name, vm_state_name(vm), remedies[state]);
 }
 
 static enum hyp_err stop(struct vm *vm) { return vm_stop(vm, STOP_ADMIN, 0); }
@@ -540,174 +478,191 @@ static const struct change {
     {"restart", vm_restart, VM_RUNNING}, {"destroy", vm_destroy, VM_GONE},
 };
 
+static void wrong_state(const struct vm *vm, enum vm_state to)
+{
+	const uint64_t state = BIT(load_relaxed(&vm->state)),
+	               stopped = BIT(VM_NEW) | BIT(VM_STOPPED);
+
+	if (state == BIT(to))
+		refuse("%s is %s already", vm->name, vm_state_name(vm));
+	else
+		refuse("%s is %s: %s", vm->name, vm_state_name(vm),
+		       (state & stopped) != 0      ? "start it first"
+		       : state == BIT(VM_PAUSED)   ? "resume it first"
+		       : state == BIT(VM_STOPPING) ? "wait"
+		                                   : "stop it first");
+}
+
 /* Waits for sh.vm, and tells what has become of it. */
-static bool outcome(void)
+static void outcome(void)
 {
 	bool there = still_there();
+	const char *state = there ? vm_state_name(sh.vm) : "gone";
 
-	if (there && (!settled(sh.vm) || sh.destroys)) return true;
-	if (!there && vm_slot_used(sh.slot)) return true; /* its memory is not back yet */
-	begin(NULL, '{');
+	/* Destroyed: until its memory is back. */
+	sh.again = there ? sh.destroys || !settled(sh.vm) : vm_slot_used(sh.slot);
+	if (sh.again) return;
 	if (sh.json)
-		fields("name:%s state:%s", sh.name, there ? vm_state_name(sh.vm) : "gone");
+		report("name:%s state:%s", sh.name, state);
 	else
-		shell_out("%s is %s\n", sh.name, there ? vm_state_name(sh.vm) : "gone");
-	end('}');
-	return false;
+		shell_out("%s is %s\n", sh.name, state);
 }
 
-static bool verb_change(void)
+static void verb_change(void)
 {
 	const struct change *c = changes;
-	struct vm *vm;
+	struct vm *vm = sh.vm != NULL ? NULL : vm_arg();
 
-	if (sh.vm != NULL) return outcome();
-	vm = vm_arg();
-	if (vm == NULL) return false;
 	while (strcmp(c->verb, sh.verb->name) != 0) c++;
-	if (c->change(vm) != HYP_OK) return wrong_state(vm, c->to);
-	wait_for(vm);
-	sh.destroys = c->to == VM_GONE;
-	return true;
+	if (sh.vm != NULL) {
+		outcome();
+	} else if (vm != NULL && c->change(vm) != HYP_OK) {
+		wrong_state(vm, c->to);
+	} else if (vm != NULL) {
+		wait_for(vm);
+		sh.destroys = c->to == VM_GONE;
+	}
 }
 
-/* The files that images can be made of. */
-static bool refuse_create(const char *name, const char *why)
+/* With the files that images can be made of. */
+static void refuse_create(const char *name, const char *why)
 {
 	const char *file;
 	size_t n = 0;
 
+	sh.lines[0] = '\0';
 	for (unsigned i = 0; (file = fit_name(sh.bundle, i)) != NULL; i++)
 		if (strcmp(file, "manifest") != 0)
 			str_append(sh.lines, sizeof(sh.lines), &n, " %s", file);
-	return refuse("%s is not created: %s; the bundle has%s", name, why,
-	              n != 0 ? sh.lines : " no file");
+	refuse("%s is not created: %s; the bundle has%s", name, why, sh.lines);
 }
 
-static bool verb_create(void)
+static void verb_create(void)
 {
-	const char *name;
-	enum hyp_err err;
+	const char *name = sh.vm == NULL ? str_word(&sh.args) : NULL;
+	enum hyp_err err = name != NULL ? config_create(name, sh.args, &sh.cfg) : HYP_OK;
 	struct vm *vm;
 
-	if (sh.vm != NULL) return outcome();
-	name = str_word(&sh.args);
-	if (name == NULL) return refuse("which name? (create NAME image=FILE memory=KIB ...)");
-	err = config_create(name, sh.args, &sh.cfg);
-	if (err == HYP_EINVAL) return refuse_create(name, "see the log");
-	if (err == HYP_ENOENT)
-		return refuse_create(
-		    name, "the manifest has no such node: say at least image= and memory=");
-	if (err == HYP_OK) err = vm_create(&sh.cfg, &vm);
-	if (err != HYP_OK) return refuse("%s is not created: %s", name, hyp_err_str(err));
-	if (sh.cfg.autostart) err = vm_start(vm);
-	wait_for(vm);
-	return true;
+	if (sh.vm != NULL) {
+		outcome();
+	} else if (name == NULL) {
+		refuse("which name? (create NAME image=FILE memory=KIB ...)");
+	} else if (err == HYP_EINVAL) {
+		refuse_create(name, "see the log");
+	} else if (err == HYP_ENOENT) {
+		refuse_create(name,
+		              "the manifest has no such node: say at least image= and memory=");
+	} else if (err != HYP_OK || (err = vm_create(&sh.cfg, &vm)) != HYP_OK) {
+		refuse("%s is not created: %s", name, hyp_err_str(err));
+	} else {
+		if (sh.cfg.autostart) err = vm_start(vm);
+		wait_for(vm);
+	}
 }
 
 /* dump VM [VCPU [ADDRESS]] */
-static bool dump_args(void)
+static void dump_start(void)
 {
 	struct vm *vm = vm_arg();
 	const char *word = str_word(&sh.args);
 	uint64_t id = 0;
 
-	if (vm == NULL) return false;
-	if (word != NULL && (!str_to_u64(word, &id) || id >= vm->nr_vcpus))
-		return refuse("which vCPU? (%s has 0 to %u)", vm->name, vm->nr_vcpus - 1);
+	if (vm == NULL) return;
 	sh.address = str_word(&sh.args);
-	if (sh.address != NULL && !str_to_u64(sh.address, &sh.at))
-		return refuse("which address? ('%.32s' is no number)", sh.address);
-	sh.vcpu = vm->vcpus[id];
-	sh.paused = false;
-	wait_for(vm);
-	return true;
+	if (word != NULL && (!str_to_u64(word, &id) || id >= vm->nr_vcpus)) {
+		refuse("which vCPU? (%s has 0 to %u)", vm->name, vm->nr_vcpus - 1);
+	} else if (sh.address != NULL && !str_to_u64(sh.address, &sh.at)) {
+		refuse("which address? ('%.32s' is no number)", sh.address);
+	} else {
+		sh.vcpu = vm->vcpus[id];
+		sh.paused = false;
+		wait_for(vm);
+	}
 }
 
 /*
  * A VM that runs is paused for it: with all vCPUs out, registers and memory fit together, and its
  * time stands still, so that it does not notice. One that does not run is shown as it was left.
  */
-static bool verb_dump(void)
+static void verb_dump(void)
 {
-	if (sh.vm == NULL && !dump_args()) return false;
-	if (!still_there()) return refuse("%s is gone", sh.name);
-	if (sh.vcpu == NULL) return !settled(sh.vm);
-	sh.paused = sh.paused || vm_pause(sh.vm) == HYP_OK;
-	if (load_relaxed(&sh.vm->state) == VM_RUNNING || !settled(sh.vm)) return true;
-	if (sh.address != NULL)
-		dump_address(sh.vcpu, sh.at);
-	else
-		dump_registers(sh.vcpu);
-	sh.vcpu = NULL;
-	if (sh.paused && vm_resume(sh.vm) != HYP_OK) shell_out("it has stopped meanwhile\n");
-	return true;
+	struct vm *vm = sh.vm;
+
+	if (vm == NULL) {
+		dump_start();
+	} else if (!still_there()) {
+		refuse("%s is gone", sh.name);
+	} else if (sh.vcpu != NULL) {
+		sh.again = true;
+		sh.paused = sh.paused || vm_pause(vm) == HYP_OK;
+		if (load_relaxed(&vm->state) == VM_RUNNING || !settled(vm)) return;
+		if (sh.address != NULL)
+			dump_address(sh.vcpu, sh.at);
+		else
+			dump_registers(sh.vcpu);
+		sh.vcpu = NULL;
+		if (sh.paused && vm_resume(vm) != HYP_OK) shell_out("it has stopped meanwhile\n");
+	} else {
+		sh.again = !settled(vm);
+	}
 }
 
-static bool verb_version(void)
+static void verb_version(void)
 {
 	char cpu[48];
 
 	arch_cpu_name(cpu, sizeof(cpu));
-	begin(NULL, '{');
-	fields("version:%s board:%s cpus:%u cpu:%s gic:%u up_ms:%lu", ATOLL_VERSION, host.model,
+	report("version:%s board:%s cpus:%u cpu:%s gic:%u up_ms:%lu", ATOLL_VERSION, host.model,
 	       nr_pcpus, cpu, arch_gic_info()->version, ms(arch_counter()));
-	end('}');
-	return false;
 }
 
-static bool verb_help(void)
+static void verb_help(void)
 {
 	const char *word = str_word(&sh.args);
 
-	begin(NULL, '[');
 	for (const struct verb *v = shell_verbs; v->name != NULL; v++)
 		if (word == NULL || strcmp(word, v->name) == 0)
-			row("verb:%-8s arguments:%-20s what:%s", v->name, v->usage, v->help);
-	end(']');
-	return false;
+			report("verb:%-8s arguments:%-20s what:%s", v->name, v->usage, v->help);
 }
 
-static bool verb_reboot(void)
+static void verb_power(void)
 {
-	console_flush();
-	arch_system_reset();
-	return refuse("this board cannot be reset by software");
-}
+	bool off = sh.verb->name[0] == 'p';
 
-static bool verb_poweroff(void)
-{
 	console_flush();
-	arch_system_off();
-	return refuse("this board cannot be switched off by software");
+	if (off)
+		arch_system_off();
+	else
+		arch_system_reset();
+	refuse("this board cannot be %s by software", off ? "switched off" : "reset");
 }
 
 const struct verb shell_verbs[] = {
-    {"list", "", "all VMs: state, memory, CPU time", verb_list, true},
-    {"info", "VM", "a VM's configuration and state", verb_info, true},
+    {"list", "", "all VMs: state, memory, CPU time", verb_list, '['},
+    {"info", "VM", "a VM's configuration and state", verb_info, '{'},
     {"create", "NAME [WORD=VALUE...]", "a VM of the manifest's words, or its node", verb_create,
-     true},
-    {"start", "VM", "load and run a VM that is new or stopped", verb_change, true},
-    {"stop", "VM", "stop a VM, as if it were switched off", verb_change, true},
-    {"pause", "VM", "hold a VM; its time stands still", verb_change, true},
-    {"resume", "VM", "let a paused VM go on", verb_change, true},
-    {"restart", "VM", "stop and start a VM", verb_change, true},
-    {"destroy", "VM", "stop a VM and give back its memory", verb_change, true},
-    {"console", "VM", "give the keyboard to a VM (back: Ctrl-] h)", verb_console, false},
-    {"top", "", "share of the CPUs since the last top", verb_top, true},
-    {"stats", "[VM]", "run and steal time, exits by kind, wake-up latency", verb_stats, true},
-    {"sched", "", "classes and parameters of all vCPUs", verb_sched, true},
-    {"irq", "VM", "a VM's interrupts that are not idle", verb_irq, true},
-    {"mem", "", "physical memory by owner", verb_mem, true},
-    {"log", "", "the last 16 KiB of the hypervisor's log", verb_log, false},
-    {"trace", "[on|off|VM|cpu N]", "the last exits and events", verb_trace, true},
+     '{'},
+    {"start", "VM", "load and run a VM that is new or stopped", verb_change, '{'},
+    {"stop", "VM", "stop a VM, as if it were switched off", verb_change, '{'},
+    {"pause", "VM", "hold a VM; its time stands still", verb_change, '{'},
+    {"resume", "VM", "let a paused VM go on", verb_change, '{'},
+    {"restart", "VM", "stop and start a VM", verb_change, '{'},
+    {"destroy", "VM", "stop a VM and give back its memory", verb_change, '{'},
+    {"console", "VM", "give the keyboard to a VM (back: Ctrl-] h)", verb_console, 0},
+    {"top", "", "share of the CPUs since the last top", verb_top, '{'},
+    {"stats", "[VM]", "run and steal time, exits by kind, wake-up latency", verb_stats, '{'},
+    {"sched", "", "classes and parameters of all vCPUs", verb_sched, '['},
+    {"irq", "VM", "a VM's interrupts that are not idle", verb_irq, '['},
+    {"mem", "", "physical memory by owner", verb_mem, '{'},
+    {"log", "", "the last 16 KiB of the hypervisor's log", verb_log, 0},
+    {"trace", "[on|off|VM|cpu N]", "the last exits and events", verb_trace, '{'},
     {"dump", "VM [VCPU [ADDRESS]]", "registers and backtrace; how an address is translated",
-     verb_dump, false},
-    {"version", "", "version, board, CPUs", verb_version, true},
-    {"help", "[VERB]", "this list", verb_help, true},
-    {"reboot", "", "reset the machine", verb_reboot, false},
-    {"poweroff", "", "switch the machine off", verb_poweroff, false},
-    {NULL, NULL, NULL, NULL, false},
+     verb_dump, 0},
+    {"version", "", "version, board, CPUs", verb_version, '{'},
+    {"help", "[VERB]", "this list", verb_help, '['},
+    {"reboot", "", "reset the machine", verb_power, 0},
+    {"poweroff", "", "switch the machine off", verb_power, 0},
+    {NULL, NULL, NULL, NULL, 0},
 };
 
 /* --- the line ------------------------------------------------------------------------------ */
@@ -732,19 +687,22 @@ static void start_verb(void)
 	const char *word;
 
 	sh.json = take_json(line);
-	sh.comma = false;
+	sh.comma = sh.headed = sh.refused = false;
 	sh.vm = NULL;
 	word = str_word(&line);
 	if (word == NULL) return;
 	while (v->name != NULL && strcmp(v->name, word) != 0) v++;
 	while (*line == ' ') line++;
 	sh.args = line;
-	if (v->name == NULL)
+	if (v->name == NULL) {
 		refuse("no such command: '%.32s'; `help` lists them", word);
-	else if (sh.json && !v->json)
+	} else if (sh.json && v->json == '\0') {
 		refuse("`%s` has nothing to say in JSON", word);
-	else
+	} else {
 		sh.verb = v;
+		sh.table = v->json == '[';
+		if (sh.json) shell_out("%c", v->json);
+	}
 }
 
 /* Shows an empty line again, with text (may be sh.line itself) in it. */
@@ -762,6 +720,7 @@ static void enter(void)
 	shell_out("\n");
 	if (sh.len != 0) (void)str_copy(sh.last, sh.line, sizeof(sh.last));
 	sh.len = 0;
+	flush(); /* what a refusal drops is the verb's own */
 	start_verb();
 }
 
@@ -804,27 +763,32 @@ static bool key(uint8_t c)
 /* A turn of the verb that runs, or a key. */
 static bool shell_step(struct job *j)
 {
-	bool more = true, over = sh.verb != NULL;
+	bool over = sh.verb != NULL, runs;
 	uint32_t at = sh.in_tail;
 
 	if (!over) {
 		if (at == load_acquire(&sh.in_head)) return false;
 		store_release(&sh.in_tail, at + 1);
 		over = key(sh.input[at % INPUT_MAX]);
-		flush();
 	}
-	console_shell_alone(true);
-	if (sh.verb != NULL && sh.verb->fn()) {
+	sh.again = false;
+	runs = sh.verb != NULL;
+	if (runs) {
+		console_shell_alone(true);
+		sh.verb->fn();
+	}
+	if (sh.again) {
 		deadline_set(&sh.poll, arch_counter() + arch_us_to_ticks(POLL_US));
-		more = over = false;
-	}
-	if (over) {
+	} else if (over) {
+		end_table();
+		if (sh.json && sh.verb != NULL && !sh.refused && sh.verb->json == '{')
+			shell_out("}");
+		shell_out(sh.json ? "\n" PROMPT : PROMPT);
 		sh.verb = NULL;
-		shell_out(sh.json && sh.comma ? "\n" PROMPT : PROMPT);
 	}
-	flush();
-	console_shell_alone(false);
-	return more;
+	if (!sh.again) flush();
+	if (runs) console_shell_alone(false);
+	return !sh.again;
 }
 
 static void poll_fire(struct deadline *d, uint64_t now) { job_start(&sh.job); }
