@@ -21,20 +21,11 @@ static uint32_t iar_intid(uint32_t iar)
 	return arch_gic_info()->version == 2 ? iar & 0x3ff : iar & 0xffffff;
 }
 
-void irq_handle(void)
+__attribute__((noinline)) static void handle(uint32_t iar)
 {
 	struct pcpu *p = this_pcpu();
-	uint32_t iar = arch_gic_ack();
-	uint32_t intid;
+	uint32_t intid = iar_intid(iar);
 
-	p->nr_irqs++;
-	if (iar == host.timer.virt_intid) {
-		/* Priority drop only: it stays active until the guest deactivates it (LR.HW). */
-		arch_gic_drop(iar);
-		vtimer_irq(p->loaded);
-		return;
-	}
-	intid = iar_intid(iar);
 	if (intid >= 1020 && intid <= 1023) return; /* spurious: withdrawn before the acknowledge */
 	if (intid == host.timer.hyp_intid) {
 		deadline_irq();
@@ -49,6 +40,19 @@ void irq_handle(void)
 	}
 	arch_gic_drop(iar);
 	arch_gic_deactivate(iar);
+}
+
+/* What the guest waits for goes straight. */
+void irq_handle(void)
+{
+	uint32_t iar = arch_gic_ack();
+	struct pcpu *p = this_pcpu();
+
+	p->nr_irqs++;
+	if (iar == host.timer.virt_intid)
+		vtimer_irq(p->loaded, iar);
+	else
+		handle(iar);
 }
 
 void irq_cpu_init(void)

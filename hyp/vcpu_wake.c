@@ -12,13 +12,9 @@
 static bool wake_blocked(struct vcpu *v)
 {
 	uint32_t state = VCPU_BLOCKED;
-	/* Within irq_handle() of this CPU's idle loop, which looks at the state next. */
-	bool in_place = this_pcpu()->asleep == v;
 	struct pcpu *p, *idle;
 
-	if (!atomic_cas_full(&v->state, &state, (uint32_t)(in_place ? VCPU_RUNNING : VCPU_READY)))
-		return false;
-	if (in_place) return true;
+	if (!atomic_cas_full(&v->state, &state, (uint32_t)VCPU_READY)) return false;
 	/* Home; or, if that is busy and v is saved, to an idle CPU. Acquire: whoever loads v there
 	 * sees what was saved here (rule 23). */
 	p = &pcpus[v->cpu];
@@ -33,7 +29,7 @@ static bool wake_blocked(struct vcpu *v)
 
 void vcpu_wake(struct vcpu *v)
 {
-	if (!wake_blocked(v)) {
+	if (!vcpu_wake_in_place(v) && !wake_blocked(v)) {
 		store_relaxed(&v->wake_pending, true);
 		/* wake_pending before state; sched_block() has state before wake_pending: one of
 		 * the two sees the other (Dekker; Arm ARM B2.3.7). */
@@ -54,7 +50,8 @@ void vcpu_kick(struct vcpu *v, uint32_t work)
 		struct pcpu *p = &pcpus[load_relaxed(&v->cpu)];
 
 		if (p != this_pcpu()) pcpu_kick(p, 0);
-	} else if (state == VCPU_BLOCKED && (work & VCPU_WORK_WAKES) != 0) {
+	} else if (state == VCPU_BLOCKED && (work & VCPU_WORK_WAKES) != 0 &&
+	           !vcpu_wake_in_place(v)) {
 		wake_blocked(v);
 	}
 }

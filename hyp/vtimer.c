@@ -122,16 +122,18 @@ void vtimer_put(struct vcpu *v)
 	virt_arm(v);
 }
 
-void vtimer_irq(struct vcpu *v)
+void vtimer_irq(struct vcpu *v, uint32_t iar)
 {
+	/* Priority drop only: it stays active until the guest deactivates it (LR.HW). */
+	arch_gic_drop(iar);
 	if (!v) {
 		/* CNTV is masked while nothing is loaded: a last edge of the one that left. */
-		arch_gic_clear_active(host.timer.virt_intid);
+		arch_gic_clear_active(iar);
 		return;
 	}
 	v->vtimer.phys_active_set = true;
 	vgic_inject_hw(v, GUEST_VTIMER_INTID);
-	if (load_relaxed(&v->state) == VCPU_BLOCKED) vcpu_wake(v);
+	if (!vcpu_wake_in_place(v) && load_relaxed(&v->state) == VCPU_BLOCKED) vcpu_wake(v);
 }
 
 void vtimer_vm_freeze(struct vm *vm)

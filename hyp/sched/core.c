@@ -397,33 +397,36 @@ static bool pull(struct pcpu *p, struct rq *rq)
 static struct vcpu *go_idle(struct pcpu *p, struct rq *rq)
 {
 	struct vcpu *v = p->loaded && p->loaded->se.budget == 0 ? p->loaded : NULL;
+	bool woken = false;
 	uint64_t now;
 
 	store_relaxed(&p->idle, true);
 	/* idle before a last look at the others' queues; offer() has them the other way. */
 	smp_mb();
 	if (!pull(p, rq)) {
-		if (v) place(rq, &v->se, 1, rq->stamp);
+		if (v) {
+			place(rq, &v->se, 1, rq->stamp);
+			v->se.slice_left = v->se.slice;
+		}
 		p->asleep = v;
-		while (load_relaxed(&p->work) == 0 &&
-		       (!v || load_relaxed(&v->state) == VCPU_BLOCKED)) {
+		while (!woken && load_relaxed(&p->work) == 0) {
 			arch_cpu_idle();
 			irq_handle();
+			woken = v && load_relaxed(&v->state) == VCPU_RUNNING;
 		}
 		p->asleep = NULL;
 	}
 	store_relaxed(&p->idle, false);
-	if (!v || load_relaxed(&v->state) != VCPU_RUNNING) return NULL;
+	if (!woken) return NULL;
 	now = arch_counter();
 	p->idle_ticks += now - rq->stamp;
 	rq->stamp = now;
 	rq->cur = &v->se;
 	v->se.start = now;
-	v->se.slice_left = v->se.slice;
 	v->stats.nr_wakes++;
 	/* As in set_cur(). */
 	smp_mb();
-	return load_relaxed(&p->work) == 0 ? v : NULL;
+	return v;
 }
 
 struct vcpu *sched_next(void)

@@ -358,6 +358,12 @@ void vgic_send_sgi(struct vcpu *from, uint32_t to, unsigned intid, bool group1)
 	spin_unlock(&vm->vgic.lock);
 }
 
+/* Out of line: the way above it needs no register saved for this. */
+__attribute__((noinline)) static void line_rises(struct vm *vm, struct vgic_irq *irq)
+{
+	vgic_irq_set_line(vm, irq, true);
+}
+
 void vgic_inject_hw(struct vcpu *v, uint32_t intid)
 {
 	struct vgic_vm *g = &v->vm->vgic;
@@ -374,7 +380,7 @@ void vgic_inject_hw(struct vcpu *v, uint32_t intid)
 		c->lr[irq->lr] = lr;
 		arch_gic_lr_write(irq->lr, lr);
 	} else {
-		vgic_irq_set_line(v->vm, irq, true);
+		line_rises(v->vm, irq);
 	}
 	spin_unlock(&g->lock);
 }

@@ -5,7 +5,9 @@
  */
 #pragma once
 
+#include <hyp/atomic.h>
 #include <hyp/err.h>
+#include <hyp/pcpu.h>
 #include <hyp/sched_ent.h>
 #include <hyp/types.h>
 #include <hyp/vgic.h>
@@ -68,6 +70,15 @@ enum vcpu_power { POWER_OFF, POWER_ON, POWER_LEAVING };
  * before the call. Lock-free, any context.
  */
 void vcpu_wake(struct vcpu *v);
+/* Its first step, for the timer's short way: v sleeps loaded here and this CPU idles for it alone.
+ * This is within irq_handle() of the idle loop, which looks at the state next. */
+static inline bool vcpu_wake_in_place(struct vcpu *v)
+{
+	uint32_t state = VCPU_BLOCKED;
+
+	return this_pcpu()->asleep == v &&
+	       atomic_cas_full(&v->state, &state, (uint32_t)VCPU_RUNNING);
+}
 /* Sets work bits; if v runs on another CPU, kicks it; if BLOCKED and work has any of
  * VCPU_WORK_WAKES, wakes it. Not for VCPU_WORK_STOP: that is vcpu_stop(). */
 void vcpu_kick(struct vcpu *v, uint32_t work);

@@ -24,8 +24,8 @@ void vtimer_vcpu_init(struct vcpu *v);
 void vtimer_vcpu_reset(struct vcpu *v);
 void vtimer_load(struct vcpu *v);
 void vtimer_put(struct vcpu *v);
-/* Host virtual timer PPI on this CPU; v = loaded vCPU or NULL. */
-void vtimer_irq(struct vcpu *v);
+/* Host virtual timer PPI, acknowledged as iar, on this CPU; v = loaded vCPU or NULL. */
+void vtimer_irq(struct vcpu *v, uint32_t iar);
 
 /*
  * Guest time stands still between the two: CNTVCT, CNTPCT (trapped and offset ever after), both

@@ -53,6 +53,8 @@ void arch_gic_set_active(uint32_t intid)
 	ppi_active = true;
 }
 
+void arch_gic_drop(uint32_t iar) { assert_int_equal(iar, HOST_PPI); }
+
 void arch_gic_clear_active(uint32_t intid)
 {
 	assert_int_equal(intid, HOST_PPI);
@@ -279,7 +281,7 @@ static void test_active_state(void **state)
 	load(v);
 	arm(0, ON);
 	ppi_active = true; /* acknowledged; priority drop only */
-	vtimer_irq(v);
+	vtimer_irq(v, HOST_PPI);
 	assert_int_equal(injects, 1);
 	assert_int_equal(wakes, 0);
 	put(v); /* in its handler */
@@ -288,7 +290,7 @@ static void test_active_state(void **state)
 	assert_false(ppi_active);
 	arm(0, ON);
 	ppi_active = true;
-	vtimer_irq(w);
+	vtimer_irq(w, HOST_PPI);
 	assert_int_equal(injects, 2);
 	put(w);
 	load(v);
@@ -309,13 +311,13 @@ static void test_irq(void **state)
 	(void)state;
 	/* A last edge of one that has left. */
 	ppi_active = true;
-	vtimer_irq(NULL);
+	vtimer_irq(NULL, HOST_PPI);
 	assert_false(ppi_active);
 	assert_int_equal(injects, 0);
 	/* The one that sleeps in place. */
 	load(v);
 	v->state = VCPU_BLOCKED;
-	vtimer_irq(v);
+	vtimer_irq(v, HOST_PPI);
 	assert_int_equal(wakes, 1);
 	/* A deadline that fires late, on another CPU, finds it loaded: nothing. */
 	v->vtimer.virt_dl.ops->fire(&v->vtimer.virt_dl, fake_now);
@@ -425,7 +427,7 @@ static void test_freeze(void **state)
 	put(v);
 	load(w); /* in its handler: the guest's, so no deadline before and after */
 	arm(0, ON);
-	vtimer_irq(w);
+	vtimer_irq(w, HOST_PPI);
 	put(w);
 	clock_advance(1000);
 	for (unsigned i = 1; i <= 2; i++) {
