@@ -34,6 +34,7 @@ HANDLERS = {
     'debug': ('made the guest\'s, repeated', 'made the guest\'s, repeated'),
     'oslock': ('OSLM, OSLK', 'bit 0 kept'),
     'dir': ('-', 'deactivates (GICv3 machines)'),
+    'icc_sre': ('7 (GICv3 machines)', 'ignored (GICv3 machines)'),
     'sgir': ('-', 'sends (GICv3 machines)'),
     'cntpct': ('less the VM\'s offset', '-'),
     'cntp': ('emulated', 'emulated'),

@@ -17,6 +17,9 @@
 /* One n each: the numbers of DBG<B|W><V|C>R<n>_EL1 are part of the instruction. */
 #define FOR_EACH_DBG(X)                                                                            \
 	X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define DBGCLAIM_ALL UINT64_C(0xff) /* D19.3.3 */
+#define VDISR_EL2 S3_4_C12_C1_1
+#define has_ras() (FIELD_GET(GENMASK(31, 28), sysreg_read(ID_AA64PFR0_EL1)) != 0)
 #define SAVE(reg, mem) (mem) = sysreg_read(reg)
 #define LOAD(reg, mem) sysreg_write(reg, mem)
 /* Breakpoints or watchpoints that the CPU has; more are UNDEFINED. */
@@ -35,6 +38,7 @@ static void debug_save(struct arch_vcpu_debug *d)
 {
 #define DBG_SAVE(n) DBG_PAIRS(SAVE, n)
 	FOR_EACH_DBG(DBG_SAVE)
+	d->claim = sysreg_read(DBGCLAIMCLR_EL1);
 	d->mdscr = sysreg_read(MDSCR_EL1);
 	sysreg_write(MDSCR_EL1, 0); /* nothing of the debugged guest fires in the next one */
 }
@@ -43,6 +47,11 @@ static void debug_load(const struct arch_vcpu_debug *d)
 {
 #define DBG_LOAD(n) DBG_PAIRS(LOAD, n)
 	FOR_EACH_DBG(DBG_LOAD)
+	/* With TDA clear these do not trap either: what the last guest left is not this one's. */
+	sysreg_write(DBGCLAIMCLR_EL1, DBGCLAIM_ALL);
+	sysreg_write(DBGCLAIMSET_EL1, d->claim);
+	sysreg_write(OSDTRRX_EL1, 0);
+	sysreg_write(OSDTRTX_EL1, 0);
 	sysreg_write(MDSCR_EL1, d->mdscr);
 }
 
@@ -63,6 +72,7 @@ void vcpu_ctx_save(struct vcpu *v)
 	FOR_EACH_SR(SR_SAVE)
 	/* A virtual SError that the guest has taken meanwhile has cleared VSE. */
 	a->hcr = (a->hcr & ~HCR_VSE) | (sysreg_read(HCR_EL2) & HCR_VSE);
+	if (has_ras()) SAVE(VDISR_EL2, a->vdisr);
 	fp_save(&a->fp);
 	if (a->debug.owned) debug_save(&a->debug);
 	vgic_put(v);
@@ -89,6 +99,7 @@ void vcpu_ctx_load(struct vcpu *v)
 	sysreg_write(VMPIDR_EL2, a->vmpidr);
 	sysreg_write(CNTHCTL_EL2, vcpu_cnthctl(v));
 	sysreg_write(MDCR_EL2, vcpu_mdcr(v));
+	if (has_ras()) LOAD(VDISR_EL2, a->vdisr);
 	sysreg_write(ELR_EL2, a->pc);
 	sysreg_write(SPSR_EL2, a->pstate);
 	if (a->debug.owned) debug_load(&a->debug);

@@ -48,6 +48,17 @@ static enum trap_result sgir(struct vcpu *v, uint32_t arg, uint64_t val, uint64_
 	return TRAP_ADVANCE;
 }
 
+/*
+ * System registers for ever (12.2.23: SRE, DFB, DIB): where the CPU has memory-mapped access too, a
+ * guest that cleared SRE would take the registers from whoever runs here next.
+ */
+static enum trap_result icc_sre(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
+{
+	if (v->vm->vgic.version != 3) return TRAP_UNDEF;
+	if (out) *out = 7;
+	return TRAP_ADVANCE;
+}
+
 /* Traps only while HCR.TDIR is set: active interrupts outside the list registers. */
 static enum trap_result dir(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
 {
@@ -147,7 +158,8 @@ static const struct sysreg_row {
     ROW(2, 0, 1, 1, 4, "OSLSR_EL1", RD, oslock, 0),
     ROW(2, 0, 1, 3, 4, "OSDLR_EL1", RW, raz_wi, 0),
     ROW(2, 0, 1, 4, 4, "DBGPRCR_EL1", RW, raz_wi, 0),
-    /* No external debugger: nothing in its channel, no claim tags, no ROM table. */
+    /* No external debugger: nothing in its channel, no claim tags, no ROM table; until debug is the
+     * guest's, from when on the CPU's own are switched or cleared. */
     ROW(2, 0, 0, 0, 2, "OSDTRRX_EL1", RW, raz_wi, 0),
     ROW(2, 0, 0, 2, 0, "MDCCINT_EL1", RW, raz_wi, 0),
     ROW(2, 0, 0, 3, 2, "OSDTRTX_EL1", RW, raz_wi, 0),
@@ -166,6 +178,8 @@ static const struct sysreg_row {
     ROW(3, 0, 12, 11, 5, "ICC_SGI1R_EL1", WR, sgir, 1),
     ROW(3, 0, 12, 11, 6, "ICC_ASGI1R_EL1", WR, sgir, 0),
     ROW(3, 0, 12, 11, 7, "ICC_SGI0R_EL1", WR, sgir, 0),
+    /* The CPU interface is system registers, whatever a guest writes; most CPUs know no other. */
+    ROW(3, 0, 12, 12, 5, "ICC_SRE_EL1", RW, icc_sre, 0),
     /* The physical timer is emulated; CNTPCT traps only in a VM whose time was stopped. */
     ROW(3, 3, 14, 0, 1, "CNTPCT_EL0", RD, cntpct, 0),
     ROW(3, 3, 14, 2, 0, "CNTP_TVAL_EL0", RW, cntp, 0),

@@ -29,6 +29,7 @@ struct arch_vcpu_debug {
 	bool owned;
 	bool oslk; /* OS lock */
 	uint64_t mdscr;
+	uint64_t claim; /* claim tags */
 	uint64_t bvr[VCPU_MAX_BRPS], bcr[VCPU_MAX_BRPS];
 	uint64_t wvr[VCPU_MAX_BRPS], wcr[VCPU_MAX_BRPS];
 };
@@ -46,6 +47,7 @@ struct arch_vcpu {
 	uint64_t sr[SR_COUNT];
 	uint64_t hcr; /* this vCPU's HCR_EL2 (bits TVM, VSE, TWE change) */
 	uint64_t vmpidr;
+	uint64_t vdisr; /* VDISR_EL2, which is DISR_EL1 to the guest, on CPUs with FEAT_RAS */
 	struct arch_vcpu_fp fp;
 	struct arch_vcpu_debug debug;
 	struct arch_gic_vcpu gic;

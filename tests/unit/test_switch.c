@@ -189,6 +189,8 @@ static void test_debug(void **state)
 	fake_sr_set(DBGBVR0_EL1, 0xb0);
 	fake_sr_set(DBGWCR3_EL1, 0x33);
 	fake_sr_set(MDSCR_EL1, 0x8000);
+	fake_sr_set(DBGCLAIMCLR_EL1, 0x5a);
+	fake_sr_set(OSDTRTX_EL1, 0x77);
 	vcpu_ctx_save(v);
 	assert_int_equal(fake_sr(MDSCR_EL1), 0);
 	vcpu_ctx_load(&vcpus[1]);
@@ -200,6 +202,29 @@ static void test_debug(void **state)
 	assert_int_equal(fake_sr(DBGWCR3_EL1), 0x33);
 	assert_int_equal(fake_sr(MDSCR_EL1), 0x8000);
 	assert_int_equal(fake_sr(MDCR_EL2), MDCR_BASE);
+	/* Claim tags: all cleared, then its own; nothing in the channel. */
+	assert_int_equal(fake_sr(DBGCLAIMCLR_EL1), 0xff);
+	assert_int_equal(fake_sr(DBGCLAIMSET_EL1), 0x5a);
+	assert_int_equal(fake_sr(OSDTRTX_EL1), 0);
+	assert_int_equal(fake_sr(OSDTRRX_EL1), 0);
+}
+
+/* Deferred virtual SErrors: the guest's, where the CPU has them; else the register does not exist.
+ */
+static void test_vdisr(void **state)
+{
+	(void)state;
+	vcpu_ctx_save(v);
+	vcpu_ctx_load(v);
+	assert_int_equal(fake_sysreg_reads("S3_4_C12_C1_1") + fake_sysreg_writes("S3_4_C12_C1_1"),
+	                 0);
+	fake_sr_set(ID_AA64PFR0_EL1, 0x10002222);
+	fake_sysreg_set("S3_4_C12_C1_1", 0x80000042);
+	vcpu_ctx_save(v);
+	vcpu_ctx_load(&vcpus[1]);
+	assert_int_equal(fake_sysreg_get("S3_4_C12_C1_1"), 0);
+	vcpu_ctx_load(v);
+	assert_int_equal(fake_sysreg_get("S3_4_C12_C1_1"), 0x80000042);
 }
 
 /* Registers of each CPU: bit by bit, as the Arm ARM numbers them. */
@@ -255,6 +280,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_last_ran, setup),
 	    cmocka_unit_test_setup(test_serror, setup),
 	    cmocka_unit_test_setup(test_debug, setup),
+	    cmocka_unit_test_setup(test_vdisr, setup),
 	    cmocka_unit_test_setup(test_controls, setup),
 	    cmocka_unit_test_setup(test_reset, setup),
 	};

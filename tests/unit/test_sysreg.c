@@ -49,6 +49,7 @@ static const struct {
     {3, 0, 12, 11, 5, WR},                       /* ICC_SGI1R_EL1 */
     {3, 0, 12, 11, 6, WR},                       /* ICC_ASGI1R_EL1 */
     {3, 0, 12, 11, 7, WR},                       /* ICC_SGI0R_EL1 */
+    {3, 0, 12, 12, 5, RW},                       /* ICC_SRE_EL1 */
     {3, 3, 14, 0, 1, RD},                        /* CNTPCT_EL0 */
     {3, 3, 14, 2, 0, RW},                        /* CNTP_TVAL_EL0 */
     {3, 3, 14, 2, 1, RW},                        /* CNTP_CTL_EL0 */
@@ -158,7 +159,7 @@ static void test_every_encoding(void **state)
 		assert_true(r == TRAP_ADVANCE || v->arch.x[5] == GPR(5));
 	}
 	assert_int_equal(v->stats.nr_sysreg, 1u << 17);
-	assert_int_equal(let, 56 + 128 + 15 * 2 + 5 + 19);
+	assert_int_equal(let, 56 + 128 + 16 * 2 + 5 + 19);
 	assert_int_equal(fake_locks_held(), 0);
 }
 
@@ -244,9 +245,12 @@ static void test_icc(void **state)
 	assert_int_equal(fake_log_find("sgir 0x456 0", 0) >= 0, 1);
 	assert_int_equal(fake_log_find("sgir 0x789 0", 0) >= 0, 1);
 	assert_int_equal(fake_log_find("dir 33", 0) >= 0, 1); /* 24 bits */
-	env_pc_moved(16);
+	wr(3, 0, 12, 12, 5, 0); /* ICC_SRE_EL1: on for ever */
+	assert_int_equal(rd(3, 0, 12, 12, 5), 7);
+	env_pc_moved(24);
 	/* A GICv2 machine has no such registers. */
 	vm.vgic.version = 2;
+	assert_int_equal(trap_sysreg(v, syndrome(3, 0, 12, 12, 5, 7, RD)), TRAP_UNDEF);
 	for (unsigned op2 = 0; op2 < 8; op2++)
 		assert_int_equal(trap_sysreg(v, syndrome(3, 0, 12, 11, op2, 7, WR)), TRAP_UNDEF);
 }

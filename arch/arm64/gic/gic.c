@@ -60,7 +60,8 @@
 #define GICR_STRIDE_V3 KiB(128) /* v4, with virtual LPIs: twice that */
 
 #define ICC_SRE_SRE BIT(0)
-#define ICC_SRE_ALL GENMASK(3, 0) /* and no bypasses, and EL1 may read ICC_SRE_EL1 (12.2.24) */
+/* And no bypasses. Without Enable (bit 3) EL1's accesses to ICC_SRE_EL1 trap (12.2.24). */
+#define ICC_SRE_ALL GENMASK(2, 0)
 #define ICC_CTLR_EOIMODE BIT(1)
 #define ICC_CTLR_PRIBITS GENMASK(10, 8)
 
