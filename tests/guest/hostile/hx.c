@@ -130,7 +130,10 @@ const char *hx_result(const struct hx *c, const struct hx_op *op, uint64_t addr,
 		n += snprintf(words + n, sizeof(words) - (size_t)n, " %" PRIx64, c->x[1]);
 	if (show && c->x[2] != 0xfedcba9876543210)
 		n += snprintf(words + n, sizeof(words) - (size_t)n, " %" PRIx64, c->x[2]);
-	if (c->x[3] != 7)
+	/* After LDXR both are right: an interrupt may have come in between. */
+	if (c->x[3] != 7 && strcmp(op->name, "ldxr stxr") == 0)
+		n += snprintf(words + n, sizeof(words) - (size_t)n, " status 0 or 1");
+	else if (c->x[3] != 7)
 		n += snprintf(words + n, sizeof(words) - (size_t)n, " status %" PRIx64, c->x[3]);
 	if (c->x[0] != addr)
 		snprintf(words + n, sizeof(words) - (size_t)n, " base %+" PRId64,
