@@ -245,7 +245,7 @@ static void test_icc(void **state)
 	assert_int_equal(fake_log_find("sgir 0x456 0", 0) >= 0, 1);
 	assert_int_equal(fake_log_find("sgir 0x789 0", 0) >= 0, 1);
 	assert_int_equal(fake_log_find("dir 33", 0) >= 0, 1); /* 24 bits */
-	wr(3, 0, 12, 12, 5, 0); /* ICC_SRE_EL1: on for ever */
+	wr(3, 0, 12, 12, 5, 0);                               /* ICC_SRE_EL1: on for ever */
 	assert_int_equal(rd(3, 0, 12, 12, 5), 7);
 	env_pc_moved(24);
 	/* A GICv2 machine has no such registers. */
