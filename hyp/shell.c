@@ -51,10 +51,10 @@ static struct {
 	uint32_t slot;
 	char name[CONFIG_NAME_MAX]; /* of vm */
 	bool destroys;              /* what it waits for is that vm is gone */
-	struct vcpu *vcpu;          /* dump: of vm; NULL: was shown */
+	struct vcpu *vcpu;          /* irq, dump: of vm; NULL: was shown */
 	const char *address;        /* dump: may be NULL */
 	uint64_t at;                /* the same as a number */
-	bool paused;                /* dump: goes on afterwards */
+	bool paused;                /* irq, dump: goes on afterwards */
 	const struct fit *bundle;
 	bool again, refused;                   /* the verb: is to be called again; said why not */
 	bool json, comma, table, headed;       /* the report: in a table, whose head was shown */
@@ -374,27 +374,6 @@ static void verb_sched(void)
 	}
 }
 
-static void verb_irq(void)
-{
-	struct vm *vm = vm_arg();
-	struct vgic_irq q;
-	bool pending;
-
-	/* Each vCPU's own, then those of all. */
-	for (unsigned i = 0; vm != NULL && i <= vm->nr_vcpus; i++) {
-		struct vcpu *v = i < vm->nr_vcpus ? vm->vcpus[i] : NULL;
-		uint32_t id = v != NULL ? 0 : VGIC_NR_PRIVATE;
-
-		for (; id < VGIC_NR_PRIVATE + (v != NULL ? 0 : vm->vgic.nr_spis); id++)
-			if (vgic_peek(vm, v, id, &q, &pending))
-				report("intid:%5u vcpu:%4u pending:%7u active:%6u in_lr:%5u "
-				       "enabled:%7u trigger:%-7s priority:%#8x group:%5u",
-				       id, q.on_list != NULL ? q.on_list->id : q.target, pending,
-				       q.active, q.in_lr, q.enabled, q.edge ? "edge" : "level",
-				       q.priority, q.group1);
-	}
-}
-
 static void verb_mem(void)
 {
 	struct page_stats st;
@@ -560,8 +539,28 @@ static void verb_create(void)
 	}
 }
 
-/* dump VM [VCPU [ADDRESS]] */
-static void dump_start(void)
+static void show_irqs(struct vm *vm)
+{
+	struct vgic_irq q;
+	bool pending;
+
+	/* Each vCPU's own, then those of all. */
+	for (unsigned i = 0; i <= vm->nr_vcpus; i++) {
+		struct vcpu *v = i < vm->nr_vcpus ? vm->vcpus[i] : NULL;
+		uint32_t id = v != NULL ? 0 : VGIC_NR_PRIVATE;
+
+		for (; id < VGIC_NR_PRIVATE + (v != NULL ? 0 : vm->vgic.nr_spis); id++)
+			if (vgic_peek(vm, v, id, &q, &pending))
+				report("intid:%5u vcpu:%4u pending:%7u active:%6u enabled:%7u "
+				       "trigger:%-7s priority:%#8x group:%5u",
+				       id, q.on_list != NULL ? q.on_list->id : q.target, pending,
+				       q.active, q.enabled, q.edge ? "edge" : "level", q.priority,
+				       q.group1);
+	}
+}
+
+/* irq VM, dump VM [VCPU [ADDRESS]] */
+static void look_start(void)
 {
 	struct vm *vm = vm_arg();
 	const char *word = str_word(&sh.args);
@@ -581,27 +580,31 @@ static void dump_start(void)
 }
 
 /*
- * A VM that runs is paused for it: with all vCPUs out, registers and memory fit together, and its
- * time stands still, so that it does not notice. One that does not run is shown as it was left.
+ * A VM that runs is paused for it: with all vCPUs out nothing is left in a CPU's registers, and all
+ * that is shown fits together. Its time stands still, so that it does not notice. One that does not
+ * run is shown as it was left.
  */
-static void verb_dump(void)
+static void verb_look(void)
 {
 	struct vm *vm = sh.vm;
 
 	if (vm == NULL) {
-		dump_start();
+		look_start();
 	} else if (!still_there()) {
 		refuse("%s is gone", sh.name);
 	} else if (sh.vcpu != NULL) {
 		sh.again = true;
 		sh.paused = sh.paused || vm_pause(vm) == HYP_OK;
 		if (load_relaxed(&vm->state) == VM_RUNNING || !settled(vm)) return;
-		if (sh.address != NULL)
+		if (sh.verb->json != '\0')
+			show_irqs(vm);
+		else if (sh.address != NULL)
 			dump_address(sh.vcpu, sh.at);
 		else
 			dump_registers(sh.vcpu);
 		sh.vcpu = NULL;
-		if (sh.paused && vm_resume(vm) != HYP_OK) shell_out("it has stopped meanwhile\n");
+		/* EBUSY: it was stopped meanwhile. */
+		sh.paused = sh.paused && vm_resume(vm) == HYP_OK;
 	} else {
 		sh.again = !settled(vm);
 	}
@@ -652,12 +655,12 @@ const struct verb shell_verbs[] = {
     {"top", "", "share of the CPUs since the last top", verb_top, '{'},
     {"stats", "[VM]", "run and steal time, exits by kind, wake-up latency", verb_stats, '{'},
     {"sched", "", "classes and parameters of all vCPUs", verb_sched, '['},
-    {"irq", "VM", "a VM's interrupts that are not idle", verb_irq, '['},
+    {"irq", "VM", "a VM's interrupts that are not idle", verb_look, '['},
     {"mem", "", "physical memory by owner", verb_mem, '{'},
     {"log", "", "the last 16 KiB of the hypervisor's log", verb_log, 0},
     {"trace", "[on|off|VM|cpu N]", "the last exits and events", verb_trace, '{'},
     {"dump", "VM [VCPU [ADDRESS]]", "registers and backtrace; how an address is translated",
-     verb_dump, 0},
+     verb_look, 0},
     {"version", "", "version, board, CPUs", verb_version, '{'},
     {"help", "[VERB]", "this list", verb_help, '['},
     {"reboot", "", "reset the machine", verb_power, 0},

@@ -350,3 +350,72 @@ def test_memory_comes_back_clean(cfg, boot, rounds):
         machine.expect(r'^r is gone\n', 60)
     assert settled() == before
     assert sorted(sh.vms()) == ['keep']
+
+
+def test_dump(cfg, boot):
+    """Registers, a backtrace with names, and both stages of addresses; the guest does not notice."""
+    machine = boot(guests('a', cpus=2), append='', when_idle='wait')
+    quiet(machine, 'a')
+    sh = Shell(machine)
+    machine.send('dump a\r')
+    m = machine.expect(r'^a vCPU 0: pstate 0x\w+\n  x0  [0-9a-f]{16} x1 (?:.*\n){8}  sp_el0 (?:.*\n){4}  pc 0x[0-9a-f]{16} \w+\+0x\w+\n'
+                       r'  lr .*\n((?:     0x.*\n)+)atoll> ')
+    assert 'main+0x' in m[1] and '_fgets_r' in m[1], m[1]  # it waits for its keyboard
+    sh.text('dump a 1', r'^a vCPU 1: pstate 0x')
+    # The first word of its RAM, by the guest's own tables and ours.
+    sh.text('dump a 0 0x40100000', r'^stage 1: \d+ bits, granule of 4 KiB\n(  level \d: at 0x\w+ 0x\w+\n)+  \d+ KiB, EL1 r.*\n'
+            r'stage 2: IPA 0x40100000, level \d, RAM, rwx, PA 0x\w+\n[0-9a-f]{16} ')
+    sh.text('dump a 0 0x9000000', r'stage 2: IPA 0x9000000 is not mapped\n')
+    sh.text('dump a 0 0xfff0000000000000', r'^stage 1: ')
+    sh.text('dump a 1 0x9000000', r'^stage 1 is off\nstage 2: IPA 0x9000000 is not mapped\n')
+    for line, words in (('dump', r'which VM\?'), ('dump a 2', r'which vCPU\? \(a has 0 to 1\)'), ('dump a x', r'which vCPU\?'),
+                        ('dump a 0 here', r"which address\? \('here' is no number\)")):
+        sh.text(line, rf'^{words}.*\n')
+    assert sh.vms()['a']['state'] == 'running'
+    machine.send('console a\r')
+    machine.expect(r'-- console: a ')
+    machine.send('crash\r')
+    machine.expect(r'\] (error: )?VM a crashed')
+    machine.expect(r'\] a: crash')
+    sh.focus()
+    sh.text('dump a', r'^a vCPU 0: (.*\n)*  pc 0x(.*\n)+')  # as it was left
+    sh.text('pause a', r'^a is stopped: start it first\n')
+    sh.text('restart a', r'^a is running\n')
+    sh.text('pause a', r'^a is paused\n')
+    sh.text('dump a', r'^a vCPU 0: ')
+    assert sh.vms()['a']['state'] == 'paused'
+
+
+def test_trace_and_irq(cfg, boot):
+    machine = boot(guests('a') + vm('b', 'act.elf', bootargs='sleep=300 say=late hang'), append='', when_idle='wait')
+    quiet(machine, 'a')
+    sh = Shell(machine)
+    assert sh.json('trace off')['exits'] == 'not recorded'
+    assert sh.json('trace on')['exits'] == 'recorded'
+    machine.send('console a\r')
+    machine.expect(r'-- console: a ')
+    machine.send('echo traced\r')
+    machine.expect(r'^\[a\] traced\n')
+    sh.focus()
+    off = sh.json('trace off')
+    assert off['exits'] == 'not recorded'
+    for kind in ('exit, data abort', 'exit, WFI'):
+        assert any(f'VM 0 vCPU 0: {kind}' in e['event'] for e in off['events']), (kind, off)
+    assert all('VM 0 ' in e['event'] for e in sh.json('trace a')['events'])
+    assert all('cpu0]' in e['event'] for e in sh.json('trace cpu 0')['events'])
+    sh.refused('trace cpu 99', f'which CPU? (0 to {cfg.smp - 1})')
+    sh.refused('trace nobody', "no VM is called 'nobody'; `list` shows them")
+    # A timer that is due while its VM is held: its time stands still, so it is not pending; a key is.
+    sh.text('pause a', r'^a is paused\n')
+    assert sh.json('irq a') == []
+    machine.send('console a\r')
+    machine.expect(r'-- console: a ')
+    machine.send('x')
+    sh.focus()
+    key = sh.json('irq a')
+    assert [(i['intid'], i['vcpu'], i['pending'], i['active'], i['enabled'], i['trigger']) for i in key] == [(33, 0, 1, 0, 1, 'level')]
+    sh.text('irq a', r'^intid vcpu pending active enabled trigger priority group\n +33 +0 +1 +0 +1 level ')
+    sh.text('resume a', r'^a is running\n')
+    machine.expect_not('crash', 0.2)  # it takes the key
+    assert sh.json('irq a') == []
+    assert sh.vms()['a']['state'] == 'running'
