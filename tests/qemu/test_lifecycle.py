@@ -165,7 +165,7 @@ def test_when_idle_wait(cfg, boot):
     machine.send(ESC + 'h')
     machine.expect('atoll> ')
     machine.send('list\r')
-    machine.expect(r' 0 one +stopped +1 +4096 KiB .* exit\n')
+    machine.expect(r' 0 one +stopped +1 +4096 .* exit\n')
     machine.expect_not('one: ', 1)
     machine.send('poweroff\r')
     assert machine.wait_end(20) == 0
