@@ -18,6 +18,7 @@ include scripts/mk/el2.mk
 include scripts/mk/guests.mk
 include scripts/mk/unit.mk
 include scripts/mk/fuzz.mk
+include scripts/mk/model.mk
 include scripts/mk/check.mk
 include scripts/mk/run.mk
 include scripts/mk/mutants.mk

@@ -17,6 +17,7 @@ import fuzz
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOGS = 'build/test-logs'
 UNIT_LIMIT = 300    # seconds for one unit test program
+MODEL_LIMIT = 1800  # the model checker (make test: well below a minute)
 QEMU_WORKERS = 2    # emulated machines at a time
 
 
@@ -93,6 +94,32 @@ def run_unit(args, count):
                 print('\n'.join('      ' + line for line in output.splitlines()[-60:]))
 
 
+def run_model(args, count):
+    """The vGIC beside its specification: each scenario of the model checker and each random walk is a test."""
+    build = make(args, 'model-build')
+    if build.returncode:
+        print(errors_of(build.stdout))
+        count.add('model', 0, 1, 'does not build')
+        return
+    programs = [['vgic_model'] + (['--all'] if args.all else []), ['vgic_random', '20000000' if args.all else '2000000']]
+    for command in programs:
+        try:
+            run = subprocess.run([f'build/model/{command[0]}'] + command[1:], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, text=True, errors='replace', timeout=MODEL_LIMIT)
+            output, status = run.stdout, run.returncode
+        except subprocess.TimeoutExpired as e:
+            output, status = (e.stdout or b'').decode(errors='replace') + f'\nno end within {MODEL_LIMIT} s\n', 1
+        passed = len(re.findall(r'^ok ', output, re.M))
+        failed = len(re.findall(r'^FAILED ', output, re.M))
+        if passed + failed == 0 or (status != 0 and failed == 0):
+            failed += 1
+        with open(os.path.join(LOGS, f'{command[0]}.log'), 'w') as f:
+            f.write(output)
+        count.add(command[0], passed, failed, output.rstrip().rpartition('\n')[2])
+        if failed:
+            print('\n'.join('      ' + line for line in output.splitlines()[-80:]))
+
+
 def run_fuzz(args, count):
     """Each fuzz target's bounded run; it also fails for too little line coverage."""
     build = make(args, 'fuzz-build')
@@ -158,13 +185,13 @@ def main():
     parser.add_argument('--all', action='store_true', help='the whole matrix and the slow tests too')
     parser.add_argument('--checks', default='')
     parser.add_argument('--select', default=os.environ.get('TESTS', ''), help='pytest -k expression (also $TESTS)')
-    parser.add_argument('parts', nargs='+', choices=['unit', 'fuzz', 'check', 'qemu'])
+    parser.add_argument('parts', nargs='+', choices=['unit', 'model', 'fuzz', 'check', 'qemu'])
     args = parser.parse_args()
     os.chdir(ROOT)
     os.makedirs(LOGS, exist_ok=True)
     count = Count()
     start = time.monotonic()
-    for part, run in (('unit', run_unit), ('fuzz', run_fuzz), ('check', run_checks), ('qemu', run_qemu_tests)):
+    for part, run in (('unit', run_unit), ('model', run_model), ('fuzz', run_fuzz), ('check', run_checks), ('qemu', run_qemu_tests)):
         if part in args.parts:
             print(f'{part}:', flush=True)
             run(args, count)

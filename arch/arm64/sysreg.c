@@ -59,7 +59,7 @@ static enum trap_result icc_sre(struct vcpu *v, uint32_t arg, uint64_t val, uint
 	return TRAP_ADVANCE;
 }
 
-/* Traps only while HCR.TDIR is set: active interrupts outside the list registers. */
+/* Traps by HCR.TDIR. */
 static enum trap_result dir(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
 {
 	if (v->vm->vgic.version != 3) return TRAP_UNDEF;

@@ -436,6 +436,8 @@ void vgic_dir_write(struct vcpu *v, uint32_t intid)
 {
 	struct vgic_irq *irq;
 
+	/* With EOImode 0 it has no effect. */
+	if (!arch_gic_vmcr_read().split) return;
 	spin_lock(&v->vm->vgic.lock);
 	irq = vgic_irq_find(v->vm, v, intid);
 	if (irq) set_active(v->vm, irq, 0);
@@ -444,8 +446,7 @@ void vgic_dir_write(struct vcpu *v, uint32_t intid)
 
 /*
  * The second page of a GICv2's CPU interface, where only DIR is: through GICV it would say of an
- * active interrupt outside the list registers only that there was one. With EOImode 0 it has no
- * effect.
+ * active interrupt outside the list registers only that there was one.
  */
 static enum mmio_result dir_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                  uint64_t *val)

@@ -7,6 +7,12 @@
 #include <hyp/pcpu.h>
 #include "internal.h"
 
+/*
+ * No cause to come back. DIR traps always (v3; v2's is in a page of its own): it may be of an
+ * interrupt that is in no list register, or that another vCPU has acknowledged.
+ */
+#define HCR_ALL_IN (VGIC_HCR_EN | VGIC_HCR_TDIR)
+
 bool vgic_here(const struct vcpu *v) { return v->vgic.cpu == (int)this_pcpu()->id; }
 
 static struct vgic_irq *irq_of(struct list_node *n) { return list_entry(n, struct vgic_irq, node); }
@@ -247,7 +253,7 @@ static unsigned pick(struct vcpu *v, bool active, uint32_t groups, unsigned max)
  * active ones, whose deactivation works without an exit; then pending ones. Causes to come back:
  * - pending ones left out: NPIE, when all that are in are acknowledged. One is in, so it is not
  *   true at once;
- * - active ones left out: LRENPIE, when one of those is deactivated (v3: TDIR says which);
+ * - active ones left out: LRENPIE, when one of those is deactivated;
  * - UIE in both cases, to refill before that. All registers are in use now, so with two or more it
  *   is not true at once; with one it would be for ever, so it stays off.
  */
@@ -262,8 +268,7 @@ static uint32_t populate_some(struct vcpu *v, unsigned nr)
 	room = pick(v, false, on, room);
 	pick(v, false, CTLR_GROUPS, room);
 	list_for_each (n, &v->vgic.ap_list)
-		if (!irq_of(n)->in_lr)
-			hcr |= irq_of(n)->active ? VGIC_HCR_LRENPIE | VGIC_HCR_TDIR : VGIC_HCR_NPIE;
+		if (!irq_of(n)->in_lr) hcr |= irq_of(n)->active ? VGIC_HCR_LRENPIE : VGIC_HCR_NPIE;
 	return hcr;
 }
 
@@ -272,7 +277,7 @@ static void populate(struct vcpu *v)
 {
 	struct vgic_vcpu *c = &v->vgic;
 	unsigned nr = arch_gic_info()->nr_lrs;
-	uint32_t hcr = VGIC_HCR_EN;
+	uint32_t hcr = HCR_ALL_IN;
 
 	if (c->ap_n <= nr)
 		list_for_each (n, &c->ap_list) place(v, irq_of(n));
@@ -432,7 +437,7 @@ static bool lrs_quiet(const struct vgic_vcpu *c)
 
 		if ((lr & LR_PENDING) || eoi_due(lr)) return false;
 	}
-	return c->hcr == VGIC_HCR_EN && c->nr_used == load_relaxed(&c->ap_n);
+	return c->hcr == HCR_ALL_IN && c->nr_used == load_relaxed(&c->ap_n);
 }
 
 bool vgic_pending(struct vcpu *v)

@@ -129,7 +129,7 @@ bool vgic_hw_active(struct vcpu *v, uint32_t intid);
 
 /* ICC_SGI1R_EL1 / SGI0R / ASGI1R write (v3). group1: for SGI1R. */
 void vgic_sgir_write(struct vcpu *v, uint64_t val, bool group1);
-/* ICC_DIR_EL1 write that trapped by HCR.TDIR (v3); v is loaded here. */
+/* ICC_DIR_EL1 write, which traps by HCR.TDIR (v3); v is loaded here. */
 void vgic_dir_write(struct vcpu *v, uint32_t intid);
 
 /* For the shell: interrupt intid (a private one: v's; else v is NULL) as it is now, and whether it

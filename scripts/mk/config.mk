@@ -4,7 +4,7 @@
 #: make [all]      the hypervisor (build/<board>-<compiler>/atoll.bin) and all guests
 #: make run        build, pack the manifest's bundle, start QEMU; a console on a terminal (Ctrl-a x quits QEMU),
 #:                 else headless: ends by itself, exit status 0 if no VM crashed
-#: make test       unit tests, bounded fuzzing, static checks and the tests under QEMU; the last line is "N passed, N failed"
+#: make test       unit tests, model checking of the vGIC, bounded fuzzing, static checks and the tests under QEMU; the last line is "N passed, N failed"
 #: make test-all   the same with the whole matrix and the slow ones
 #: make unit       unit tests on this machine (gcc and clang, address and undefined-behaviour sanitizers)
 #: make fuzz       fuzzing: every target in turn until Ctrl-C, or FUZZ_SECONDS=60 each; TARGET=pl011: that one only;

@@ -44,6 +44,6 @@ gdb: $(EL2_BIN) bundle
 
 RUN_TESTS = $(PY) scripts/run_tests.py --make '$(MAKE_COMMAND_NAME)' --checks '$(CHECKS)'
 test:
-	@$(RUN_TESTS) unit fuzz check qemu
+	@$(RUN_TESTS) unit model fuzz check qemu
 test-all:
-	@$(RUN_TESTS) --all unit fuzz check qemu
+	@$(RUN_TESTS) --all unit model fuzz check qemu

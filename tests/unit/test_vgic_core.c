@@ -238,7 +238,7 @@ static void test_overflow_pending(void **state)
 			eoi(0, SPI + order[i]);
 		}
 		assert_int_equal(ack(0), NONE);
-		assert_int_equal(vcpus[0].vgic.hcr, VGIC_HCR_EN);
+		assert_int_equal(vcpus[0].vgic.hcr, VGIC_HCR_EN | VGIC_HCR_TDIR);
 		finish();
 	}
 }
@@ -352,9 +352,38 @@ static void test_eoimode1(void **state)
 				assert_false(bit(0x300, SPI + k));
 				assert_int_equal(vcpus[0].vgic.ap_n, 9 - i);
 			}
-			assert_int_equal(vcpus[0].vgic.hcr, VGIC_HCR_EN);
+			assert_int_equal(vcpus[0].vgic.hcr, VGIC_HCR_EN | VGIC_HCR_TDIR);
 			finish();
 		}
+	}
+}
+
+/* EOImode 1: one vCPU takes a level SPI, another deactivates it; the line is high: again. */
+static void test_dir_elsewhere(void **state)
+{
+	(void)state;
+	for (unsigned version = 2; version <= 3; version++) {
+		start(version, 4, 2, 2);
+		fake_gic[0].vmcr |= FAKE_VMCR_EOIMODE;
+		fake_gic[1].vmcr |= FAKE_VMCR_EOIMODE;
+		env_spi(SPI, 0x80, false, 0);
+		line(SPI, true);
+		assert_int_equal(ack(0), SPI);
+		eoi(0, SPI);
+		assert_int_equal(ack(0), NONE);
+		if (version == 2)
+			env_mmio(1, 0x08011000, true, 4, SPI);
+		else
+			dir(1, SPI);
+		assert_int_equal(ack(0), SPI);
+		/* With EOImode 0 a DIR does nothing. */
+		fake_gic[1].vmcr &= ~FAKE_VMCR_EOIMODE;
+		if (version == 2)
+			env_mmio(1, 0x08011000, true, 4, SPI);
+		else
+			dir(1, SPI);
+		assert_true(bit(0x300, SPI));
+		finish();
 	}
 }
 
@@ -1272,6 +1301,7 @@ int main(void)
 	    cmocka_unit_test(test_nested),
 	    cmocka_unit_test(test_nested_batch),
 	    cmocka_unit_test(test_eoimode1),
+	    cmocka_unit_test(test_dir_elsewhere),
 	    cmocka_unit_test(test_eoicount_then_trap),
 	    cmocka_unit_test(test_group_off),
 	    cmocka_unit_test(test_timer),
