@@ -19,6 +19,8 @@ RESULTS = {
     'primes-a': PRIMES,
     'primes-b': PRIMES,
     'libc': r'libc: [1-9]\d\d checks, 0 failed',
+    'smp': r'smp: 4 cpus onsmp: counter 8000 of 8000smp: 20 barriers, 0 out of stepsmp: libc on 4 cpus, 0 wrong'
+           r'smp: 12 pairs, 480 of 480 interruptssmp: 6 of 6 restartssmp: ok',
 }
 
 
@@ -28,9 +30,10 @@ def check_demo(text):
     for name, pattern in RESULTS.items():
         assert re.fullmatch(pattern, printed[name]), f'{name} printed {printed[name]!r}'
         assert re.search(rf'^\[\d+\.\d+ cpu\d+\] {name}: exit\(0\)$', text, re.M), f'{name} did not exit with status 0'
+    assert 'shell: type help' in harness.vm_output(text, 'shell')
     assert 'U-Boot 20' in harness.vm_output(text, 'uboot')
     assert harness.stray_lines(text) == []
-    assert text.rstrip('\n').rpartition('\n')[2] == 'atoll: 6 VMs stopped, 0 crashed'
+    assert text.rstrip('\n').rpartition('\n')[2] == 'atoll: 8 VMs stopped, 0 crashed'
     return printed
 
 
