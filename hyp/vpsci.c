@@ -97,24 +97,10 @@ void vcpu_left(struct vcpu *v)
 	spin_unlock(&v->vm->lock);
 }
 
-/* DEN0022 5.7; a lowest_level (32 bits) above 0 needs no support since PSCI 1.0. */
-static uint64_t affinity_info(struct vcpu *caller, uint64_t mpidr, uint32_t level)
-{
-	struct vcpu *v = vm_vcpu_by_mpidr(caller->vm, mpidr);
-
-	if (level != 0 || !v) return PSCI_INVALID_PARAMETERS;
-	return load_acquire(&v->power) == POWER_OFF ? 1 : 0;
-}
-
-/* Every state is a standby state here: the call returns when an interrupt is pending. */
-static uint64_t cpu_suspend(struct vcpu *v)
-{
-	if (!vgic_pending(v)) sched_block(v);
-	return SMCCC_RET_SUCCESS;
-}
-
 uint64_t vpsci_call(struct vcpu *v, uint32_t fn, uint64_t a1, uint64_t a2, uint64_t a3)
 {
+	const struct vcpu *other;
+
 	if (!vpsci_supported(fn)) return SMCCC_RET_NOT_SUPPORTED;
 	if (!(fn & FN_64BIT)) {
 		a1 = (uint32_t)a1;
@@ -123,10 +109,15 @@ uint64_t vpsci_call(struct vcpu *v, uint32_t fn, uint64_t a1, uint64_t a2, uint6
 	}
 	switch (fn & FN_NUMBER) {
 	case FN_VERSION: return PSCI_1_1;
-	case FN_CPU_SUSPEND: return cpu_suspend(v);
+	case FN_CPU_SUSPEND: /* a standby state, whichever: returns when an interrupt is pending */
+		if (!vgic_pending(v)) sched_block(v);
+		return SMCCC_RET_SUCCESS;
 	case FN_CPU_OFF: return cpu_off(v);
 	case FN_CPU_ON: return cpu_on(v, a1, a2, a3);
-	case FN_AFFINITY_INFO: return affinity_info(v, a1, (uint32_t)a2);
+	case FN_AFFINITY_INFO: /* DEN0022 5.7; a level above 0 needs no support since PSCI 1.0 */
+		other = vm_vcpu_by_mpidr(v->vm, a1);
+		if ((uint32_t)a2 != 0 || !other) return PSCI_INVALID_PARAMETERS;
+		return load_acquire(&other->power) == POWER_OFF ? 1 : 0;
 	case FN_MIGRATE_INFO_TYPE: return PSCI_TOS_NOT_PRESENT;
 	case FN_SYSTEM_OFF:
 	case FN_SYSTEM_RESET:

@@ -48,22 +48,29 @@ void sched_init(void)
 
 		*rq = (struct rq){.lock = SPINLOCK_INIT(LOCK_RQ), .offer_to = i};
 		list_init(&rq->queue);
-		list_init(&rq->throttled);
 		deadline_init(&rq->dl, &dl_ops);
 	}
 }
 
 void sched_cpu_init(void) { rqs[this_pcpu()->id].stamp = arch_counter(); }
 
-void ent_init(struct sched_ent *e, uint32_t weight, bool job)
+void ent_init(struct sched_ent *e, const struct vm_config *cfg, uint32_t weight, bool job)
 {
-	uint32_t w = weight != 0 ? weight : FAIR_WEIGHT_DEFAULT;
+	uint32_t given = cfg ? cfg->weight : weight, w = given != 0 ? given : FAIR_WEIGHT_DEFAULT;
 	uint64_t us = (uint64_t)SCHED_SLICE_US * w / FAIR_WEIGHT_DEFAULT;
 
 	*e = (struct sched_ent){.weight = w, .job = job};
 	list_init(&e->node);
 	e->slice = us_to_ticks(MIN(MAX(us, FAIR_SLICE_MIN_US), SCHED_SLICE_US));
 	e->vslice = e->slice * FAIR_SCALE / w;
+	if (!cfg || cfg->sched != SCHED_FIXED) return;
+	e->rank = (uint8_t)(1 + MIN(cfg->priority, 31u));
+	e->slice = us_to_ticks(SCHED_SLICE_US);
+	e->vslice = 0;
+	if (cfg->budget_us != 0 && cfg->period_us != 0) {
+		e->budget = us_to_ticks(cfg->budget_us);
+		e->period = us_to_ticks(cfg->period_us);
+	}
 }
 
 static bool used_up(const struct sched_ent *e) { return e->budget != 0 && e->budget_left == 0; }
@@ -83,16 +90,21 @@ void turn_off(struct vcpu *v)
 
 static struct sched_ent *first_locked(const struct rq *rq)
 {
-	return list_empty(&rq->queue) ? NULL : node_ent(rq->queue.next);
+	struct sched_ent *e = node_ent(rq->queue.next);
+
+	return list_empty(&rq->queue) || used_up(e) ? NULL : e;
 }
+
+/* The last wait for their next period. */
+static int rank(const struct sched_ent *e) { return e->starved ? 33 : used_up(e) ? -1 : e->rank; }
 
 /* By how much a goes before b: a rank, or, if both are fair, virtual time. 0: equals. Virtual time
  * compares by signed difference: it is far smaller than 2^63. */
 static int64_t lead(const struct sched_ent *a, const struct sched_ent *b)
 {
-	int rank = a->starved != b->starved ? a->starved - b->starved : a->rank - b->rank;
+	int by = rank(a) - rank(b);
 
-	return rank != 0 ? rank * (INT64_MAX / 64) : (int64_t)(b->vruntime - a->vruntime);
+	return by != 0 ? by * (INT64_MAX / 64) : (int64_t)(b->vruntime - a->vruntime);
 }
 
 /* Where a fair e that did not run here until now stands: at most so many of its slices ahead of
@@ -126,10 +138,6 @@ static void enqueue_locked(struct rq *rq, struct sched_ent *e, uint64_t now) REQ
 		return;
 	}
 	replenish(e, now);
-	if (used_up(e)) {
-		list_add_tail(&rq->throttled, &e->node);
-		return;
-	}
 	if (!first) e->slice_left = e->slice;
 	while (at != &rq->queue && lead(e, node_ent(at)) < (first ? 0 : 1)) at = at->next;
 	list_add_tail(at, &e->node);
@@ -138,34 +146,11 @@ static void enqueue_locked(struct rq *rq, struct sched_ent *e, uint64_t now) REQ
 /* PCPU_WORK_STOP: some of those that wait here are to leave. */
 static void stop_scan_locked(struct rq *rq) REQUIRES(rq->lock)
 {
-	struct list_node *const lists[] = {&rq->queue, &rq->throttled};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(lists); i++) {
-		list_for_each_safe (n, tmp, lists[i]) {
-			if (!told_to_stop(node_ent(n))) continue;
-			list_del(n);
-			turn_off(ent_vcpu(node_ent(n)));
-		}
+	list_for_each_safe (n, tmp, &rq->queue) {
+		if (!told_to_stop(node_ent(n))) continue;
+		list_del(n);
+		turn_off(ent_vcpu(node_ent(n)));
 	}
-}
-
-/* Those whose new period has begun may run again; returns when the next one's begins. */
-static uint64_t unthrottle_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
-{
-	uint64_t when = TIMER_NEVER;
-
-	list_for_each_safe (n, tmp, &rq->throttled) {
-		struct sched_ent *e = node_ent(n);
-
-		if (now >= e->refill_at) {
-			list_del(n);
-			e->ready_at = now;
-			enqueue_locked(rq, e, now);
-		} else {
-			when = MIN(when, e->refill_at);
-		}
-	}
-	return when;
 }
 
 /* --- what runs ------------------------------------------------------------------------------- */
@@ -259,25 +244,32 @@ static uint64_t job_due(const struct rq *rq, const struct sched_ent *e)
 	return MAX(rq->job_at, e->ready_at) + arch_us_to_ticks(JOB_STARVED_US);
 }
 
+/* A new period has begun, or a job has waited too long: who that is moves up in the queue. */
+static void promote_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
+{
+	list_for_each_safe (n, tmp, &rq->queue) {
+		struct sched_ent *e = node_ent(n);
+
+		if (used_up(e) ? now < e->refill_at : !e->job || now < job_due(rq, e)) continue;
+		if (used_up(e))
+			e->ready_at = now;
+		else
+			e->starved = true;
+		list_del(n);
+		enqueue_locked(rq, e, now);
+	}
+}
+
 /* Chooses rq->cur anew among it and those that wait, and sets the deadline of the next look. */
 static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 {
 	struct sched_ent *best, *cur;
-	uint64_t when, mask = 0;
+	uint64_t when = TIMER_NEVER, mask = 0;
 	uint32_t nr = 0;
 
 	if (rq->cur && (rq->yield || used_up(rq->cur))) put_cur_locked(rq, now);
 	rq->yield = false;
-	when = unthrottle_locked(rq, now);
-	list_for_each (n, &rq->queue) {
-		struct sched_ent *e = node_ent(n);
-
-		if (!e->job || now < job_due(rq, e)) continue;
-		e->starved = true;
-		list_del(n);
-		list_add_tail(rq->queue.next, n);
-		break;
-	}
+	promote_locked(rq, now);
 	best = first_locked(rq);
 	/* Within a slice a fair one only gives way to who is half a slice of its own behind. */
 	if (rq->cur && best &&
@@ -298,6 +290,10 @@ static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 	list_for_each (n, &rq->queue) {
 		struct sched_ent *e = node_ent(n);
 
+		if (used_up(e)) {
+			when = MIN(when, e->refill_at);
+			continue;
+		}
 		nr++;
 		mask |= takers(e);
 		if (e->job && !cur->job) when = MIN(when, job_due(rq, e));
@@ -368,7 +364,8 @@ static bool pull(struct pcpu *p, struct rq *rq)
 		list_for_each (n, &src->queue) {
 			struct sched_ent *e = node_ent(n);
 
-			if ((takers(e) & BIT(p->id)) == 0 || !behind(rq, src, e)) continue;
+			if (used_up(e) || (takers(e) & BIT(p->id)) == 0 || !behind(rq, src, e))
+				continue;
 			found = e;
 			list_del(n);
 			if (e->rank == 0) e->vruntime += load_relaxed(&src->base) - rq->base;

@@ -17,10 +17,7 @@ enum job_state {
 void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight)
 {
 	*j = (struct job){.ops = ops, .vm = vm, .state = JOB_IDLE};
-	if (vm)
-		ent_config(&j->se, vm->cfg, true);
-	else
-		ent_init(&j->se, weight, true);
+	ent_init(&j->se, vm ? vm->cfg : NULL, weight, true);
 }
 
 bool job_is_idle(const struct job *j) { return load_acquire(&j->state) == JOB_IDLE; }

@@ -12,9 +12,8 @@
 #include <arch/timer.h>
 
 struct rq {
-	spinlock_t lock;            /* the lists, pcpu->nr_ready */
-	struct list_node queue;     /* sorted, first to run first */
-	struct list_node throttled; /* their budget is used up */
+	spinlock_t lock;
+	struct list_node queue; /* first to run first; at its end those whose budget is used up */
 
 	/* Own CPU only. */
 	struct sched_ent *cur; /* what runs, in no list */
@@ -44,10 +43,8 @@ static inline struct job *ent_job(struct sched_ent *e) { return container_of(e, 
 
 static inline uint64_t us_to_ticks(uint64_t us) { return MAX(arch_us_to_ticks(us), UINT64_C(1)); }
 
-/* A fair entity of that weight (0: 100). */
-void ent_init(struct sched_ent *e, uint32_t weight, bool job);
-/* As a VM's vCPUs are to be: fair, or fixed with priority and budget. */
-void ent_config(struct sched_ent *e, const struct vm_config *cfg, bool job);
+/* As a VM's vCPUs are to be: fair, or fixed with priority and budget; cfg NULL: fair by weight. */
+void ent_init(struct sched_ent *e, const struct vm_config *cfg, uint32_t weight, bool job);
 /* v, of this CPU and in no list, is OFF. If it is also saved, it is out and may be gone. */
 void turn_off(struct vcpu *v);
 /* Charges rq->cur for the time up to now; a vCPU that runs no more is cur no more. */

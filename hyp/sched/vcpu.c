@@ -11,25 +11,11 @@
 #include <hyp/vm.h>
 #include "rq.h"
 
-void ent_config(struct sched_ent *e, const struct vm_config *cfg, bool job)
-{
-	ent_init(e, cfg->weight, job);
-	if (cfg->sched == SCHED_FIXED) {
-		e->rank = (uint8_t)(1 + MIN(cfg->priority, 31u));
-		e->slice = us_to_ticks(SCHED_SLICE_US);
-		e->vslice = 0;
-		if (cfg->budget_us != 0 && cfg->period_us != 0) {
-			e->budget = us_to_ticks(cfg->budget_us);
-			e->period = us_to_ticks(cfg->period_us);
-		}
-	}
-}
-
 void sched_vcpu_init(struct vcpu *v, const struct vm_config *cfg)
 {
 	uint64_t all = BIT(nr_pcpus) - 1;
 
-	ent_config(&v->se, cfg, false);
+	ent_init(&v->se, cfg, 0, false);
 	v->affinity = (cfg->affinity & all) != 0 ? cfg->affinity & all : all;
 	v->state = VCPU_OFF;
 	v->loaded_on = -1;

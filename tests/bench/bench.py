@@ -25,7 +25,7 @@ CEILINGS = {
     'sysreg_id_aa64pfr0': (120, 120),
     'sgi_self_to_vector': (290, 345),
     'timer_to_vector': (178, None),
-    'timer_wfi_to_vector': (237, None),
+    'timer_wfi_to_vector': (200, None),
     'irq_ack': (6, 9),
     'irq_eoi': (6, 6),
     'sysreg_midr': (1, 1),
