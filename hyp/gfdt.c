@@ -1,219 +1,89 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guest's device tree: names, handles and order of properties as QEMU's virt machine has them,
- * and only devices that the VM has.
+ * The guest's device tree: hyp/guest.dts, and what differs from VM to VM.
  */
 #include <libfdt.h>
 #include <string.h>
 
-#include <abi/hvc.h>
-#include <hyp/check.h>
 #include <hyp/gfdt.h>
 #include <hyp/vm.h>
 #include <lib/printf.h>
 
-#define PHANDLE_CLOCK 0x8000u
-#define PHANDLE_GIC 0x8001u
-#define CLOCK_HZ 24000000u
-
-/* Interrupt specifiers of the Arm GIC binding: type, number, flags. */
-#define IRQ_SPI 0u
-#define IRQ_PPI 1u
-#define IRQ_LEVEL_HIGH 4u
-#define SPI_BASE 32u /* SPI n is INTID 32 + n */
 #define MPIDR_AFFINITY 0xff00ffffffull
 
-/* First error sticks; libfdt refuses everything after one anyway. */
-struct gfdt {
-	void *fdt;
-	int err;
+static const _Alignas(8) uint8_t guest_dtb[] = {
+#include <gen/guest_dtb.h>
 };
 
-static void step(struct gfdt *g, int err) { g->err = g->err ? g->err : err; }
-
-static void begin(struct gfdt *g, const char *name) { step(g, fdt_begin_node(g->fdt, name)); }
-
-/* name@address */
-static void begin_at(struct gfdt *g, const char *name, uint64_t at)
+/* The functions below return 0, or libfdt's errors, all of them negative, ORed. */
+static int set(void *fdt, const char *path, const char *name, const void *value, size_t n)
 {
-	char buf[32];
-
-	snprintf(buf, sizeof(buf), "%s@%lx", name, (unsigned long)at);
-	begin(g, buf);
+	return fdt_setprop(fdt, fdt_path_offset(fdt, path), name, value, (int)n);
 }
-
-static void end(struct gfdt *g) { step(g, fdt_end_node(g->fdt)); }
-
-static void prop(struct gfdt *g, const char *name, const void *value, size_t n)
-{
-	step(g, fdt_property(g->fdt, name, value, (int)n));
-}
-
-static void flag(struct gfdt *g, const char *name) { prop(g, name, "", 0); }
 
 /* A literal: one string, or a list with \0 between them. */
-#define text(g, name, list) prop((g), (name), (list), sizeof(list))
+#define set_text(fdt, path, name, list) set((fdt), (path), (name), (list), sizeof(list))
 
-/* n <= 12: the timer's interrupts. */
-static void cell_list(struct gfdt *g, const char *name, const uint32_t *values, size_t n)
+/* n bytes at `at` of a property that the tree has. */
+static int patch(void *fdt, const char *path, const char *name, uint32_t at, const void *value,
+                 size_t n)
 {
-	fdt32_t be[12];
-
-	CHECK(n <= ARRAY_SIZE(be));
-	for (size_t i = 0; i < n; i++) be[i] = cpu_to_fdt32(values[i]);
-	prop(g, name, be, n * sizeof(be[0]));
+	return fdt_setprop_inplace_namelen_partial(fdt, fdt_path_offset(fdt, path), name,
+	                                           (int)strlen(name), at, value, (int)n);
 }
 
-#define cells(g, name, ...)                                                                        \
-	cell_list((g), (name), (const uint32_t[]){__VA_ARGS__},                                    \
-	          ARRAY_SIZE(((const uint32_t[]){__VA_ARGS__})))
-#define HI_LO(x) (uint32_t)((uint64_t)(x) >> 32), (uint32_t)(x)
-#define REG(base, size) HI_LO(base), HI_LO(size)
-
-static void cpus(struct gfdt *g, const struct vm_config *cfg)
+static int set_cpus(void *fdt, const struct vm_config *cfg)
 {
-	uint64_t mpidr;
+	int err = 0;
 
-	begin(g, "cpus");
-	cells(g, "#size-cells", 0);
-	cells(g, "#address-cells", 1);
-	for (unsigned i = 0; i < cfg->cpus; i++) {
-		mpidr = vm_vcpu_mpidr(cfg->gic, i) & MPIDR_AFFINITY;
-		begin_at(g, "cpu", mpidr);
-		cells(g, "reg", (uint32_t)mpidr);
-		text(g, "enable-method", "psci");
-		text(g, "compatible", "arm,armv8");
-		text(g, "device_type", "cpu");
-		end(g);
+	/* What is added goes before what there is: the last one first. */
+	for (unsigned i = cfg->cpus; i-- > 0;) {
+		uint64_t mpidr = vm_vcpu_mpidr(cfg->gic, i) & MPIDR_AFFINITY;
+		fdt32_t reg = cpu_to_fdt32((uint32_t)mpidr);
+		char name[16], path[24];
+
+		snprintf(name, sizeof(name), "cpu@%lx", (unsigned long)mpidr);
+		snprintf(path, sizeof(path), "/cpus/%s", name);
+		err |= MIN(fdt_add_subnode(fdt, fdt_path_offset(fdt, "/cpus"), name), 0);
+		err |= set_text(fdt, path, "device_type", "cpu");
+		err |= set_text(fdt, path, "compatible", "arm,armv8");
+		err |= set_text(fdt, path, "enable-method", "psci");
+		err |= set(fdt, path, "reg", &reg, sizeof(reg));
 	}
-	end(g);
+	return err;
 }
 
-static void gic(struct gfdt *g, const struct vm_config *cfg, const struct machine *m)
+static int set_gic(void *fdt, const struct vm_config *cfg, const struct machine *m)
 {
-	begin_at(g, "intc", m->gicd);
-	cells(g, "phandle", PHANDLE_GIC);
-	if (cfg->gic == 3) {
-		cells(g, "reg", REG(m->gicd, KiB(64)), REG(m->gicr, KiB(128) * cfg->cpus));
-		cells(g, "#redistributor-regions", 1);
-		text(g, "compatible", "arm,gic-v3");
-	} else {
-		cells(g, "reg", REG(m->gicd, KiB(64)), REG(m->gicc, KiB(64)));
-		text(g, "compatible", "arm,cortex-a15-gic");
-	}
-	flag(g, "ranges");
-	cells(g, "#size-cells", 2);
-	cells(g, "#address-cells", 2);
-	flag(g, "interrupt-controller");
-	cells(g, "#interrupt-cells", 3);
-	end(g);
+	static const char path[] = "/intc@8000000";
+	fdt64_t gicr_size = cpu_to_fdt64(KiB(128) * cfg->cpus);
+	fdt64_t gicc[] = {cpu_to_fdt64(m->gicc), cpu_to_fdt64(KiB(64))};
+	/* The CPUs that a PPI is wired to, one bit each; level, active high. */
+	fdt32_t flags = cpu_to_fdt32((BIT32(cfg->cpus) - 1) << 8 | 4);
+	int err = 0;
+
+	if (cfg->gic == 3) return patch(fdt, path, "reg", 24, &gicr_size, sizeof(gicr_size));
+	err |= patch(fdt, path, "reg", 16, gicc, sizeof(gicc));
+	err |= set_text(fdt, path, "compatible", "arm,cortex-a15-gic");
+	err |= fdt_delprop(fdt, fdt_path_offset(fdt, path), "#redistributor-regions");
+	for (uint32_t i = 0; i < 4; i++)
+		err |= patch(fdt, "/timer", "interrupts", 12 * i + 8, &flags, sizeof(flags));
+	return err;
 }
 
-static void timer(struct gfdt *g, const struct vm_config *cfg)
+static int set_chosen(void *fdt, const struct gfdt_input *in)
 {
-	/* PPIs of the generic timer: secure, non-secure, virtual, hypervisor. */
-	static const uint32_t ppis[] = {13, 14, 11, 10};
-	/* GICv2: the CPUs that a PPI is wired to, one bit each. */
-	uint32_t flags = IRQ_LEVEL_HIGH | (cfg->gic == 2 ? (BIT32(cfg->cpus) - 1) << 8 : 0);
-	uint32_t irqs[12];
+	fdt64_t start = cpu_to_fdt64(in->initrd_start), end = cpu_to_fdt64(in->initrd_end);
+	int err = 0;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(ppis); i++) {
-		irqs[3 * i] = IRQ_PPI;
-		irqs[3 * i + 1] = ppis[i];
-		irqs[3 * i + 2] = flags;
-	}
-	begin(g, "timer");
-	cell_list(g, "interrupts", irqs, ARRAY_SIZE(irqs));
-	flag(g, "always-on");
-	text(g, "compatible", "arm,armv8-timer\0arm,armv7-timer");
-	end(g);
-}
-
-/* A PrimeCell with a list of that many clocks. */
-static void device(struct gfdt *g, uint64_t at, uint32_t intid, size_t clocks)
-{
-	static const uint32_t clock[] = {PHANDLE_CLOCK, PHANDLE_CLOCK};
-
-	cell_list(g, "clocks", clock, clocks);
-	cells(g, "interrupts", IRQ_SPI, intid - SPI_BASE, IRQ_LEVEL_HIGH);
-	cells(g, "reg", REG(at, KiB(4)));
-}
-
-static void devices(struct gfdt *g, const struct machine *m)
-{
-	begin(g, "apb-pclk");
-	cells(g, "phandle", PHANDLE_CLOCK);
-	text(g, "clock-output-names", "clk24mhz");
-	cells(g, "clock-frequency", CLOCK_HZ);
-	cells(g, "#clock-cells", 0);
-	text(g, "compatible", "fixed-clock");
-	end(g);
-
-	begin_at(g, "pl011", m->pl011);
-	text(g, "clock-names", "uartclk\0apb_pclk");
-	device(g, m->pl011, m->pl011_intid, 2);
-	text(g, "compatible", "arm,pl011\0arm,primecell");
-	end(g);
-
-	begin_at(g, "pl031", m->pl031);
-	text(g, "clock-names", "apb_pclk");
-	device(g, m->pl031, m->pl031_intid, 1);
-	text(g, "compatible", "arm,pl031\0arm,primecell");
-	end(g);
-}
-
-static void chosen(struct gfdt *g, const struct gfdt_input *in)
-{
-	char uart[32];
-
-	snprintf(uart, sizeof(uart), "/pl011@%lx", (unsigned long)in->machine->pl011);
-	begin(g, "chosen");
-	prop(g, "stdout-path", uart, strlen(uart) + 1);
-	if (in->cfg->bootargs[0])
-		prop(g, "bootargs", in->cfg->bootargs, strlen(in->cfg->bootargs) + 1);
 	if (in->initrd_end > in->initrd_start) {
-		cells(g, "linux,initrd-start", HI_LO(in->initrd_start));
-		cells(g, "linux,initrd-end", HI_LO(in->initrd_end));
+		err |= set(fdt, "/chosen", "linux,initrd-end", &end, sizeof(end));
+		err |= set(fdt, "/chosen", "linux,initrd-start", &start, sizeof(start));
 	}
-	if (in->seed) {
-		cells(g, "kaslr-seed", HI_LO(in->seed));
-		cells(g, "rng-seed", HI_LO(in->seed));
-	}
-	end(g);
-	begin(g, "aliases");
-	prop(g, "serial0", uart, strlen(uart) + 1);
-	end(g);
-}
-
-static void tree(struct gfdt *g, const struct gfdt_input *in)
-{
-	begin(g, "");
-	cells(g, "interrupt-parent", PHANDLE_GIC);
-	flag(g, "dma-coherent");
-	text(g, "model", "linux,dummy-virt");
-	cells(g, "#size-cells", 2);
-	cells(g, "#address-cells", 2);
-	text(g, "compatible", "linux,dummy-virt");
-	begin(g, "psci");
-	cells(g, "cpu_on", 0xc4000003);
-	cells(g, "cpu_off", 0x84000002);
-	cells(g, "cpu_suspend", 0xc4000001);
-	text(g, "method", "hvc");
-	text(g, "compatible", "arm,psci-1.0\0arm,psci-0.2");
-	end(g);
-	begin_at(g, "memory", in->machine->ram_base);
-	cells(g, "reg", REG(in->machine->ram_base, in->cfg->memory));
-	text(g, "device_type", "memory");
-	end(g);
-	gic(g, in->cfg, in->machine);
-	devices(g, in->machine);
-	cpus(g, in->cfg);
-	timer(g, in->cfg);
-	begin(g, "hypervisor");
-	text(g, "compatible", ATOLL_FDT_COMPATIBLE);
-	end(g);
-	chosen(g, in);
-	end(g);
+	if (in->cfg->bootargs[0])
+		err |= set(fdt, "/chosen", "bootargs", in->cfg->bootargs,
+		           strlen(in->cfg->bootargs) + 1);
+	return err;
 }
 
 /* libfdt spoils the overlay while it applies it: a copy at the end of buf. */
@@ -245,16 +115,19 @@ static enum hyp_err merge(const struct fit_image *overlay, void *buf, uint64_t n
 enum hyp_err gfdt_build(const struct gfdt_input *in, void *buf, uint64_t n, uint64_t *size,
                         const char **why)
 {
-	struct gfdt g = {.fdt = buf};
+	fdt64_t memory = cpu_to_fdt64(in->cfg->memory);
+	int err;
 
 	/* An overlay's copy and libfdt's int sizes. */
 	n = ALIGN_DOWN(MIN(n, MiB(2)), 8);
-	/* To look for each name among those before it would be most of the work. */
-	step(&g, fdt_create_with_flags(buf, (int)n, FDT_CREATE_FLAG_NO_NAME_DEDUP));
-	step(&g, fdt_finish_reservemap(buf));
-	tree(&g, in);
-	step(&g, fdt_finish(buf));
-	if (g.err) return HYP_ENOMEM;
+	err = fdt_open_into(guest_dtb, buf, (int)n);
+	if (err) return HYP_ENOMEM;
+	err |= patch(buf, "/memory@40000000", "reg", 8, &memory, sizeof(memory));
+	err |= set_gic(buf, in->cfg, in->machine);
+	err |= set_cpus(buf, in->cfg);
+	err |= set_chosen(buf, in);
+	err |= fdt_pack(buf);
+	if (err) return HYP_ENOMEM;
 	if (in->overlay) TRY(merge(in->overlay, buf, n, why));
 	*size = fdt_totalsize(buf);
 	return HYP_OK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Generates the guest's device tree with libfdt from its configuration (docs/guest-machine.md).
+ * The guest's device tree: hyp/guest.dts filled in by libfdt from its configuration
+ * (docs/guest-machine.md).
  */
 #pragma once
 
@@ -19,7 +20,6 @@ struct gfdt_input {
 	const struct machine *machine;
 	uint64_t initrd_start, initrd_end; /* 0, 0: none */
 	const struct fit_image *overlay;   /* NULL: none */
-	uint64_t seed;                     /* for kaslr-seed/rng-seed: not given when 0 */
 };
 
 /*

@@ -11,7 +11,7 @@ EL2_WARN := -Wall -Wextra -Werror -Wconversion -Wsign-conversion -Wshadow -Wvla 
 EL2_CODE := -ffreestanding -fpie -mgeneral-regs-only -mno-outline-atomics -mstrict-align -ffixed-x18 -fno-common \
 	-fno-strict-aliasing -fno-stack-protector -mbranch-protection=none -fvisibility=hidden \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-omit-frame-pointer -g -ffile-prefix-map=$(CURDIR)=.
-EL2_INC := -nostdinc -Iinclude -I. -Iarch/arm64/include
+EL2_INC := -nostdinc -Iinclude -I. -Ibuild -Iarch/arm64/include
 EL2_SYSINC = -D_POSIX_C_SOURCE=200809L -isystem lib/freestanding -isystem $(LIBFDT_SRC) -isystem $(LIBAVB_SRC) \
 	-isystem $(NEWLIB_SRC)/newlib/libc/include
 EL2_LIBC_FILES := memchr memcmp memcpy memmove memset strchr strcmp strcspn strlen strncmp strnlen strrchr strspn

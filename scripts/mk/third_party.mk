@@ -12,8 +12,9 @@ NEWLIB_STAMP := $(TP)/newlib-$(shell aarch64-linux-gnu-gcc -dumpfullversion).sta
 
 LIBAVB_SRC := $(TP)/libavb
 NEWLIB_SRC := $(TP)/newlib-src
-# What EL2 is built from: libfdt, newlib's string functions, and SHA-256 of libavb
-EL2_TP_STAMPS := $(LIBFDT_STAMP) $(TP)/libavb.stamp $(TP)/newlib-src.stamp
+# What EL2 is built from: the guest's tree, libfdt, newlib's string functions, and SHA-256 of libavb
+GUEST_DTB := build/gen/guest_dtb.h
+EL2_TP_STAMPS := $(GUEST_DTB) $(LIBFDT_STAMP) $(TP)/libavb.stamp $(TP)/newlib-src.stamp
 
 # The cache may have been emptied since: a link to nothing makes its stamp again.
 # $(call fetch,NAME,LINK,A-FILE-IN-IT)
@@ -26,6 +27,11 @@ endef
 $(eval $(call fetch,libfdt,libfdt,fdt.c))
 $(eval $(call fetch,libavb,libavb,avb_sha256.c))
 $(eval $(call fetch,newlib,newlib-src,newlib/libc/string/memcpy.c))
+
+$(GUEST_DTB): hyp/guest.dts
+	@mkdir -p $(@D)
+	$(call say,DTC)
+	$(Q)dtc -q -I dts -O dtb $< | od -An -v -tx1 | sed 's/ \(..\)/0x\1,/g' >$@
 
 $(NEWLIB_STAMP): scripts/build_newlib.sh scripts/third_party.list $(if $(wildcard $(NEWLIB_DIR)/lib/libc.a),,FORCE)
 	$(call say,FETCH,newlib)

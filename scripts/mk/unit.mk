@@ -9,7 +9,7 @@ UNIT_CC_clang := clang
 UNIT_FLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fno-common \
 	-fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=. -DCONFIG_DEBUG=1
 UNIT_WARN := -Wall -Wextra -Werror -Wundef -Wno-unused-parameter
-UNIT_INC := -Iinclude -I. -Itests/fake_arch/include -isystem $(LIBFDT_SRC) -isystem $(LIBAVB_SRC) -isystem lib/freestanding
+UNIT_INC := -Iinclude -I. -Ibuild -Itests/fake_arch/include -isystem $(LIBFDT_SRC) -isystem $(LIBAVB_SRC) -isystem lib/freestanding
 # $(call test_heads,FILES): NAME|LINKS|CFLAGS|LIBS of each, with commas for blanks
 test_heads = $(if $1,$(shell awk 'function flush() { if (name != "") print name "|" k["links"] "|" k["cflags"] "|" k["libs"] } \
 	FNR == 1 { flush(); name = FILENAME; gsub(/.*\/|\.c$$/, "", name); delete k } \

@@ -118,7 +118,6 @@ static void test_common(void **state)
 	has_text("/hypervisor", "compatible", ATOLL_FDT_COMPATIBLE);
 	assert_null(fdt_getprop(tree, at("/chosen"), "bootargs", NULL));
 	assert_null(fdt_getprop(tree, at("/chosen"), "linux,initrd-start", NULL));
-	assert_null(fdt_getprop(tree, at("/chosen"), "kaslr-seed", NULL));
 	/* Handles that are used lead somewhere. */
 	cells("/", "interrupt-parent", fdt_get_phandle(tree, at("/intc@8000000")));
 	cells("/pl031@9010000", "clocks", fdt_get_phandle(tree, at("/apb-pclk")));
@@ -156,13 +155,11 @@ static void test_chosen(void **state)
 	strcpy(cfg.bootargs, "console=ttyAMA0");
 	in.initrd_start = 0x48000000;
 	in.initrd_end = 0x140000000;
-	in.seed = 0x1122334455667788;
 	build();
 	cells("/memory@40000000", "reg", 0, 0x40000000, 1, 0x80000000);
 	has_text("/chosen", "bootargs", "console=ttyAMA0");
 	cells("/chosen", "linux,initrd-start", 0, 0x48000000);
 	cells("/chosen", "linux,initrd-end", 1, 0x40000000);
-	cells("/chosen", "kaslr-seed", 0x11223344, 0x55667788);
 }
 
 /* The largest tree fits into gfdt_room(); smaller buffers fail cleanly, whatever their size. */
@@ -175,7 +172,6 @@ static void test_room(void **state)
 	cfg.cpus = 16;
 	memset(cfg.bootargs, 'x', sizeof(cfg.bootargs) - 1);
 	in.initrd_end = 1;
-	in.seed = 1;
 	build();
 	full = size;
 	assert_true(full <= gfdt_room(NULL));
