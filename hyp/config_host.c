@@ -226,6 +226,20 @@ static void read_root(const void *fdt, struct host *h)
 	h->psci_hvc = strcmp(method, "hvc") == 0;
 }
 
+/*
+ * The node that stdout-path names, without options behind ':', as a path or an alias of one: not by
+ * libfdt, which follows an alias of itself for ever, and one without an end beyond it.
+ */
+static int find_stdout(const void *fdt)
+{
+	const char *path = prop_str(fdt, fdt_path_offset(fdt, "/chosen"), "stdout-path");
+	char name[128];
+
+	str_copy(name, path, MIN(strcspn(path, ":") + 1, sizeof(name)));
+	path = name[0] == '/' ? name : prop_str(fdt, fdt_path_offset(fdt, "/aliases"), name);
+	return path[0] == '/' ? fdt_path_offset(fdt, path) : -1;
+}
+
 static void read_uart(const struct tree *t, struct host_uart *u)
 {
 	static const struct {
@@ -237,9 +251,7 @@ static void read_uart(const struct tree *t, struct host_uart *u)
 	    {"ns16550a", HOST_UART_8250, 0},   {"brcm,bcm2835-aux-uart", HOST_UART_8250, 2},
 	    {"ns16550", HOST_UART_8250, 0},    {"snps,dw-apb-uart", HOST_UART_8250, 0},
 	};
-	/* The node that stdout-path names (without options behind ':'), or the first PL011. */
-	const char *path = prop_str(t->fdt, fdt_path_offset(t->fdt, "/chosen"), "stdout-path");
-	int node = fdt_path_offset_namelen(t->fdt, path, (int)strcspn(path, ":")), clock;
+	int node = find_stdout(t->fdt), clock;
 
 	node = node >= 0 ? node : find_enabled(t->fdt, "arm,pl011\0");
 	if (node < 0 || !reg_get(t->fdt, node, 0, &u->regs)) return;

@@ -86,6 +86,20 @@ static int set_chosen(void *fdt, const struct gfdt_input *in)
 	return err;
 }
 
+/* Each target is a path or a handle: libfdt would follow an alias that a fragment made of itself.
+ */
+static bool targets_ok(const void *overlay)
+{
+	int node, len;
+
+	fdt_for_each_subnode (node, overlay, 0) {
+		const char *path = fdt_getprop(overlay, node, "target-path", &len);
+
+		if (path && (len < 2 || path[0] != '/' || path[len - 1] != '\0')) return false;
+	}
+	return true;
+}
+
 /* libfdt spoils the overlay while it applies it: a copy at the end of buf. */
 static enum hyp_err merge(const struct fit_image *overlay, void *buf, uint64_t n, const char **why)
 {
@@ -101,7 +115,7 @@ static enum hyp_err merge(const struct fit_image *overlay, void *buf, uint64_t n
 	copy = (uint8_t *)buf + (n - copy_size);
 	memcpy(copy, overlay->data, overlay->size);
 	err = fdt_open_into(buf, buf, (int)(n - copy_size));
-	err = err ? err : fdt_overlay_apply(buf, copy);
+	err = err ? err : targets_ok(copy) ? fdt_overlay_apply(buf, copy) : -FDT_ERR_BADOVERLAY;
 	if (err == 0 || err == -FDT_ERR_NOSPACE)
 		return err == 0 && fdt_pack(buf) == 0 ? HYP_OK : HYP_ENOMEM;
 	*why = "the device tree overlay does not apply; give it fragments with target-path";

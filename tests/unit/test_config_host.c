@@ -327,6 +327,25 @@ static void test_refusals(void **state)
 	assert_int_equal(h.uart.type, HOST_UART_NONE);
 }
 
+/* An alias that names itself, or has no end: libfdt alone would not come back. */
+static void test_aliases(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const trees[] = {
+		    HEAD MEMORY CPUS GICV2 TIMER "chosen { stdout-path = \"a\"; };"
+		                                 "aliases { a = \"b\"; b = \"a\"; }; };",
+		    HEAD MEMORY CPUS GICV2 TIMER "chosen { stdout-path = \"a:115200\"; };"
+		                                 "aliases { a = [2f 70]; }; };",
+		    HEAD MEMORY CPUS GICV2 TIMER
+		    "chosen { stdout-path = \"a:115200\"; }; aliases { a = \"/p\"; };"
+		    "p { compatible = \"ns16550a\"; reg = <0 0x9000 0 0x100>; }; };"};
+
+		assert_int_equal(parse(tree(trees[i])), HYP_OK);
+		assert_int_equal(h.uart.type, i == 2 ? HOST_UART_8250 : HOST_UART_NONE);
+	}
+}
+
 static void test_no_tree(void **state)
 {
 	static const uint64_t zero[8];
@@ -388,7 +407,8 @@ int main(void)
 	    cmocka_unit_test(test_qemu_v2), cmocka_unit_test(test_qemu_v3),
 	    cmocka_unit_test(test_pi),      cmocka_unit_test(test_gicv3_regions),
 	    cmocka_unit_test(test_banks),   cmocka_unit_test(test_refusals),
-	    cmocka_unit_test(test_no_tree), cmocka_unit_test(test_damaged),
+	    cmocka_unit_test(test_aliases), cmocka_unit_test(test_no_tree),
+	    cmocka_unit_test(test_damaged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

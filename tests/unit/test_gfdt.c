@@ -241,6 +241,8 @@ static void test_overlay_bad(void **state)
 	in.overlay = &overlay;
 	assert_int_equal(gfdt_build(&in, tree, sizeof(tree), &size, &why), HYP_EINVAL);
 	assert_non_null(strstr(why, "not there; "));
+	overlay = make_overlay("serial0", 4); /* an alias: libfdt would follow circles */
+	assert_int_equal(gfdt_build(&in, tree, sizeof(tree), &size, &why), HYP_EINVAL);
 	overlay = make_overlay(NULL, 4);
 	assert_int_equal(gfdt_build(&in, tree, sizeof(tree), &size, &why), HYP_EINVAL);
 	assert_non_null(strstr(why, "; "));

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Trees that EL2 did not make: the host's, whose facts must be in their bounds, and overlays for
+ * a guest's. The first byte says which.
+ * links: hyp/config_host.c hyp/gfdt.c hyp/fit.c lib/sha256.c lib/crc32.c lib/str.c lib/printf.c
+ * links: tests/fake_arch/crc32.c tests/fake_arch/fake.c
+ * libs: fdt
+ * covers: hyp/config_host.c hyp/gfdt.c
+ * flags: -max_len=8192 -runs=4000
+ */
+#include <libfdt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hyp/config.h>
+#include <hyp/gfdt.h>
+#include <hyp/host.h>
+#include <hyp/vm.h>
+
+#define LIMIT BIT(48)
+#define EXPECT(cond)                                                                               \
+	do {                                                                                       \
+		if (!(cond)) {                                                                     \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);         \
+			abort();                                                                   \
+		}                                                                                  \
+	} while (0)
+
+const struct machine machine_v1 = {
+    .ram_base = 0x40000000,
+    .gicd = 0x08000000,
+    .gicc = 0x08010000,
+    .gicr = 0x080a0000,
+    .pl011 = 0x09000000,
+    .pl031 = 0x09010000,
+    .pl011_intid = 33,
+    .pl031_intid = 34,
+};
+
+uint64_t vm_vcpu_mpidr(unsigned gic_version, unsigned id)
+{
+	return BIT(31) | (id / (gic_version == 2 ? 8 : 16)) << 8 | id % (gic_version == 2 ? 8 : 16);
+}
+
+static void check_ranges(const struct host_range *r, unsigned n, unsigned max)
+{
+	EXPECT(n <= max);
+	for (unsigned i = 0; i < n; i++)
+		EXPECT(pa_raw(r[i].base) < LIMIT && r[i].size <= LIMIT - pa_raw(r[i].base));
+}
+
+static void check_host(const void *fdt)
+{
+	static struct host h;
+	const char *why;
+	bool good = config_host_init(fdt, &h, &why) == HYP_OK;
+
+	EXPECT(good == (why == NULL));
+	/* What was found until then is used for the sentence, so it holds in any case. */
+	EXPECT(strnlen(h.model, HOST_STRING_MAX) < HOST_STRING_MAX);
+	EXPECT(strnlen(h.compatible, HOST_STRING_MAX) < HOST_STRING_MAX);
+	EXPECT(strnlen(h.bootargs, HOST_BOOTARGS_MAX) < HOST_BOOTARGS_MAX);
+	check_ranges(h.ram, h.nr_ram, HOST_MAX_BANKS);
+	check_ranges(h.reserved, h.nr_reserved, HOST_MAX_RESERVED);
+	check_ranges(h.gic.gicr, h.gic.nr_gicr, HOST_MAX_BANKS);
+	check_ranges(&h.uart.regs, 1, 1);
+	check_ranges(&h.gic.gicd, 1, 1);
+	check_ranges(&h.initrd, 1, 1);
+	for (unsigned i = 0; i < h.nr_ram; i++) {
+		uint64_t lo = pa_raw(h.ram[i].base), hi = lo + h.ram[i].size;
+
+		EXPECT(IS_ALIGNED(lo, PAGE_SIZE) && IS_ALIGNED(hi, PAGE_SIZE) && lo < hi);
+		for (unsigned k = 0; k < i; k++)
+			EXPECT(hi < pa_raw(h.ram[k].base) ||
+			       lo > pa_raw(h.ram[k].base) + h.ram[k].size);
+	}
+	EXPECT(h.nr_cpus <= MAX_PCPUS);
+	for (unsigned i = 0; i < h.nr_cpus; i++)
+		EXPECT(IS_ALIGNED(pa_raw(h.cpus[i].release), 8) &&
+		       (h.cpus[i].mpidr & ~(GENMASK(39, 32) | GENMASK(23, 0))) == 0);
+	if (!good) return;
+	EXPECT(h.nr_ram > 0 && (h.gic.version == 2 || h.gic.version == 3));
+	EXPECT(h.gic.version == 2 || h.gic.nr_gicr > 0);
+	EXPECT(h.gic.maint_intid >= 16 && h.gic.maint_intid < 1020);
+	EXPECT(h.timer.virt_intid >= 16 && h.timer.virt_intid < 1020);
+	EXPECT(h.timer.hyp_intid >= 16 && h.timer.hyp_intid < 1020 && h.uart.intid < 1020);
+}
+
+/* The result is a sound tree within its bound that says what the configuration says. */
+static void check_overlay(const uint8_t *data, size_t size, uint8_t how)
+{
+	static _Alignas(8) uint8_t buf[GFDT_MAX_SIZE];
+	struct vm_config cfg = {.memory = MiB(64), .cpus = 1 + how % 8, .gic = how & 1 ? 3 : 2};
+	struct fit_image overlay = {.data = data, .size = size};
+	struct gfdt_input in = {.cfg = &cfg, .machine = &machine_v1, .overlay = &overlay};
+	uint64_t room = gfdt_room(&overlay), n = 0;
+	const char *why = NULL;
+	enum hyp_err err;
+
+	in.initrd_end = how & 4 ? 4096 : 0;
+	memset(cfg.bootargs, 'x', how & 16 ? sizeof(cfg.bootargs) - 1 : how % 8);
+	memset(buf + room, 0xa5, sizeof(buf) - room);
+	err = gfdt_build(&in, buf, room, &n, &why);
+	for (uint64_t i = room; i < room + 64 && i < sizeof(buf); i++) EXPECT(buf[i] == 0xa5);
+	if (err == HYP_OK)
+		EXPECT(n <= room && fit_check_tree(buf, n, &why) == HYP_OK);
+	else
+		EXPECT(err == HYP_ENOMEM || (err == HYP_EINVAL && strstr(why, "; ")));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t *copy;
+	uint64_t tree;
+
+	if (size < 2) return 0;
+	copy = malloc(size - 1); /* ends where it ends */
+	memcpy(copy, data + 1, size - 1);
+	if (data[0] & 0x80) {
+		check_overlay(copy, size - 1, data[0]);
+	} else if (size > sizeof(struct fdt_header)) {
+		/* How much is there, only its header can say: let it be right. */
+		tree = config_fdt_size(copy);
+		if (tree > 0) fdt_set_totalsize(copy, (uint32_t)MIN(tree, size - 1));
+		check_host(copy);
+	}
+	free(copy);
+	return 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a loader might pass as bundle: a FIT, one in a uImage, or anything. Images that are found
+ * lie inside it, and their hashes can be computed.
+ * links: hyp/fit.c lib/sha256.c lib/crc32.c tests/fake_arch/crc32.c
+ * libs: fdt
+ * covers: hyp/fit.c
+ * flags: -max_len=4096 -runs=20000
+ */
+#include <libfdt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hyp/fit.h>
+
+#define EXPECT(cond)                                                                               \
+	do {                                                                                       \
+		if (!(cond)) {                                                                     \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);         \
+			abort();                                                                   \
+		}                                                                                  \
+	} while (0)
+
+static void check_image(const struct fit_image *image, const uint8_t *bundle, size_t size)
+{
+	const uint8_t *ends[] = {image->data + image->size,
+	                         image->crc32 ? (const uint8_t *)image->crc32 + 4 : bundle,
+	                         image->sha256 ? (const uint8_t *)image->sha256 + 32 : bundle};
+	struct fit_verify v;
+	const char *why;
+	uint64_t before;
+	enum hyp_err err;
+
+	EXPECT(image->data >= bundle);
+	for (unsigned i = 0; i < ARRAY_SIZE(ends); i++) EXPECT(ends[i] <= bundle + size);
+	for (int sha = 0; sha < 2; sha++) {
+		fit_verify_init(&v, image, sha);
+		do {
+			before = v.at;
+		} while (fit_verify_step(&v) && v.at > before && v.at <= image->size);
+		EXPECT(v.at == image->size);
+		err = fit_verify_done(&v, &why);
+		EXPECT(err == HYP_OK ? why == NULL : err == HYP_ECORRUPT && strstr(why, "; "));
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char *const names[] = {"manifest", "ok.elf", "", "a"};
+	uint8_t *bundle = malloc(size ? size : 1); /* ends where it ends */
+	struct fit fit;
+	struct fit_image image;
+	const char *why;
+	enum hyp_err err;
+
+	memcpy(bundle, data, size);
+	if (fit_open(bundle, size, &fit, &why) != HYP_OK) {
+		EXPECT(why);
+	} else {
+		EXPECT(fit.base >= bundle && fit.base + fit.size <= bundle + size);
+		for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+			err = fit_find(&fit, names[i], &image);
+			EXPECT(err == HYP_OK || err == HYP_ENOENT || err == HYP_ECORRUPT);
+			if (err == HYP_OK) check_image(&image, bundle, size);
+		}
+	}
+	if (size > 4) EXPECT(fit_open(bundle + 4, size - 4, &fit, &why) == HYP_EINVAL);
+	free(bundle);
+	return 0;
+}

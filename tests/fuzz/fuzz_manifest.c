@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A manifest, as any bytes in a sound bundle, or the words of a VM made at run time: what is
+ * accepted keeps its bounds beside its neighbours, what is refused says so in printable words.
+ * links: hyp/config.c hyp/fit.c hyp/loader.c lib/sha256.c lib/crc32.c lib/printf.c lib/str.c
+ * links: tests/fake_arch/crc32.c
+ * libs: fdt
+ * covers: hyp/config.c
+ * flags: -max_len=2048 -runs=5000
+ */
+#include <libfdt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arch/crc.h>
+#include <hyp/config.h>
+#include <hyp/fit.h>
+#include <hyp/log.h>
+#include <hyp/page.h>
+#include <hyp/vm.h>
+#include <lib/printf.h>
+
+#define RAM MiB(64)
+#define EXPECT(cond)                                                                               \
+	do {                                                                                       \
+		if (!(cond)) {                                                                     \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);         \
+			abort();                                                                   \
+		}                                                                                  \
+	} while (0)
+
+const struct machine machine_v1 = {.ram_base = 0x40000000};
+struct vm *vms[MAX_VMS];
+
+static struct vm machines[MAX_VMS];
+static struct vm_config cfgs[MAX_VMS];
+static struct manifest m;
+static struct fit bundle;
+static unsigned nr_said;
+
+void *page_alloc_hyp(uint64_t size) { return malloc(size); }
+
+void page_free_hyp(void *p, uint64_t size) { free(p); }
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	for (const char *p = line; *p; p++) EXPECT(*p >= ' ' && *p <= '~');
+	if (level != LOG_ERR || !strstr(line, "; ")) {
+		fprintf(stderr, "no refusal in words: %s\n", line);
+		abort();
+	}
+	nr_said++;
+}
+
+static void add_image(void *itb, const char *name, uint32_t at, const void *data, uint32_t size)
+{
+	fdt_begin_node(itb, "image"); /* their names mean nothing */
+	fdt_property_string(itb, "description", name);
+	fdt_property_u32(itb, "data-offset", at);
+	fdt_property_u32(itb, "data-size", size);
+	fdt_begin_node(itb, "hash");
+	fdt_property_string(itb, "algo", "crc32");
+	fdt_property_u32(itb, "value", arch_crc32(0, data, size));
+	fdt_end_node(itb);
+	fdt_end_node(itb);
+}
+
+/* On the heap and not a byte longer: some files, and the manifest at the end. */
+static uint8_t *make_bundle(const uint8_t *manifest, uint32_t size)
+{
+	static const char file[64] = "code";
+	static _Alignas(8) uint8_t itb[KiB(4)];
+	uint8_t overlay[128], *initrd;
+	const char *why;
+	uint32_t tree;
+
+	EXPECT(fdt_create_empty_tree(overlay, sizeof(overlay)) == 0);
+	fdt_create_with_flags(itb, sizeof(itb), FDT_CREATE_FLAG_NO_NAME_DEDUP);
+	fdt_finish_reservemap(itb);
+	fdt_begin_node(itb, "");
+	fdt_begin_node(itb, "images");
+	add_image(itb, "ok.elf", 0, file, 64);
+	add_image(itb, "rd", 64, overlay, 100);
+	add_image(itb, "o.dtbo", 64, overlay, 128);
+	add_image(itb, "empty", 64, overlay, 0);
+	add_image(itb, "cut", UINT32_MAX, overlay, 0);
+	add_image(itb, "manifest", 192, manifest, size);
+	fdt_end_node(itb);
+	fdt_end_node(itb);
+	EXPECT(fdt_finish(itb) == 0);
+	tree = (uint32_t)ALIGN_UP(fdt_totalsize(itb), 8);
+	fdt_set_totalsize(itb, tree);
+	initrd = malloc(tree + 192 + size);
+	memcpy(initrd, itb, tree);
+	memcpy(initrd + tree, file, 64);
+	memcpy(initrd + tree + 64, overlay, 128);
+	memcpy(initrd + tree + 192, manifest, size);
+	EXPECT(fit_open(initrd, tree + 192 + size, &bundle, &why) == HYP_OK);
+	return initrd;
+}
+
+static void check(const struct vm_config *c)
+{
+	EXPECT(c->name[0] && strnlen(c->name, CONFIG_NAME_MAX) < CONFIG_NAME_MAX);
+	EXPECT(c->image[0] && strnlen(c->image, CONFIG_FILE_MAX) < CONFIG_FILE_MAX);
+	EXPECT(strnlen(c->ramdisk, CONFIG_FILE_MAX) < CONFIG_FILE_MAX);
+	EXPECT(strnlen(c->fdt_overlay, CONFIG_FILE_MAX) < CONFIG_FILE_MAX);
+	EXPECT(strnlen(c->bootargs, CONFIG_BOOTARGS_MAX) < CONFIG_BOOTARGS_MAX);
+	EXPECT(c->format <= FORMAT_RAW && c->sched <= SCHED_FIXED && c->verify <= VERIFY_SHA256);
+	EXPECT(c->on_crash <= ON_CRASH_PANIC && c->gic == m.host_gic);
+	EXPECT(c->memory >= PAGE_SIZE && c->memory <= RAM && IS_ALIGNED(c->memory, PAGE_SIZE));
+	EXPECT(c->cpus >= 1 && c->cpus <= (c->gic == 2 ? 8 : MAX_VCPUS));
+	EXPECT(c->affinity != 0 && (c->affinity >> m.host_cpus) == 0);
+	EXPECT(c->weight >= 1 && c->weight <= 10000 && c->priority <= 31);
+	EXPECT((c->budget_us == 0) == (c->period_us == 0) && c->budget_us <= c->period_us);
+	EXPECT(c->rtc_base <= UINT32_MAX);
+}
+
+static void check_all(unsigned n)
+{
+	uint64_t ram = 0, budget = 0;
+	unsigned keyboards = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		check(&cfgs[i]);
+		ram += cfgs[i].memory;
+		keyboards += cfgs[i].console;
+		if (cfgs[i].period_us)
+			budget += cfgs[i].cpus * UINT64_C(1000000) * cfgs[i].budget_us /
+			          cfgs[i].period_us;
+		for (unsigned k = 0; k < i; k++) EXPECT(strcmp(cfgs[i].name, cfgs[k].name) != 0);
+	}
+	EXPECT(ram <= RAM && keyboards <= 1);
+	EXPECT(budget <= m.host_cpus * UINT64_C(1000000) + n * MAX_VCPUS);
+}
+
+/* The manifest's VMs as hyp/start.c creates them; returns how many. */
+static unsigned read_all(void)
+{
+	unsigned n = 0, before;
+	enum hyp_err err;
+
+	for (;;) {
+		before = nr_said;
+		err = config_next(&m, &cfgs[n]);
+		EXPECT((err == HYP_EINVAL) == (nr_said != before));
+		if (err == HYP_ENOENT) return n;
+		if (err != HYP_OK) continue;
+		machines[n].cfg = &cfgs[n];
+		vms[n] = &machines[n];
+		n++;
+	}
+}
+
+/* One VM in a manifest that is all right, and words that may not be. */
+static void create(const uint8_t *words, size_t size)
+{
+	static _Alignas(8) uint8_t blob[512];
+	char *copy = malloc(size + 1);
+	const char *why;
+	uint8_t *initrd;
+	enum hyp_err err;
+	unsigned n;
+
+	fdt_create(blob, sizeof(blob));
+	fdt_finish_reservemap(blob);
+	fdt_begin_node(blob, "");
+	fdt_begin_node(blob, "chosen");
+	fdt_begin_node(blob, "hypervisor");
+	fdt_property_string(blob, "compatible", "atoll,manifest-v1");
+	fdt_begin_node(blob, "first");
+	fdt_property_string(blob, "compatible", "atoll,vm");
+	fdt_property_string(blob, "image", "ok.elf");
+	fdt_property_u64(blob, "memory", 16384);
+	fdt_property(blob, "console", "", 0);
+	fdt_end_node(blob);
+	fdt_end_node(blob);
+	fdt_end_node(blob);
+	fdt_end_node(blob);
+	EXPECT(fdt_finish(blob) == 0);
+	initrd = make_bundle(blob, fdt_totalsize(blob));
+	EXPECT(config_open(&m, &why) == HYP_OK);
+	n = read_all();
+	EXPECT(n == 1);
+	memcpy(copy, words, size);
+	copy[size] = '\0';
+	nr_said = 0;
+	err = config_create("new", copy, &cfgs[n]);
+	EXPECT(err == HYP_OK || err == HYP_EINVAL || err == HYP_ENOENT);
+	EXPECT((err == HYP_EINVAL) == (nr_said != 0));
+	check_all(n + (err == HYP_OK));
+	free(copy);
+	free(initrd);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *why = NULL;
+	uint8_t *initrd;
+
+	if (size == 0) return 0;
+	memset(vms, 0, sizeof(vms));
+	nr_said = 0;
+	m = (struct manifest){.bundle = &bundle,
+	                      .host_gic = data[0] & 1 ? 3 : 2,
+	                      .host_cpus = (data[0] >> 1) % MAX_PCPUS + 1,
+	                      .ram = RAM};
+	if (data[0] & 0x80) {
+		create(data + 1, size - 1);
+		return 0;
+	}
+	initrd = make_bundle(data + 1, (uint32_t)size - 1);
+	if (config_open(&m, &why) == HYP_OK)
+		check_all(read_all());
+	else
+		EXPECT(why && nr_said > 0);
+	free(initrd);
+	return 0;
+}
