@@ -1,25 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way from boot.S to hyp_start(): console, host facts, memory map, interrupts, time, CPUs,
- * banner. Whatever is wrong gets one sentence.
+ * The way from boot.S to running VMs: console, host facts, memory map, interrupts, time, CPUs,
+ * bundle, manifest, the table of VMs. Whatever is wrong gets one sentence.
  */
 #include <arch/cpu.h>
 #include <arch/gic.h>
 #include <arch/mm.h>
 #include <arch/timer.h>
+#include <arch/trap.h>
 #include <hyp/atomic.h>
 #include <hyp/board.h>
 #include <hyp/config.h>
 #include <hyp/console.h>
 #include <hyp/deadline.h>
+#include <hyp/fit.h>
 #include <hyp/host.h>
 #include <hyp/irq.h>
+#include <hyp/lifecycle.h>
 #include <hyp/log.h>
-#include <hyp/main.h>
 #include <hyp/page.h>
 #include <hyp/pcpu.h>
-#include <lib/str.h>
+#include <hyp/sched.h>
+#include <hyp/shell.h>
+#include <hyp/vdev.h>
+#include <hyp/vm.h>
 #include <lib/printf.h>
+#include <lib/str.h>
 
 #include <asm/boot.h>
 #include <gen/version.h>
@@ -31,18 +37,26 @@ noreturn void boot_wrong_el(const void *fdt, unsigned el);
 noreturn void boot_main(const void *fdt);
 
 static uint32_t released; /* shared: secondaries may go */
+static struct fit bundle;
+static struct manifest manifest;
 
-noreturn void boot_end(void)
+static bool boot_arg_is(const char *word, const char *value)
 {
-	char arg[16];
+	return str_arg_is(host.bootargs, word, value);
+}
 
+static noreturn void boot_end(void)
+{
 	say("\n");
-	if (str_arg(host.bootargs, "when-idle", arg, sizeof(arg)) && strcmp(arg, "poweroff") == 0)
-		arch_system_off();
+	if (boot_arg_is("when-idle", "poweroff")) arch_system_off();
 	boot_park();
 }
 
-void boot_need(enum hyp_err err, const char *what)
+/* A start that cannot go on: one sentence, then off if bootargs say so, else halt. Boot CPU only.
+ */
+#define boot_stop(...) (console_take_over(), say("\natoll: cannot start: " __VA_ARGS__), boot_end())
+
+static void boot_need(enum hyp_err err, const char *what)
 {
 	if (err != HYP_OK) boot_stop("%s: %s", what, hyp_err_str(err));
 }
@@ -76,19 +90,17 @@ noreturn void boot_wrong_el(const void *fdt, unsigned el)
 	boot_stop("entered at EL%u; Atoll needs EL2 (QEMU: -machine virt,virtualization=on)", el);
 }
 
-/* error, warn, info, debug or trace (the most there is). */
 static enum log_level level_arg(const char *word)
 {
-	char val[8];
-
-	if (!str_arg(host.bootargs, word, val, sizeof(val)) || val[0] == 'i') return LOG_INFO;
-	return val[0] == 'e' ? LOG_ERR : val[0] == 'w' ? LOG_WARN : LOG_DBG;
+	return boot_arg_is(word, "error")                                 ? LOG_ERR
+	       : boot_arg_is(word, "warn")                                ? LOG_WARN
+	       : boot_arg_is(word, "debug") || boot_arg_is(word, "trace") ? LOG_DBG
+	                                                                  : LOG_INFO;
 }
 
 static void start_console(void)
 {
 	const struct board *b = board_find(host.compatible);
-	char mode[8];
 
 	if (host.uart.type == HOST_UART_NONE) {
 		/* To the UART that was guessed. */
@@ -98,8 +110,7 @@ static void start_console(void)
 		          "the console UART of the device tree lies in RAM");
 	}
 	console_init(&host.uart); /* without a UART as well: guests' output goes nowhere then */
-	console_set_color(!str_arg(host.bootargs, "console", mode, sizeof(mode)) ||
-	                  strcmp(mode, "plain") != 0);
+	console_set_color(!boot_arg_is("console", "plain"));
 	log_set_levels(level_arg("loglvl"), level_arg("guest_loglvl"));
 	if (b != NULL && b->power.size != 0) {
 		boot_need(arch_mm_map(b->power.base, b->power.size, MM_DEVICE),
@@ -121,7 +132,7 @@ static void start_cpus(void)
 	}
 }
 
-uint64_t ram_size(void)
+static uint64_t ram_size(void)
 {
 	uint64_t sum = 0;
 
@@ -147,6 +158,84 @@ static void banner(void)
 	say("  timer  %lu Hz\n", arch_counter_hz());
 }
 
+static void console_input(struct console_port *p) { vpl011_input(p->vm); }
+
+static void console_room(struct console_port *p) { vpl011_room(p->vm); }
+
+static const struct console_up up_calls = {console_input, shell_input, console_room};
+
+static void read_manifest(void)
+{
+	const char *why;
+
+	if (host.initrd.size == 0)
+		boot_stop("no bundle: the loader passed no initrd (QEMU: -initrd bundle.img)");
+	if (fit_open(pa_to_ptr(host.initrd.base), host.initrd.size, &bundle, &why) != HYP_OK)
+		boot_stop("%s", why);
+	manifest.bundle = &bundle;
+	manifest.host_gic = arch_gic_info()->version;
+	manifest.host_cpus = nr_pcpus;
+	manifest.ram = ram_size();
+	if (config_open(&manifest, &why) != HYP_OK) boot_stop("%s", why);
+	if (boot_arg_is("when-idle", "poweroff")) manifest.when_idle = IDLE_POWEROFF;
+	if (boot_arg_is("when-idle", "wait")) manifest.when_idle = IDLE_WAIT;
+}
+
+#define NO_RAM "not enough RAM left on this board; give it less memory"
+
+/* Every VM of the manifest that can be. The first one has the keyboard, or the one that says so. */
+static void create_vms(void)
+{
+	struct vm *vm, *focus = NULL;
+	struct vm_config cfg;
+	enum hyp_err err;
+
+	while ((err = config_next(&manifest, &cfg)) != HYP_ENOENT) {
+		if (err == HYP_OK) {
+			err = vm_create(&cfg, &vm);
+			if (err != HYP_OK)
+				log_err("%s: refused: %s", cfg.name,
+				        err == HYP_ENOMEM ? NO_RAM : hyp_err_str(err));
+		}
+		if (err != HYP_OK)
+			lifecycle_vm_refused();
+		else if (!focus || cfg.console)
+			focus = vm;
+	}
+	if (focus) console_focus(&focus->port);
+}
+
+static void table(void)
+{
+	say("  VM  name             vCPUs      RAM  class  image\n");
+	for (unsigned i = 0; i < MAX_VMS; i++) {
+		const struct vm *vm = vms[i];
+
+		if (vm) {
+			say("  %2u  %-16s %5u %5lu MiB  %-5s  %s%s\n", i, vm->name, vm->nr_vcpus,
+			    vm->cfg->memory >> 20, vm->cfg->sched == SCHED_FIXED ? "fixed" : "fair",
+			    vm->cfg->image, vm->cfg->autostart ? "" : " (not started)");
+		}
+	}
+	/* The counter starts with the machine. */
+	say("ready in %lu us\n", arch_counter() / MAX(arch_counter_hz() / 1000000, UINT64_C(1)));
+}
+
+static void cpu_init(void)
+{
+	arch_gic_cpu_init();
+	deadline_cpu_init();
+	irq_cpu_init();
+}
+
+/* Every CPU ends up here, the boot CPU as well. */
+static noreturn void enter_guests(void)
+{
+	sched_cpu_init();
+	trap_cpu_init();
+	trap_enter_guests();
+}
+
 noreturn void boot_main(const void *fdt)
 {
 	const char *why;
@@ -163,31 +252,33 @@ noreturn void boot_main(const void *fdt)
 	          "EL2's memory map: RAM, initrd or device tree overlap, or too many banks");
 	boot_need(page_init(&host, ptr_to_pa(image_start), ptr_to_pa(image_end)), "too little RAM");
 	boot_need(arch_gic_init(&host.gic), "the interrupt controller cannot be used");
-	arch_gic_cpu_init();
-	deadline_cpu_init();
-	irq_cpu_init();
+	cpu_init();
 	start_cpus();
 	banner();
-	hyp_start();
+	read_manifest();
+	shell_init(&bundle);
+	console_set_up(&up_calls);
+	sysreg_init();
+	sched_init();
+	boot_need(s2_init(arch_pa_bits(), arch_vmid_bits(), &life_s2_ops), "too little RAM");
+	boot_need(lifecycle_init(&manifest), "too little RAM");
+	create_vms();
+	table();
+	lifecycle_start_all();
+	store_release(&released, 1u);
+	arch_gic_send_sgi_others(GIC_SGI_KICK); /* after the store, by its DSB */
+	enter_guests();
 }
 
 noreturn void boot_secondary(void)
 {
 	struct pcpu *p = this_pcpu();
 
-	arch_gic_cpu_init();
-	deadline_cpu_init();
-	irq_cpu_init();
+	cpu_init();
 	store_release(&p->online, true); /* after all of this CPU's set-up */
 	while (!load_acquire(&released)) {
 		arch_cpu_idle(); /* WFI, not WFE: QEMU spins on that */
 		irq_handle();    /* the release's SGI, or a panic's */
 	}
-	hyp_start_secondary();
-}
-
-void boot_release(void)
-{
-	store_release(&released, 1u);
-	arch_gic_send_sgi_others(GIC_SGI_KICK); /* after the store, by its DSB */
+	enter_guests();
 }

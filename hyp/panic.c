@@ -116,16 +116,14 @@ static bool stop_others(void)
 static noreturn void end(const char *what, const struct exc_frame *f, uint64_t fp)
 {
 	bool first = stop_others();
-	char policy[16] = "halt";
 
 	console_take_over();
 	say("\n*** hypervisor %s on CPU %u: %s\n", f != NULL ? "fault" : "panic", this_pcpu()->id,
 	    what);
 	if (first && f != NULL) dump(f);
 	if (first) backtrace(fp);
-	str_arg(host.bootargs, "panic", policy, sizeof(policy));
-	if (strcmp(policy, "reboot") == 0) arch_system_reset();
-	if (strcmp(policy, "poweroff") == 0) arch_system_off();
+	if (str_arg_is(host.bootargs, "panic", "reboot")) arch_system_reset();
+	if (str_arg_is(host.bootargs, "panic", "poweroff")) arch_system_off();
 	say("*** halted\n");
 	panic_park();
 }

@@ -62,22 +62,16 @@ char *str_word(char **s)
 	return word;
 }
 
-bool str_arg(const char *args, const char *word, char *buf, size_t n)
+bool str_arg_is(const char *args, const char *word, const char *value)
 {
-	size_t len = strlen(word);
-	bool found = false;
+	size_t n = strlen(word), len = strlen(value);
+	bool is = false;
 
-	for (; args != NULL; args = strchr(args, ' ')) {
-		args += *args == ' ';
-		if (strncmp(args, word, len) == 0 && args[len] == '=') {
-			const char *value = args + len + 1, *end = strchr(value, ' ');
-			size_t size = end != NULL ? (size_t)(end - value) : strlen(value);
-
-			size = size < n ? size : n - 1;
-			memcpy(buf, value, size);
-			buf[size] = '\0';
-			found = true;
-		}
+	for (args += strspn(args, " "); *args; args += strspn(args, " ")) {
+		if (strncmp(args, word, n) == 0 && args[n] == '=')
+			is = strcspn(args + n + 1, " ") == len &&
+			     strncmp(args + n + 1, value, len) == 0;
+		args += strcspn(args, " ");
 	}
-	return found;
+	return is;
 }

@@ -19,6 +19,5 @@ unsigned long strtoul(const char *s, char **end, int base);
 bool str_to_u64(const char *s, uint64_t *out);
 /* Takes the next blank-separated word off *s and ends it with a NUL; NULL: none left. */
 char *str_word(char **s);
-/* Value of the last word=value in a blank-separated list, cut to n bytes with its NUL; false: none.
- */
-bool str_arg(const char *args, const char *word, char *buf, size_t n);
+/* The last word=... in a blank-separated list says value. */
+bool str_arg_is(const char *args, const char *word, const char *value);

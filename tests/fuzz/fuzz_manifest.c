@@ -141,7 +141,7 @@ static void check_all(unsigned n)
 	EXPECT(budget <= m.host_cpus * UINT64_C(1000000) + n * MAX_VCPUS);
 }
 
-/* The manifest's VMs as hyp/start.c creates them; returns how many. */
+/* The manifest's VMs as hyp/main.c creates them; returns how many. */
 static unsigned read_all(void)
 {
 	unsigned n = 0, before;

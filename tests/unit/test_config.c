@@ -158,7 +158,7 @@ static enum hyp_err open_bundle(const void *manifest, uint32_t size, unsigned gi
 	return config_open(&m, &why);
 }
 
-/* As hyp/start.c does it. */
+/* As hyp/main.c does it. */
 static enum hyp_err read_bundle(const void *manifest, uint32_t size, unsigned gic, unsigned cpus)
 {
 	enum hyp_err err = open_bundle(manifest, size, gic, cpus);

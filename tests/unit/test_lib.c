@@ -86,6 +86,23 @@ static void test_copy_and_words(void **state)
 	assert_null(str_word(&p));
 }
 
+static void test_args(void **state)
+{
+	static const char args[] = " a=x  loglvl=debug when-idle=wait when-idle=poweroff b= =c";
+
+	(void)state;
+	assert_true(str_arg_is(args, "a", "x") && str_arg_is(args, "loglvl", "debug"));
+	assert_true(str_arg_is(args, "b", "") && str_arg_is(args, "", "c"));
+	/* The last one counts, and whole words only. */
+	assert_true(str_arg_is(args, "when-idle", "poweroff"));
+	assert_false(str_arg_is(args, "when-idle", "wait"));
+	assert_false(str_arg_is(args, "when-idle", "power"));
+	assert_false(str_arg_is(args, "idle", "poweroff"));
+	assert_false(str_arg_is(args, "loglvl", "debugs") || str_arg_is(args, "c", ""));
+	assert_false(str_arg_is("", "a", "") || str_arg_is("a", "a", "") ||
+	             str_arg_is("a ", "b", ""));
+}
+
 static void test_err(void **state)
 {
 	(void)state;
@@ -105,6 +122,7 @@ int main(void)
 	    cmocka_unit_test(test_strtoul),
 	    cmocka_unit_test(test_numbers),
 	    cmocka_unit_test(test_copy_and_words),
+	    cmocka_unit_test(test_args),
 	    cmocka_unit_test(test_err),
 	};
 
