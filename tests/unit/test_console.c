@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Console: line multiplexer, prompts, flow control, escape key, on a simulated UART.
- * links: hyp/console.c hyp/console_mux.c hyp/deadline.c lib/printf.c tests/fake_arch/fake.c
+ * links: hyp/console.c hyp/deadline.c lib/printf.c tests/fake_arch/fake.c
  * links: tests/fake_arch/timer.c tests/fake_arch/cpu.c
  * cflags: -Dsnprintf=atoll_snprintf -Dvsnprintf=atoll_vsnprintf
  */
