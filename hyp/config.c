@@ -356,8 +356,8 @@ static void check_budget(struct node *node)
 	const struct vm_config *cfg = node->cfg;
 
 	for (unsigned g = 0; g <= MAX_VMS && !node->faulty; g++) {
-		const struct vm_config *group = g == MAX_VMS ? cfg : vms[g] ? vms[g]->cfg : NULL;
-		uint64_t cpus = group ? group->affinity : 0, sum = promised(cfg, cpus);
+		const struct vm_config *group = g < MAX_VMS && vms[g] ? vms[g]->cfg : cfg;
+		uint64_t cpus = group->affinity, sum = promised(cfg, cpus);
 		unsigned long n = 0;
 
 		if (sum == 0 || promised(group, cpus) == 0) continue;

@@ -167,11 +167,11 @@ static uint32_t smallest(unsigned list, unsigned order) REQUIRES(page_lock)
 /* In debug builds: is a block that is said to be clean zero? */
 static bool proven_clean(uint64_t f, unsigned order)
 {
-	const uint64_t *p = pa_to_ptr(pa(f * PAGE_SIZE));
+	const uint64_t *p = pa_to_ptr(pa(f * PAGE_SIZE)), *end = p;
 
-	for (uint64_t i = 0; CONFIG_DEBUG && i < (PAGE_SIZE << order) / 8; i++)
-		if (p[i] != 0) return false;
-	return true;
+	if (CONFIG_DEBUG) end += (PAGE_SIZE << order) / 8;
+	while (p < end && *p == 0) p++;
+	return p == end;
 }
 
 /* f, the first of a free block of at least that order, for owner. */

@@ -533,8 +533,9 @@ static void verb_create(void)
 		              "the manifest has no such node: say at least image= and memory=");
 	} else if (err != HYP_OK || (err = vm_create(&sh.cfg, &vm)) != HYP_OK) {
 		refuse("%s is not created: %s", name, hyp_err_str(err));
+	} else if (sh.cfg.autostart && vm_start(vm) != HYP_OK) {
+		refuse("%s is created, but does not start", name);
 	} else {
-		if (sh.cfg.autostart) err = vm_start(vm);
 		wait_for(vm);
 	}
 }

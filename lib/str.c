@@ -5,7 +5,6 @@
 #include <lib/str.h>
 
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 bool str_copy(char *dst, const char *src, size_t n)

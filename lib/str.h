@@ -14,6 +14,7 @@ bool str_copy(char *dst, const char *src, size_t n);
  * The standard's, but for digits alone: no blanks, no sign, and base 0 knows no octal. ULONG_MAX on
  * overflow.
  */
+/* NOLINTNEXTLINE(readability-*): <stdlib.h> of newlib, which libfdt includes, has it as well */
 unsigned long strtoul(const char *s, char **end, int base);
 /* The whole of s is a number below 2^64 - 1, decimal or with 0x. */
 bool str_to_u64(const char *s, uint64_t *out);

@@ -296,7 +296,7 @@ static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 		}
 		nr++;
 		mask |= takers(e);
-		if (e->job && !cur->job) when = MIN(when, job_due(rq, e));
+		if (e->job && cur && !cur->job) when = MIN(when, job_due(rq, e));
 	}
 	store_relaxed(&this_pcpu()->nr_ready, nr);
 	deadline_set(&rq->dl, MIN(when, offer(rq, mask, now)));
