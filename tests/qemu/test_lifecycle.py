@@ -5,6 +5,7 @@ import re
 import harness
 import pytest
 from harness import vm
+from test_shell import Shell
 
 ESC = '\x1d'
 
@@ -116,6 +117,24 @@ def test_panic_policy(cfg, boot):
     for _ in range(2):
         machine.expect(r'Atoll \S+ on QEMU virt', timeout=60)
         machine.expect(r'hypervisor panic', timeout=60)
+
+
+def test_requests_in_back_off(cfg, boot):
+    """A VM that waits for its restart is stopped at once, counts anew when it is started again, and can be destroyed."""
+    nodes = (vm('bad', 'act.elf', memory=4096, bootargs='exit=1', on_crash='restart', restart_limit=1000) +
+             vm('keep', 'act.elf', memory=4096, bootargs='hang'))
+    machine = boot(nodes, append='', when_idle='wait')
+    machine.expect(r'bad: restart 8 of 1000 in 1280 ms\n', timeout=60)
+    sh = Shell(machine)
+    sh.text('stop bad', r'^bad is stopped\n')
+    assert sh.vms()['bad']['last_stop'] == 'stopped by the host'
+    machine.expect_not('bad: restart', 2)
+    machine.send('start bad\r')
+    machine.expect(r'bad: restart 1 of 1000 in 10 ms\n')
+    machine.expect(r'bad: restart 7 of 1000 in 640 ms\n')
+    sh.text('destroy bad', r'^bad is gone\n')
+    machine.expect_not('bad: ', 2)
+    assert list(sh.vms()) == ['keep']
 
 
 def test_autostart(cfg, boot):
