@@ -41,7 +41,7 @@ enum stop_reason {
 /* What a crash showed, for the one-screen explanation. */
 struct crash_info {
 	const char *what; /* a word from EL2's tables, never guest text */
-	uint64_t esr, far, ipa, pc, pstate;
+	uint64_t esr, far, pc;
 	uint32_t vcpu;
 	bool valid;
 };
