@@ -69,14 +69,12 @@ static bool find_half(const uint64_t *sr, uint64_t va, struct half *h, const cha
 
 static void show_leaf(const uint64_t *sr, uint64_t desc, unsigned shift)
 {
-	shell_out("  %lu KiB, EL1 %s, EL0 %s,%s%s%s%s memory attribute %#lx\n", BIT(shift) >> 10,
-	          (desc & S1_AP_RO) != 0 ? "r" : "rw",
-	          (desc & S1_AP_EL0) == 0  ? "-"
-	          : (desc & S1_AP_RO) != 0 ? "r"
-	                                   : "rw",
-	          (desc & S1_PXN) != 0 ? "" : " EL1 x,", (desc & S1_UXN) != 0 ? "" : " EL0 x,",
-	          (desc & S1_AF) != 0 ? "" : " not accessed,",
-	          (desc & S1_NG) != 0 ? " not global," : "",
+	const char *rw = (desc & S1_AP_RO) != 0 ? "r" : "rw";
+
+	shell_out("  %lu KiB, EL1 %s%s, EL0 %s%s%s%s, memory attribute %#lx\n", BIT(shift) >> 10,
+	          rw, (desc & S1_PXN) != 0 ? "" : "x", (desc & S1_AP_EL0) != 0 ? rw : "-",
+	          (desc & S1_UXN) != 0 ? "" : "x", (desc & S1_AF) != 0 ? "" : ", not accessed",
+	          (desc & S1_NG) != 0 ? ", not global" : "",
 	          sr[SR_MAIR_EL1] >> 8 * FIELD_GET(S1_ATTR, desc) & 0xff);
 }
 
@@ -178,22 +176,16 @@ static void backtrace(struct vcpu *v)
 
 void dump_registers(struct vcpu *v)
 {
-	static const struct {
-		const char *name;
-		enum vcpu_sr sr;
-	} regs[] = {
-	    {"sp_el0", SR_SP_EL0},       {"sp_el1", SR_SP_EL1},       {"elr_el1", SR_ELR_EL1},
-	    {"spsr_el1", SR_SPSR_EL1},   {"esr_el1", SR_ESR_EL1},     {"far_el1", SR_FAR_EL1},
-	    {"vbar_el1", SR_VBAR_EL1},   {"sctlr_el1", SR_SCTLR_EL1}, {"tcr_el1", SR_TCR_EL1},
-	    {"ttbr0_el1", SR_TTBR0_EL1}, {"ttbr1_el1", SR_TTBR1_EL1}, {"mair_el1", SR_MAIR_EL1}};
+#define NAME(reg) #reg,
+	static const char *const names[] = {FOR_EACH_SR(NAME)};
 	const struct arch_vcpu *a = &v->arch;
 
 	shell_out("%s vCPU %u: pstate %#lx\n", v->vm->name, v->id, a->pstate);
 	for (unsigned i = 0; i < 31; i++)
 		shell_out("%s x%-2u %016lx%s", i % 4 == 0 ? " " : "", i, a->x[i],
 		          i % 4 == 3 || i == 30 ? "\n" : "");
-	for (unsigned i = 0; i < ARRAY_SIZE(regs); i++)
-		shell_out("  %-9s %016lx%s", regs[i].name, a->sr[regs[i].sr],
-		          i % 3 == 2 ? "\n" : "");
+	for (unsigned i = 0; i < SR_COUNT; i++)
+		shell_out("  %-14s %016lx%s", names[i], a->sr[i],
+		          i % 3 == 2 || i + 1 == SR_COUNT ? "\n" : "");
 	backtrace(v);
 }

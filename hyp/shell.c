@@ -104,42 +104,8 @@ struct args {
 	va_list ap;
 };
 
-/* One character of a format, or a conversion and its argument; in a table's head (a NULL) sh.text.
- * Returns what follows. */
-static const char *put_piece(const char *p, struct args *a)
-{
-	char spec[12], c;
-	bool wide = false;
-	size_t n = 0;
-
-	if (*p != '%') {
-		if (a != NULL) shell_out("%c", *p);
-		return p + 1;
-	}
-	do {
-		c = *p++;
-		wide = wide || c == 'l';
-		if (strchr("lsux", c) == NULL) spec[n++] = c;
-	} while (strchr("sux", c) == NULL);
-	(void)str_copy(spec + n,
-	               a == NULL || c == 's' ? "s"
-	               : c == 'u'            ? "lu"
-	                                     : "lx",
-	               sizeof(spec) - n);
-	if (a != NULL && c != 's') {
-		uint64_t v = wide ? va_arg(a->ap, uint64_t) : va_arg(a->ap, unsigned);
-
-		shell_out(!sh.json ? spec : c == 'x' ? "\"%#lx\"" : "%lu", v);
-	} else {
-		if (a != NULL) set_text(va_arg(a->ap, const char *), SIZE_MAX);
-		shell_out(sh.json ? "\"%s\"" : spec, sh.text);
-		sh.text[0] = '\0'; /* a head stands over the first conversion */
-	}
-	return p;
-}
-
 /*
- * What is reported is described by one format, of "key:CONVERSIONS" with blanks between: members of
+ * What is reported is described by one format, of "key:CONVERSION" with blanks between: members of
  * an object in JSON; as text the columns of a table, whose head are the keys, or a line each.
  */
 enum layout { HEAD, ROW, FIELDS };
@@ -148,17 +114,36 @@ static void put_cells(enum layout how, const char *fmt, struct args *a)
 {
 	while (*fmt != '\0') {
 		int len = (int)(strchr(fmt, ':') - fmt);
+		bool wide, last;
+		char spec[12], conv;
+		size_t n = 0;
 
-		if (how == HEAD)
-			set_text(fmt, (size_t)len);
-		else if (sh.json)
+		if (sh.json)
 			shell_out("%s\"%.*s\":", sh.comma ? "," : "", len, fmt);
 		else if (how == FIELDS)
 			shell_out("%-15.*s ", len, fmt);
-		for (fmt += len + 1; *fmt != '\0' && *fmt != ' ';) fmt = put_piece(fmt, a);
-		fmt += *fmt == ' ';
+		if (how == HEAD) set_text(fmt, (size_t)len);
+		for (fmt += len + 1; strchr("lsux", *fmt) == NULL; fmt++) spec[n++] = *fmt;
+		wide = *fmt == 'l';
+		conv = how == HEAD ? 's' : fmt[wide];
+		fmt += wide + 1;
+		last = *fmt == '\0';
+		fmt += !last;
+		(void)str_copy(spec + n,
+		               conv == 's'   ? "s"
+		               : conv == 'u' ? "lu"
+		                             : "lx",
+		               sizeof(spec) - n);
+		if (conv != 's') {
+			uint64_t v = wide ? va_arg(a->ap, uint64_t) : va_arg(a->ap, unsigned);
+
+			shell_out(!sh.json ? spec : conv == 'x' ? "\"%#lx\"" : "%lu", v);
+		} else {
+			if (how != HEAD) set_text(va_arg(a->ap, const char *), SIZE_MAX);
+			shell_out(sh.json ? "\"%s\"" : spec, sh.text);
+		}
 		sh.comma = true;
-		if (!sh.json) shell_out(how == FIELDS || *fmt == '\0' ? "\n" : " ");
+		if (!sh.json) shell_out(how == FIELDS || last ? "\n" : " ");
 	}
 }
 
@@ -328,33 +313,34 @@ static void verb_stats(void)
 		       pcpus[i].nr_switches);
 }
 
-/* Of the time since the last `top`, in thousandths; *seen: the ticks until then. */
-static uint64_t share(uint64_t ticks, uint64_t *seen, uint64_t elapsed)
+/* Since the last `top`, which saw *seen. Another CPU may account what it ran only just now: then
+ * the next look makes up for it. */
+static uint64_t since_top(uint64_t ticks, uint64_t *seen)
 {
-	/* Another CPU may account what it ran just now: the next look makes up for it. */
-	uint64_t n = ticks > *seen ? (ticks - *seen) * 1000 / MAX(elapsed, UINT64_C(1)) : 0;
+	uint64_t n = ticks > *seen ? ticks - *seen : 0;
 
 	*seen = ticks;
-	return MIN(n, UINT64_C(1000));
+	return n;
 }
 
 static void verb_top(void)
 {
-	uint64_t now = arch_counter(), elapsed = now - sh.top_at, n;
+	uint64_t now = arch_counter(), all = MAX(now - sh.top_at, UINT64_C(1)), n;
 	struct vcpu *v;
 
 	sh.top_at = now;
-	report("interval_ms:%lu", ms(elapsed));
+	report("interval_us:%lu", us(all));
 	begin_table("vcpus");
 	for (unsigned i = 0; (v = next_vcpu(NULL, &i)) != NULL;) {
-		n = share(sched_run_ticks(v), &v->stats.run_seen, elapsed);
-		report("vm:%-16s vcpu:%4u cpu:%3u state:%-7s percent:%5lu.%lu", v->vm->name, v->id,
-		       v->cpu, vcpu_state_name(v), n / 10, n % 10);
+		n = since_top(sched_run_ticks(v), &v->stats.run_seen);
+		report("vm:%-16s vcpu:%4u cpu:%3u state:%-7s run_us:%9lu percent:%7lu", v->vm->name,
+		       v->id, v->cpu, vcpu_state_name(v), us(n), MIN(n * 100 / all, UINT64_C(100)));
 	}
 	begin_table("cpus");
 	for (unsigned i = 0; i < nr_pcpus; i++) {
-		n = share(sched_idle_ticks(i), &sh.idle_seen[i], elapsed);
-		report("cpu:%3u idle_percent:%10lu.%lu", i, n / 10, n % 10);
+		n = since_top(sched_idle_ticks(i), &sh.idle_seen[i]);
+		report("cpu:%3u idle_us:%9lu idle_percent:%12lu", i, us(n),
+		       MIN(n * 100 / all, UINT64_C(100)));
 	}
 }
 

@@ -144,8 +144,7 @@ static void test_granules(void **state)
 		snprintf(words, sizeof(words), "stage 1: %u bits, granule of %lu KiB\n",
 		         cases[i].bits, BIT(cases[i].grain) >> 10);
 		has(words);
-		snprintf(words, sizeof(words), "  %lu KiB, EL1 rw, EL0 -, EL1 x, EL0 x,",
-		         BIT(shift) >> 10);
+		snprintf(words, sizeof(words), "  %lu KiB, EL1 rwx, EL0 -x,", BIT(shift) >> 10);
 		has(words);
 		snprintf(words, sizeof(words), "stage 2: IPA %#lx", (to & ~(BIT(shift) - 1)) | off);
 		has(words);
@@ -254,7 +253,7 @@ static void test_backtrace(void **state)
 	stack[0x21] = 0x1234020;
 	backtrace(RAM);
 	has("web vCPU 0: pstate 0x3c5\n");
-	has("esr_el1   0000000096000046");
+	has("ESR_EL1        0000000096000046");
 	has("  pc 0x0000000001234008 function+0x8\n  lr 0x0000000000005678\n");
 	has("     0x0000000001234010 function+0x10\n     0x0000000001234020 function+0x20\n");
 	assert_int_equal(lines_of_frames(), 2);
