@@ -153,7 +153,7 @@ def main():
     parser.add_argument('what', choices=['run', 'test', 'merge'])
     parser.add_argument('--seconds', default='')
     parser.add_argument('targets', nargs='*')
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     os.chdir(ROOT)
     targets = args.targets or names()
     unknown = [t for t in targets if t not in names()]

@@ -264,6 +264,15 @@ static void pass(uint64_t us)
 	clock_advance(us);
 }
 
+/* The VM is paused meanwhile. */
+static void pause_for(uint64_t us)
+{
+	vpl031_freeze(&vm);
+	clock_advance(us);
+	vpl031_thaw(&vm, us);
+	r.since += us;
+}
+
 static void check(void)
 {
 	EXPECT(fake_locks_held() == 0);
@@ -356,7 +365,13 @@ static void step(uint8_t op)
 		access_one(cpu, base, (op & 1) != 0, 1u << (op >> 5 & 3), val);
 		break;
 	case 4: type((uint8_t)take(1)); break;
-	case 5: pass((op & 0x80) != 0 ? take(1) * SECOND : take(2)); break;
+	case 5:
+		val = (op & 0x80) != 0 ? take(1) * SECOND : take(2);
+		if ((op & 0x40) != 0)
+			pause_for(val);
+		else
+			pass(val);
+		break;
 	case 6: /* room in the console */
 		room += op >> 3;
 		woken = 0;
