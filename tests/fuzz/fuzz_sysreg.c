@@ -54,12 +54,14 @@ static uint64_t cntp[3];
 static bool flush_done, pending;
 static unsigned nr_blocks, nr_stops, nr_debug, nr_sgis, nr_dirs, nr_starts, nr_offs, nr_aborts;
 
-void vtimer_cntp_write_tval(struct vcpu *c, uint64_t val) { cntp[0] = val; }
-void vtimer_cntp_write_ctl(struct vcpu *c, uint64_t val) { cntp[1] = val; }
-void vtimer_cntp_write_cval(struct vcpu *c, uint64_t val) { cntp[2] = val; }
-uint64_t vtimer_cntp_read_tval(struct vcpu *c) { return cntp[0]; }
-uint64_t vtimer_cntp_read_ctl(struct vcpu *c) { return cntp[1]; }
-uint64_t vtimer_cntp_read_cval(struct vcpu *c) { return cntp[2]; }
+void vtimer_cntp(struct vcpu *c, enum cntp_reg reg, uint64_t val, uint64_t *out)
+{
+	if (out != NULL)
+		*out = cntp[reg];
+	else
+		cntp[reg] = val;
+}
+
 void vtimer_vcpu_reset(struct vcpu *c) {}
 void vgic_vcpu_reset(struct vcpu *c) {}
 void arch_gic_vcpu_reset(struct arch_gic_vcpu *c) {}
