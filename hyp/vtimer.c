@@ -68,10 +68,8 @@ void vtimer_vcpu_reset(struct vcpu *v)
 	deadline_cancel(&t->phys_dl);
 	t->virt = t->phys = (struct arch_vtimer){0};
 	t->phys_active_set = false;
-	if (v->vm->vgic.version != 0) {
-		vgic_link(v, GUEST_VTIMER_INTID, host.timer.virt_intid, &virt_lops);
-		vgic_link(v, GUEST_PTIMER_INTID, 0, &phys_lops);
-	}
+	vgic_link(v, GUEST_VTIMER_INTID, host.timer.virt_intid, &virt_lops);
+	vgic_link(v, GUEST_PTIMER_INTID, 0, &phys_lops);
 }
 
 void vtimer_load(struct vcpu *v)

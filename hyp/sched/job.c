@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Jobs: fair entities of the run queues that run a step at a time in EL2. Any CPU may run the next
+ * Jobs: entities of the run queues that run a step at a time in EL2. Any CPU may run the next
  * step; a job is in one queue or is one CPU's cur, so that two never do.
  */
 #include <arch/timer.h>

@@ -4,8 +4,7 @@
  */
 #pragma once
 
-/* Handles pending physical interrupts of this CPU, at most 16 a call. From the IRQ vector and
- * from the idle loop. */
+/* Handles the most urgent pending interrupt of this CPU. From the IRQ vector and the idle loop. */
 void irq_handle(void);
 /* This CPU's PPIs and (boot CPU) the console's SPI are enabled. */
 void irq_cpu_init(void);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Scheduler: per-CPU run queues; classes fixed (with budget and period), fair (weighted virtual
- * time), jobs as fair entities, idle. No tick: preemption by deadline, only while two compete.
+ * time); jobs stand among them. Fair ones are balanced over CPUs. No tick: preemption by deadline,
+ * only while two compete.
  */
 #pragma once
 
