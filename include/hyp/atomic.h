@@ -5,9 +5,10 @@
  */
 #pragma once
 
-#define load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+/* One access, no order. As volatile: gcc gives atomics of any order no address but a register. */
+#define load_relaxed(p) (*(const volatile __typeof__(*(p)) *)(p))
 #define load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define store_relaxed(p, v) ((void)(*(volatile __typeof__(*(p)) *)(p) = (v)))
 #define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 /* Read-modify-write, fully ordered; return the old value. */
 #define atomic_fetch_add_full(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)

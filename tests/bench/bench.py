@@ -20,7 +20,7 @@ bench { compatible = "atoll,vm"; image = "bench.elf"; memory = <0 16384>; };
 CEILINGS = {
     'psci_version_hvc': (120, 120),
     'mmio_read_gicd_typer': (180, 185),
-    'mmio_write_gicd_isenabler1_bit1': (250, 250),
+    'mmio_write_gicd_isenabler1_bit1': (248, 248),
     'mmio_read_uart_fr': (178, 178),
     'sysreg_id_aa64pfr0': (120, 120),
     'sgi_self_to_vector': (290, 345),
