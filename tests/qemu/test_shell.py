@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The management shell: every verb as text and as JSON, what is refused and in which words, and what the verbs do to guests.
 import json
+import random
 import re
 
 import harness
@@ -419,3 +420,34 @@ def test_trace_and_irq(cfg, boot):
     machine.expect_not('crash', 0.2)  # it takes the key
     assert sh.json('irq a') == []
     assert sh.vms()['a']['state'] == 'running'
+
+
+@pytest.mark.parametrize('lines', [150, pytest.param(3000, marks=pytest.mark.slow)])
+def test_any_verb_at_any_time(cfg, boot, lines):
+    """Verbs at random, on guests that compute, sleep, crash and restart: each line is answered, and all memory comes back."""
+    seed = 1
+    nodes = (vm('busy', 'act.elf', memory=4096, bootargs='spin=600000') + guests('still', cpus=2) +
+             vm('falls', 'act.elf', memory=4096, bootargs='sleep=30 fault', on_crash='restart', restart_limit=1000000) +
+             vm('ends', 'act.elf', memory=4096, bootargs='sleep=20 reset', restart_limit=1000000))
+    machine = boot(nodes, append='loglvl=error', when_idle='wait', mem='256M', limit=900)
+    quiet(machine, 'still')
+    sh = Shell(machine)
+    names = ['busy', 'still', 'falls', 'ends']
+    verbs = ['start', 'stop', 'pause', 'resume', 'restart', 'destroy', 'create', 'irq', 'info', 'stats', 'trace', 'list', 'top', 'mem',
+             'create', 'start', 'trace on', 'trace off', 'dump', 'dump']
+    choice = random.Random(seed).choice
+    for _ in range(lines):
+        verb = choice(verbs)
+        line = verb if verb in ('list', 'top', 'mem', 'trace on', 'trace off') else f'{verb} {choice(names)}'
+        if verb == 'dump':
+            sh.text(line, r'^\w+ vCPU 0: pstate|^no VM is called')
+        else:
+            answer = sh.json(line)
+            assert isinstance(answer, list) or 'error' not in answer or re.search(
+                r" is \w+ already$| is \w+: \w|^no VM is called|is not created: see the log", answer['error']), answer
+    for name in names:
+        if name in sh.vms():
+            assert sh.json(f'destroy {name}') == {'name': name, 'state': 'gone'}
+    assert sh.json('list') == []
+    mem = sh.json('mem')
+    assert mem['guests_kib'] == 0 and mem['hypervisor_kib'] < 1500, mem
