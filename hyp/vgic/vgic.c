@@ -294,7 +294,9 @@ void vgic_irq_begin(struct vgic_irq *irq)
 {
 	struct vcpu *v = irq->on_list;
 
-	if (!irq->in_lr || !vgic_here(v)) return;
+	if (!v || !vgic_here(v)) return;
+	/* EOICount speaks of what is in no list register, by the priorities before this change. */
+	if (!irq->in_lr && !(v->vgic.hcr & VGIC_HCR_LRENPIE)) return;
 	fold(v);
 	vcpu_kick(v, VCPU_WORK_VGIC);
 }

@@ -523,8 +523,10 @@ static bool do_reg(struct action act)
 		spec_set(&spec, i, SPEC_ACTIVE, act.b);
 		return true;
 	case OP_PRIORITY:
+		/* Calm: nor of one whose EOI another CPU has counted and not told of yet. */
 		if (spec.irq[i].priority == act.b ||
-		    (sc->calm && (spec.irq[i].active || spec_pending(&spec.irq[i]))))
+		    (sc->calm && (spec.irq[i].active || spec_pending(&spec.irq[i]) ||
+		                  due((unsigned)v->loaded_on ^ 1))))
 			return false;
 		access(v, reg_addr(i, 0x400, 8), true, 1, act.b);
 		spec_set(&spec, i, SPEC_PRIORITY, act.b);

@@ -411,6 +411,24 @@ static void test_eoicount_then_trap(void **state)
 	finish();
 }
 
+/* The same of an interrupt that is in none: its new priority is not the one it was ended with. */
+static void test_eoicount_then_priority(void **state)
+{
+	(void)state;
+	start(2, 1, 1, 1);
+	for (unsigned i = 0; i < 4; i++) {
+		env_spi(SPI + i, (uint8_t)(0x40 - 0x10 * i), true, 0);
+		pulse(SPI + i);
+		assert_int_equal(ack(0), SPI + i);
+	}
+	assert_true(vcpus[0].vgic.hcr & VGIC_HCR_LRENPIE);
+	for (unsigned i = 4; i-- > 2;) fake_gic_eoir(0, SPI + i);
+	for (unsigned i = 2; i < 4; i++) wr8(0x400 + SPI + i, 0xc0);
+	assert_false(bit(0x300, SPI + 3) || bit(0x300, SPI + 2));
+	assert_true(bit(0x300, SPI + 1) && bit(0x300, SPI));
+	finish();
+}
+
 /* A group that is off at the CPU interface does not fill the list registers. */
 static void test_group_off(void **state)
 {
@@ -1303,6 +1321,7 @@ int main(void)
 	    cmocka_unit_test(test_eoimode1),
 	    cmocka_unit_test(test_dir_elsewhere),
 	    cmocka_unit_test(test_eoicount_then_trap),
+	    cmocka_unit_test(test_eoicount_then_priority),
 	    cmocka_unit_test(test_group_off),
 	    cmocka_unit_test(test_timer),
 	    cmocka_unit_test(test_timer_unlinked),
