@@ -388,42 +388,37 @@ static uint64_t check_neighbours(struct node *node)
 	return ram;
 }
 
-/* A file of a VM; NULL if it names none. */
-static const struct fit_image *find_file(struct node *node, enum prop_id id, struct fit_image *buf)
-{
-	const char *name = (const char *)node->cfg + props[id].offset, *why;
-	enum hyp_err err;
-
-	if (!name[0]) return NULL;
-	err = fit_find(boot->bundle, name, buf);
-	if (check(err != HYP_ENOENT, node, props + id, RULE_NO_FILE) &&
-	    check(err == HYP_OK, node, props + id, RULE_CUT_OFF) &&
-	    check(buf->size > 0, node, props + id, RULE_EMPTY_FILE) && id == P_fdt_overlay &&
-	    check(buf->size <= GFDT_MAX_OVERLAY, node, props + id, RULE_OVERLAY_SIZE, buf->size,
-	          GFDT_MAX_OVERLAY)) {
-		check(fit_check_tree(buf->data, buf->size, &why) == HYP_OK, node, props + id,
-		      RULE_OVERLAY);
-	}
-	return buf;
-}
-
 /* The files that a VM names: there, of a kind that can be loaded, and with room in its RAM. */
 static void check_files(struct node *node)
 {
+	static const enum prop_id ids[] = {P_image, P_ramdisk, P_fdt_overlay};
 	const struct vm_config *cfg = node->cfg;
-	struct fit_image files[3] = {0};
-	const struct fit_image *image = find_file(node, P_image, &files[0]);
-	const struct fit_image *ramdisk = find_file(node, P_ramdisk, &files[1]);
-	const struct fit_image *overlay = find_file(node, P_fdt_overlay, &files[2]);
+	struct fit_image buf[3] = {0}, *file[3] = {NULL};
 	struct load_plan plan;
 	const char *why;
 
-	if (!node->faulty && cfg->format == FORMAT_AUTO) {
-		check_address(node, P_load, cfg->load, loader_detect(image));
-		check_address(node, P_entry, cfg->entry, loader_detect(image));
+	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++) {
+		const struct prop *prop = props + ids[i];
+		const char *name = (const char *)cfg + prop->offset;
+		enum hyp_err err = fit_find(boot->bundle, name, &buf[i]);
+
+		if (name[0] == '\0') continue;
+		file[i] = &buf[i];
+		if (check(err != HYP_ENOENT, node, prop, RULE_NO_FILE) &&
+		    check(err == HYP_OK, node, prop, RULE_CUT_OFF) &&
+		    check(buf[i].size > 0, node, prop, RULE_EMPTY_FILE) &&
+		    ids[i] == P_fdt_overlay &&
+		    check(buf[i].size <= GFDT_MAX_OVERLAY, node, prop, RULE_OVERLAY_SIZE,
+		          buf[i].size, GFDT_MAX_OVERLAY))
+			check(fit_check_tree(buf[i].data, buf[i].size, &why) == HYP_OK, node, prop,
+			      RULE_OVERLAY);
 	}
-	if (!node->faulty && loader_plan(cfg, machine_v1.ram_base, image, ramdisk,
-	                                 gfdt_room(overlay), &plan, &why) != HYP_OK)
+	if (!node->faulty && cfg->format == FORMAT_AUTO) {
+		check_address(node, P_load, cfg->load, loader_detect(file[0]));
+		check_address(node, P_entry, cfg->entry, loader_detect(file[0]));
+	}
+	if (!node->faulty && loader_plan(cfg, machine_v1.ram_base, file[0], file[1],
+	                                 gfdt_room(file[2]), &plan, &why) != HYP_OK)
 		check(false, node, props + P_image, "%s", why);
 }
 
