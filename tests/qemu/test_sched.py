@@ -201,7 +201,7 @@ def test_affinity(cfg, boot):
     """Two that may use CPU 2 only share it 1:3 although three CPUs idle; the shell shows where they are."""
     nodes = primes('one', 2, weight=100, affinity=[2]) + primes('three', 2, weight=300, affinity=[2])
     machine = boot(nodes + vm('pair', 'smp.elf', cpus=2, affinity=[0, 3], bootargs='increments=100 rounds=5 restarts=1'),
-                   append='when-idle=poweroff')
+                   append='when-idle=poweroff', icount=True)
     machine.expect(r'\] pair: exit\(0\)', timeout=60)
     machine.send(ESC + 'h')
     machine.expect('atoll> ')
