@@ -280,9 +280,9 @@ def test_storms(cfg, boot, scenario):
 
 
 @one_cpu
-@pytest.mark.xfail(strict=True, reason='the start of a VM with 8 vCPUs holds EL2 for a millisecond in one step of its job')
+@pytest.mark.xfail(strict=True, reason='the device tree of 8 vCPUs is made in one step of a millisecond')
 def test_start_of_eight(cfg, boot):
-    """A VM of 8 vCPUs is loaded and started in steps that a neighbour of the highest priority does not notice."""
+    """A VM of 8 vCPUs is planned, loaded and started in steps that a neighbour of the highest priority does not notice."""
     vms = heartbeat(beats=100, period_us=PERIOD // 1000, sched='fixed', priority=31)
     vms += harness.vm('storm', 'h-storm.elf', cpus=8, bootargs='ms=1 spin')
     outcome = boot(vms, icount=True, limit=60, append='console=plain').finish(timeout=50)
