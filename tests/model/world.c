@@ -227,7 +227,10 @@ static void check(void)
 	check_structure();
 	REQUIRE(fake_locks_held() == 0, "a lock is still held");
 	if (due(0) || due(1)) return;
-	for (unsigned i = 0; i < sc->nr_irqs; i++) spec_resolve(&spec, i, real_latch(i));
+	for (unsigned i = 0; i < sc->nr_irqs; i++) {
+		spec_resolve(&spec, i, real_latch(i));
+		REQUIRE(real_latch(i) == spec.irq[i].latch, "latches differ");
+	}
 	for (unsigned cpu = 0; cpu < WORLD_CPUS; cpu++) {
 		const struct vcpu *v = loaded(cpu);
 		uint32_t iar = fake_gic_hppir(cpu);
@@ -511,6 +514,8 @@ static bool do_reg(struct action act)
 		if (sgi_v2(i) || (!act.b && !spec.irq[i].latch)) return false;
 		write_bit(v, i, 0x200, 0x280, act.b);
 		spec_set(&spec, i, act.b ? SPEC_LATCH : SPEC_UNLATCH, 1);
+		/* A timer that has gone quiet may be taken before this, see check(). */
+		if (act.b && irqs[i]->hw && irqs[i]->in_lr) spec.irq[i].again |= 1;
 		return true;
 	case OP_ACTIVE:
 		/* Not of one that somebody takes or ends at the same time: either order is right.
