@@ -190,8 +190,13 @@ static uint64_t lr_make(struct vcpu *v, struct vgic_irq *irq)
 
 	if (irq->group1) lr |= LR_GROUP1;
 	if (irq->active) lr |= LR_ACTIVE;
-	if (irq->active && vgic_irq_owner(v->vm, irq) != v) {
-		/* Its target has changed: once inactive, it goes there. */
+	if (irq->active && !(irq->hw && irq->line) &&
+	    (vgic_irq_owner(v->vm, irq) != v || v->vgic.ap_n > arch_gic_info()->nr_lrs)) {
+		/*
+		 * Once inactive, it goes to another target; or it would be pending in front of a
+		 * more urgent one that is in no list register.
+		 */
+		lr |= FIELD_PREP(LR_CPUID, irq->active_source);
 		return fwd && vgic_irq_pending(irq) ? lr | LR_EOI : lr;
 	}
 	if (irq->hw && irq->line && !(irq->active && irq->latch) && arch_gic_info()->linked_lrs) {
