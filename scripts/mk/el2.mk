@@ -76,8 +76,8 @@ $1/libc/%.o: $(EL2_TP_STAMPS) scripts/mk/el2.mk
 	$$(Q)$(EL2_CC_$2) -std=c11 $$($1/flags) $(EL2_LIBC_$2) -w -include hyp/hidden.h -c -o $$@ $(NEWLIB_SRC)/newlib/libc/string/$$*.c
 
 $1/third_party.a: $(LIBFDT_FILES:%=$1/libfdt/%.o) $(EL2_LIBC_FILES:%=$1/libc/%.o)
-	@rm -f $$@
-	$$(Q)aarch64-linux-gnu-ar rcsD $$@ $$^
+	@rm -f $$@ $$@.new
+	$$(Q)aarch64-linux-gnu-ar rcsD $$@.new $$^ && mv $$@.new $$@
 
 # Two links: the second carries the table of the first one's function addresses. Text comes first in the image, so the
 # table moves none of them; the comparison afterwards makes sure.
