@@ -386,8 +386,8 @@ static bool do_ack(struct vcpu *v)
 		return false;
 	i = irq_of_iar(v->id, fake_gic_hppir(cpu));
 	iar = fake_gic_iar(cpu);
-	if (i >= 0 && sc->irq[i].intid == TIMER_INTID && !timer_line[v->id]) {
-		/* Spurious, see check(): older than what is latched, if it is. */
+	if (i >= 0 && sc->irq[i].intid == TIMER_INTID && (!timer_line[v->id] || due(cpu))) {
+		/* Perhaps spurious, see check(): older than what is in flight, or latched. */
 		spec.irq[i].stale |= (uint8_t)BIT32(v->id);
 		spec.irq[i].again |= spec.irq[i].latch;
 	}
