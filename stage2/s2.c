@@ -119,6 +119,8 @@ static void pt_flush_pending(struct s2 *s)
 static void pt_replace(struct s2 *s, uint64_t *pte, unsigned level, uint64_t base, uint64_t desc,
                        bool live)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): pt_walk() without a table only looks
+	 */
 	uint64_t old = load_relaxed(pte);
 	uint64_t end = base + pt_size(level);
 
@@ -389,7 +391,8 @@ enum hyp_err s2_lookup(struct s2 *s, ipa_t ipa, struct s2_walk *out)
 	if (a < BIT(s->ipa_bits)) desc = load_relaxed(&table[pt_index(a, level)]);
 	while (pt_is_table(desc, level)) {
 		table = pt_table(desc);
-		desc = load_relaxed(&table[pt_index(a, ++level)]);
+		level++;
+		desc = load_relaxed(&table[pt_index(a, level)]);
 	}
 	spin_unlock(&s->lock);
 	if ((desc & PTE_VALID) == 0) return HYP_ENOENT;
