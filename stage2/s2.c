@@ -119,8 +119,8 @@ static void pt_flush_pending(struct s2 *s)
 static void pt_replace(struct s2 *s, uint64_t *pte, unsigned level, uint64_t base, uint64_t desc,
                        bool live)
 {
-	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): pt_walk() without a table only looks
-	 */
+	/* pt_walk() without a table only looks. */
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	uint64_t old = load_relaxed(pte);
 	uint64_t end = base + pt_size(level);
 
