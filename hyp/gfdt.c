@@ -7,9 +7,6 @@
 
 #include <hyp/gfdt.h>
 #include <hyp/vm.h>
-#include <lib/printf.h>
-
-#define MPIDR_AFFINITY 0xff00ffffffull
 
 static const _Alignas(8) uint8_t guest_dtb[] = {
 #include <gen/guest_dtb.h>
@@ -32,24 +29,14 @@ static int patch(void *fdt, const char *path, const char *name, uint32_t at, con
 	                                           (int)strlen(name), at, value, (int)n);
 }
 
+/* The tree has vCPUs 0 to MAX_VCPUS - 1 in order, each with its number as MPIDR (vm_vcpu_mpidr()).
+ */
 static int set_cpus(void *fdt, const struct vm_config *cfg)
 {
-	int err = 0;
+	int last = fdt_first_subnode(fdt, fdt_path_offset(fdt, "/cpus")), next, err = 0;
 
-	/* What is added goes before what there is: the last one first. */
-	for (unsigned i = cfg->cpus; i-- > 0;) {
-		uint64_t mpidr = vm_vcpu_mpidr(cfg->gic, i) & MPIDR_AFFINITY;
-		fdt32_t reg = cpu_to_fdt32((uint32_t)mpidr);
-		char name[16], path[24];
-
-		snprintf(name, sizeof(name), "cpu@%lx", (unsigned long)mpidr);
-		snprintf(path, sizeof(path), "/cpus/%s", name);
-		err |= MIN(fdt_add_subnode(fdt, fdt_path_offset(fdt, "/cpus"), name), 0);
-		err |= set_text(fdt, path, "device_type", "cpu");
-		err |= set_text(fdt, path, "compatible", "arm,armv8");
-		err |= set_text(fdt, path, "enable-method", "psci");
-		err |= set(fdt, path, "reg", &reg, sizeof(reg));
-	}
+	for (unsigned i = 1; i < cfg->cpus; i++) last = fdt_next_subnode(fdt, last);
+	while (err == 0 && (next = fdt_next_subnode(fdt, last)) >= 0) err = fdt_del_node(fdt, next);
 	return err;
 }
 

@@ -280,7 +280,6 @@ def test_storms(cfg, boot, scenario):
 
 
 @one_cpu
-@pytest.mark.xfail(strict=True, reason='the device tree of 8 vCPUs is made in one step of a millisecond')
 def test_start_of_eight(cfg, boot):
     """A VM of 8 vCPUs is planned, loaded and started in steps that a neighbour of the highest priority does not notice."""
     vms = heartbeat(beats=100, period_us=PERIOD // 1000, sched='fixed', priority=31)
