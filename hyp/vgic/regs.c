@@ -172,18 +172,28 @@ static enum mmio_result field_read(struct vcpu *by, struct vcpu *priv, uint32_t 
 	struct vm *vm = by->vm;
 	const struct field *f;
 	struct vgic_irq *first = find(vm, priv, off, size, &f);
+	unsigned n, width;
 	bool again = false;
+	uint64_t all = 0;
 
 	*val = 0;
 	if (!first) return MMIO_OK;
+	width = 1u << f->log_bits;
+	n = size * 8 / width;
+	if (!(f->flags & LIVE)) {
+		/* Without the lock: each is a byte of its own, as it is now or was a moment ago. */
+		while (n-- > 0)
+			all = all << width | (uint32_t)load_relaxed(byte_of(first + n, f))
+			                         << f->shift;
+		*val = all;
+		return MMIO_OK;
+	}
 	spin_lock(&vm->vgic.lock);
-	for (unsigned n = size * 8 >> f->log_bits; n-- > 0;) {
+	while (n-- > 0) {
 		const struct vgic_irq *irq = first + n;
 
-		*val = *val << (1u << f->log_bits) |
-		       (f->flags & LIVE ? get_live(vm, first + n, f)
-		                        : (uint32_t)*byte_of(first + n, f) << f->shift);
-		if ((f->flags & LIVE) && irq->in_lr && !vgic_here(irq->on_list))
+		*val = *val << width | get_live(vm, first + n, f);
+		if (irq->in_lr && !vgic_here(irq->on_list))
 			again |= !folded_since(by, irq->on_list);
 	}
 	if (!again) by->vgic.asked = 0;
