@@ -62,16 +62,6 @@ static bool may_map(uint16_t owner, pa_t p, uint64_t size, enum s2_attr attr)
 
 const struct s2_mem_ops life_s2_ops = {table_alloc, page_free, may_map};
 
-enum hyp_err life_map(struct vm *vm, uint64_t to, pa_t p, uint64_t size, enum s2_attr attr)
-{
-	enum hyp_err err;
-
-	s2_begin(&vm->s2);
-	err = s2_map(&vm->s2, ipa(to), p, size, attr);
-	s2_commit(&vm->s2);
-	return err;
-}
-
 /* --- requests ------------------------------------------------------------------------------ */
 
 static bool in(const struct vm *vm, uint64_t states) { return (states & BIT(vm->state)) != 0; }
@@ -179,10 +169,10 @@ static enum hyp_err machine_create(struct vm *vm)
 
 	TRY(vgic_vm_init(vm, vm->cfg->gic, m->virtio_intid + m->nr_virtio - GIC_FIRST_SPI));
 	if (vm->cfg->gic == 2)
-		TRY(life_map(vm, m->gicc, arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
+		TRY(s2_map(&vm->s2, ipa(m->gicc), arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
 	for (uint64_t off = 0; off < FLASH_ZERO_SIZE; off += PAGE_SIZE)
-		TRY(life_map(vm, m->flash_base + FLASH_ZERO_BASE + off, zero_page, PAGE_SIZE,
-		             S2_RO));
+		TRY(s2_map(&vm->s2, ipa(m->flash_base + FLASH_ZERO_BASE + off), zero_page,
+		           PAGE_SIZE, S2_RO));
 	TRY(mmio_add(&vm->mmio, ipa(m->flash_base), m->flash_size, &vflash_ops, vm));
 	TRY(vpl011_create(vm));
 	TRY(vpl031_create(vm));
@@ -200,7 +190,7 @@ void life_free(struct life *l)
 	for (unsigned i = 0; i < vm->nr_vcpus && vm->vcpus[i]; i++)
 		page_free_hyp(vm->vcpus[i], sizeof(struct vcpu));
 	vgic_vm_fini(vm);
-	if (vm->s2.nr_tables != 0) s2_destroy(&vm->s2);
+	if (pa_raw(vm->s2.root) != 0) s2_destroy(&vm->s2);
 	page_free(zero_page, 0);
 	CHECK(page_count((uint16_t)(vm->slot + 1)) == 0);
 	atomic_fetch_and_full(&slots, ~BIT(vm->slot));
@@ -212,7 +202,7 @@ static enum hyp_err vm_build(struct life *l)
 	struct vm *vm = &l->vm;
 
 	TRY(life_find_files(l, bundle));
-	TRY(s2_create(&vm->s2, (uint16_t)(vm->slot + 1), &life_s2_ops));
+	TRY(s2_create(&vm->s2, (uint16_t)(vm->slot + 1)));
 	TRY(machine_create(vm));
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *v = page_alloc_hyp(sizeof(*v));

@@ -73,8 +73,8 @@ enum hyp_err life_ram_step(struct life *l)
 		                       &l->block_order);
 	}
 	if (page_scrub_block(l->block)) return HYP_OK;
-	TRY(life_map(&l->vm, l->vm.machine->ram_base + l->ram, l->block,
-	             PAGE_SIZE << l->block_order, S2_RWX));
+	TRY(s2_map(&l->vm.s2, ipa(l->vm.machine->ram_base + l->ram), l->block,
+	           PAGE_SIZE << l->block_order, S2_RWX));
 	l->ram += PAGE_SIZE << l->block_order;
 	l->block = pa(0);
 	if (l->ram == l->cfg.memory) next_phase(l, LIFE_VERIFY);
@@ -91,20 +91,15 @@ bool life_ram_free_step(struct life *l)
 {
 	struct vm *vm = &l->vm;
 	struct s2_walk w;
-	enum hyp_err err;
 	unsigned order;
 
 	if (pa_raw(l->block) != 0) page_free(l->block, l->block_order);
 	l->block = pa(0);
 	if (l->ram == 0) return false;
-	l->ram -= PAGE_SIZE;
-	CHECK(s2_lookup(&vm->s2, ipa(vm->machine->ram_base + l->ram), &w) == HYP_OK);
+	/* The last page says which block is the last. */
+	CHECK(s2_unmap(&vm->s2, ipa(vm->machine->ram_base + l->ram - PAGE_SIZE), &w) == HYP_OK);
 	order = 9 * (3u - w.level);
-	l->ram = ALIGN_DOWN(l->ram, PAGE_SIZE << order);
-	s2_begin(&vm->s2);
-	err = s2_unmap(&vm->s2, ipa(vm->machine->ram_base + l->ram), PAGE_SIZE << order);
-	s2_commit(&vm->s2);
-	CHECK(err == HYP_OK); /* a whole block: nothing to split */
+	l->ram = ALIGN_DOWN(l->ram - 1, PAGE_SIZE << order);
 	page_free(pa(ALIGN_DOWN(pa_raw(w.pa), PAGE_SIZE << order)), order);
 	return true;
 }

@@ -116,8 +116,8 @@ static enum trap_result mmio_syndrome(struct vcpu *v, uint64_t esr, uint64_t fip
 }
 
 /*
- * A translation fault in RAM: stage 2 was between break and make. What is mapped by now is
- * simply accessed again. Nothing but RAM and the GICV pages is ever mapped for data.
+ * A translation fault in RAM: stage 2 has changed meanwhile. What is mapped by now is simply
+ * accessed again. Nothing but RAM and the GICV pages is ever mapped for data.
  */
 static bool mapped_meanwhile(struct vcpu *v, uint64_t esr, uint64_t fipa)
 {

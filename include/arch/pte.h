@@ -26,7 +26,7 @@
 #define VTTBR_BADDR_MASK GENMASK(47, 1)
 
 /* asm/pte.h: void pte_store(uint64_t *pte, uint64_t desc), one 64-bit store. Of stage 2, only
- * pt_replace() calls it. */
+ * pt_write() calls it. */
 #include <asm/pte.h>
 
 /* Current VTTBR_EL2 and the switch to a space; ISB included. Layer L7 and the TLB code only. */

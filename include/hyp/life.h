@@ -62,8 +62,6 @@ enum hyp_err life_ram_step(struct life *l) __must_check;
 bool life_ram_free_step(struct life *l);
 
 /* lifecycle.c. */
-enum hyp_err life_map(struct vm *vm, uint64_t to, pa_t p, uint64_t size, enum s2_attr attr)
-    __must_check;
 /* The job, every vCPU is out: what follows by the policy. */
 void life_stopped(struct life *l);
 /* The job: the VM cannot be brought up, for a reason that another try would not change. */

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Stage-2 address spaces: 4 KiB granule, 40-bit IPA (fewer where PARange is smaller), start level
- * 1 with concatenated roots where the size asks for it. Changes are transactions: s2_begin, then
- * map or unmap, which may fail and then change nothing, then s2_commit, which cannot fail and
- * does what TLB maintenance is due. One function, pt_replace(), writes descriptors.
- *
- * While a block is split, its entry is invalid for a moment (break-before-make): a translation
- * fault whose IPA s2_lookup(), which waits for the lock, finds mapped is spurious, and the guest is
- * resumed. There are no changes of permissions.
+ * 1 with concatenated roots where the size asks for it. Each change is a transaction: all of it or
+ * nothing, with what TLB maintenance is due. One function, pt_write(), writes descriptors, and none
+ * that is valid is replaced by another: blocks are not split, permissions do not change.
  */
 #pragma once
 
@@ -37,23 +33,14 @@ struct s2_mem_ops {
 
 struct s2 {
 	spinlock_t lock;
-	const struct s2_mem_ops *ops;
+	uint16_t owner; /* frame owner whose pages may be mapped */
 	pa_t root;
-	uint8_t ipa_bits, root_order; /* concatenation: 4 KiB << order */
-	uint16_t owner;               /* frame owner whose pages may be mapped */
-	uint64_t vmid_gen;            /* generation << 16 | VMID; 0: none yet (stage2/vmid.c) */
-	/* The open transaction: */
-	uint64_t flush_start, flush_end; /* IPAs whose TLB entries must go at commit */
-	pa_t dead_tables;                /* list of tables to free after the flush */
-	bool in_txn;
-	/* Statistics. */
-	uint32_t nr_tables;
-	uint64_t mapped_pages;
+	uint64_t vmid_gen; /* generation << 16 | VMID; 0: none yet (stage2/vmid.c) */
 };
 
 /*
  * Once, on the boot CPU: sizes (arch_pa_bits(), arch_vmid_bits(); tests may give 2 VMID bits), the
- * empty root, the VMID allocator.
+ * empty root, the VMID allocator. ops is const and lives for ever.
  */
 enum hyp_err s2_init(unsigned pa_bits, unsigned vmid_bits, const struct s2_mem_ops *ops)
     __must_check;
@@ -61,24 +48,19 @@ enum hyp_err s2_init(unsigned pa_bits, unsigned vmid_bits, const struct s2_mem_o
 void vmid_init(unsigned bits);
 /* VTCR_EL2 for every space on this host. After s2_init(). */
 uint64_t s2_vtcr(void);
-/* Space with nothing mapped. ops is const and lives for ever. */
-enum hyp_err s2_create(struct s2 *s, uint16_t owner, const struct s2_mem_ops *ops) __must_check;
+/* Space with nothing mapped. */
+enum hyp_err s2_create(struct s2 *s, uint16_t owner) __must_check;
 /* Frees all tables, after a flush; the pages that were mapped are the caller's. No CPU has the
  * space in its VTTBR_EL2 (those that had it went through s2_vttbr_empty() since). */
 void s2_destroy(struct s2 *s);
 
-/* Takes s->lock. Exactly one of s2_commit() follows. */
-void s2_begin(struct s2 *s) ACQUIRES(s->lock);
 /*
  * All addresses and sizes are multiples of 4 KiB; the largest blocks that alignment permits are
- * used. EINVAL: misaligned, empty or beyond ipa_bits. EEXIST: part of the range is mapped already
- * (a silent remap is refused). EPERM: ownership. ENOMEM: no tables; nothing was changed then.
+ * used. EINVAL: misaligned, empty or beyond the IPA size. EEXIST: part of the range is mapped
+ * already (a silent remap is refused). EPERM: ownership. ENOMEM: no tables; what had been mapped is
+ * unmapped again.
  */
-enum hyp_err s2_map(struct s2 *s, ipa_t ipa, pa_t p, uint64_t size, enum s2_attr attr)
-    __must_check REQUIRES(s->lock);
-/* Unmapped holes in the range are fine. ENOMEM: a block had to be split and there is no table. */
-enum hyp_err s2_unmap(struct s2 *s, ipa_t ipa, uint64_t size) __must_check REQUIRES(s->lock);
-void s2_commit(struct s2 *s) RELEASES(s->lock);
+enum hyp_err s2_map(struct s2 *s, ipa_t ipa, pa_t p, uint64_t size, enum s2_attr attr) __must_check;
 
 /* Where ipa goes: address of that byte, bytes left in the mapping's block, attribute. Locks. */
 struct s2_walk {
@@ -88,6 +70,9 @@ struct s2_walk {
 	uint8_t level;
 };
 enum hyp_err s2_lookup(struct s2 *s, ipa_t ipa, struct s2_walk *out) __must_check;
+/* Unmaps all of the block, as it is mapped, that ipa is in, and says where ipa went. ENOENT. No TLB
+ * knows it any more. Never fails for want of memory. */
+enum hyp_err s2_unmap(struct s2 *s, ipa_t ipa, struct s2_walk *was) __must_check;
 
 /*
  * VMIDs are a cache (8 bits on Cortex-A72): allocated by generation, roll-over flushes all.

@@ -49,13 +49,11 @@ static int setup(void **state)
 	fake_ram_add(pa(RAM), SIZE);
 	memset(pa_to_ptr(pa(RAM)), 0, SIZE);
 	memset(&life, 0, sizeof(life));
-	assert_int_equal(s2_create(s, 7, &env_ops), HYP_OK);
-	s2_begin(s);
+	assert_int_equal(s2_create(s, 7), HYP_OK);
 	assert_int_equal(s2_map(s, ipa(RAM), pa(RAM), MiB(1), S2_RWX), HYP_OK);
 	assert_int_equal(s2_map(s, ipa(RAM + MiB(1) + PAGE_SIZE), pa(RAM + MiB(1) + PAGE_SIZE),
 	                        SIZE - MiB(1) - PAGE_SIZE, S2_RWX),
 	                 HYP_OK);
-	s2_commit(s);
 	vcpu = (struct vcpu){.vm = &life.vm};
 	strcpy(life.vm.name, "web");
 	life.plan.entry = ipa(RAM);

@@ -19,8 +19,7 @@ static int setup(void **state)
 	(void)state;
 	env_init(40, 8);
 	fake_ram_add(pa(RAM), MiB(4));
-	assert_int_equal(s2_create(&s, 7, &env_ops), HYP_OK);
-	s2_begin(&s);
+	assert_int_equal(s2_create(&s, 7), HYP_OK);
 	assert_int_equal(s2_map(&s, ipa(0x0000), pa(RAM + 0x2000), PAGE_SIZE, S2_RWX), HYP_OK);
 	assert_int_equal(s2_map(&s, ipa(0x1000), pa(RAM + 0x0000), PAGE_SIZE, S2_RO), HYP_OK);
 	assert_int_equal(s2_map(&s, ipa(0x2000), pa(RAM + 0x3000), PAGE_SIZE, S2_RWX), HYP_OK);
@@ -29,7 +28,6 @@ static int setup(void **state)
 	/* The last page of the space. */
 	assert_int_equal(s2_map(&s, ipa(BIT(40) - 0x1000), pa(RAM + 0x5000), PAGE_SIZE, S2_RWX),
 	                 HYP_OK);
-	s2_commit(&s);
 	for (unsigned i = 0; i < 6; i++) memset(host_page(i), 0x10 + (int)i, PAGE_SIZE);
 	return 0;
 }

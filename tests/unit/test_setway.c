@@ -57,10 +57,8 @@ static int setup(void **state)
 		vcpus[i].vm = &vm;
 		vm.vcpus[i] = &vcpus[i];
 	}
-	assert_int_equal(s2_create(&vm.s2, 7, &env_ops), HYP_OK);
-	s2_begin(&vm.s2);
+	assert_int_equal(s2_create(&vm.s2, 7), HYP_OK);
 	assert_int_equal(s2_map(&vm.s2, ipa(RAM), pa(HOST), MEMORY, S2_RWX), HYP_OK);
-	s2_commit(&vm.s2);
 	setway_vm_init(&vm);
 	fake_log_clear();
 	return 0;
@@ -124,12 +122,18 @@ static void test_whole(void **state)
 /* Pages that are not there are passed over, one by one. */
 static void test_holes(void **state)
 {
+	struct s2_walk w;
+
 	(void)state;
-	s2_begin(&vm.s2);
-	assert_int_equal(s2_unmap(&vm.s2, ipa(RAM), PAGE_SIZE), HYP_OK);
-	assert_int_equal(s2_unmap(&vm.s2, ipa(RAM + KiB(60)), KiB(8)), HYP_OK);
-	assert_int_equal(s2_unmap(&vm.s2, ipa(RAM + MEMORY - PAGE_SIZE), PAGE_SIZE), HYP_OK);
-	s2_commit(&vm.s2);
+	assert_int_equal(s2_unmap(&vm.s2, ipa(RAM), &w), HYP_OK); /* the block of 2 MiB */
+	assert_int_equal(w.len, MiB(2));
+	assert_int_equal(
+	    s2_map(&vm.s2, ipa(RAM + PAGE_SIZE), pa(HOST + PAGE_SIZE), KiB(60) - PAGE_SIZE, S2_RWX),
+	    HYP_OK);
+	assert_int_equal(
+	    s2_map(&vm.s2, ipa(RAM + KiB(68)), pa(HOST + KiB(68)), MiB(2) - KiB(68), S2_RWX),
+	    HYP_OK);
+	assert_int_equal(s2_unmap(&vm.s2, ipa(RAM + MEMORY - PAGE_SIZE), &w), HYP_OK);
 	fake_log_clear();
 	assert_false(setway_flushed(&vcpus[0]));
 	while (step()) {

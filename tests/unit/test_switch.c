@@ -60,7 +60,7 @@ static int setup(void **state)
 	fake_pcpu = &pcpus[0];
 	vm.vgic.version = 3;
 	vm.nr_vcpus = 2;
-	assert_int_equal(s2_create(&vm.s2, 7, &env_ops), HYP_OK);
+	assert_int_equal(s2_create(&vm.s2, 7), HYP_OK);
 	for (unsigned i = 0; i < 2; i++) {
 		vcpus[i].vm = &vm;
 		vcpus[i].id = i;

@@ -186,10 +186,8 @@ static __attribute__((unused)) int env_setup(void **state)
 	vm.vcpus[0] = v;
 	vm.vgic.version = 3;
 	v->vm = &vm;
-	assert_int_equal(s2_create(&vm.s2, 7, &env_ops), HYP_OK);
-	s2_begin(&vm.s2);
+	assert_int_equal(s2_create(&vm.s2, 7), HYP_OK);
 	assert_int_equal(s2_map(&vm.s2, ipa(RAM), pa(HOST), RAM_SIZE, S2_RWX), HYP_OK);
-	s2_commit(&vm.s2);
 	assert_int_equal(mmio_add(&vm.mmio, ipa(DEV), PAGE_SIZE, &dev_ops, &dev_n), HYP_OK);
 	assert_int_equal(mmio_add(&vm.mmio, ipa(DEV32), PAGE_SIZE, &dev32_ops, &dev_n), HYP_OK);
 	fake_pcpu = &pcpus[0];
