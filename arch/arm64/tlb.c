@@ -17,41 +17,58 @@ void arch_vttbr_write(uint64_t vttbr)
 	isb(); /* the new space before whatever walks, TLBI or ERET follows (D19.1.2) */
 }
 
-/* Makes vttbr's VMID the one that TLBI acts on. IRQs are masked: nobody sees it in between. */
-static uint64_t vmid_enter(uint64_t vttbr)
-{
-	uint64_t old = arch_vttbr_read();
+struct borrowed {
+	uint64_t vttbr, tcr, sctlr;
+};
 
+/*
+ * Makes vttbr's VMID the one that TLBI acts on. IRQs are masked: nobody sees it in between. EL1
+ * registers may be another VM's, and what is walked with them, even speculatively by AT, would be
+ * kept under the borrowed VMID (Cortex-A72 erratum 1319367): with the MMU on and both EPD set
+ * nothing is walked, until the own root is back.
+ */
+static struct borrowed vmid_enter(uint64_t vttbr)
+{
+	struct borrowed old = {arch_vttbr_read(), sysreg_read(TCR_EL1), sysreg_read(SCTLR_EL1)};
+
+	sysreg_write(TCR_EL1, old.tcr | TCR_EPD0 | TCR_EPD1);
+	isb(); /* no walks before the MMU is on: it may have been off, and TTBRs be garbage */
+	sysreg_write(SCTLR_EL1, old.sctlr | SCTLR_M);
+	isb();
 	dsb_ishst(); /* descriptor writes are seen by all walks before the TLBI */
-	if ((old ^ vttbr) >> VTTBR_VMID_SHIFT != 0) arch_vttbr_write(vttbr);
+	arch_vttbr_write(vttbr);
 	return old;
 }
 
-static void vmid_leave(uint64_t vttbr, uint64_t old)
+static void vmid_leave(struct borrowed old)
 {
 	dsb_ish(); /* complete on all CPUs before the caller makes or frees anything */
 	isb();     /* and for this CPU's own later accesses */
-	if ((old ^ vttbr) >> VTTBR_VMID_SHIFT != 0) arch_vttbr_write(old);
+	arch_vttbr_write(old.vttbr);
+	sysreg_write(SCTLR_EL1, old.sctlr);
+	isb(); /* the MMU off, if it was, before there are walks */
+	sysreg_write(TCR_EL1, old.tcr);
+	isb();
 }
 
 void arch_tlb_s2_range(uint64_t vttbr, ipa_t start, uint64_t pages)
 {
-	uint64_t old = vmid_enter(vttbr);
+	struct borrowed old = vmid_enter(vttbr);
 
 	for (uint64_t i = 0; i < pages; i++)
 		tlbi_arg(ipas2e1is, (ipa_raw(start) >> PAGE_SHIFT) + i);
 	/* Stage-2 entries are gone everywhere before the stage-1 ones made from them go. */
 	dsb_ish();
 	tlbi(vmalle1is); /* TLBs keep VA -> PA whole, and IPAS2E1 does not touch those */
-	vmid_leave(vttbr, old);
+	vmid_leave(old);
 }
 
 void arch_tlb_s2_vmid(uint64_t vttbr)
 {
-	uint64_t old = vmid_enter(vttbr);
+	struct borrowed old = vmid_enter(vttbr);
 
 	tlbi(vmalls12e1is);
-	vmid_leave(vttbr, old);
+	vmid_leave(old);
 }
 
 void arch_tlb_all_vmids(void)

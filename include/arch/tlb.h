@@ -2,16 +2,16 @@
 /*
  * TLB maintenance for stage 2, each with its full barrier sequence (Arm ARM D8.13, K13). The
  * caller has written the PTEs; these order those writes before the TLBI and complete before they
- * return. TLBI acts on the VMID in VTTBR_EL2, so the ones that name a VMID load it and switch back,
- * unless it is the current one.
+ * return. TLBI acts on the VMID in VTTBR_EL2, so the ones that name a VMID load it and switch back.
  */
 #pragma once
 
 #include <hyp/types.h>
 
 /*
- * vttbr: VMID whose entries go, with the EMPTY root (VTTBR_EL2 layout): a speculative AT between
- * the two switches then finds nothing to cache (Cortex-A72 erratum 1319367). All CPUs.
+ * vttbr: VMID whose entries go, with the EMPTY root (VTTBR_EL2 layout). Between the two switches
+ * nothing is walked with the EL1 registers of whoever runs here (Cortex-A72 erratum 1319367). All
+ * CPUs.
  */
 void arch_tlb_s2_range(uint64_t vttbr, ipa_t start, uint64_t pages);
 void arch_tlb_s2_vmid(uint64_t vttbr);

@@ -141,6 +141,10 @@ static inline bool pstate_is_el0(uint64_t pstate)
 #define CNTHCTL_EL1PCTEN BIT(0)
 #define CNTKCTL_EL0PTEN BIT(9)
 
+/* TCR_EL1: no walks from TTBR0, from TTBR1. */
+#define TCR_EPD0 BIT(7)
+#define TCR_EPD1 BIT(23)
+
 /* SCTLR_EL1, SCTLR_EL2. */
 #define SCTLR_M BIT(0)
 #define SCTLR_C BIT(2)
