@@ -223,12 +223,9 @@ static enum hyp_err vm_build(struct life *l)
 /* RAM that nobody has, less what VMs still wait for. */
 static bool room_for(uint64_t memory)
 {
-	struct page_stats st;
-
-	page_get_stats(&st);
 	for (unsigned i = 0; i < MAX_VMS; i++)
 		if (vms[i]) memory += vms[i]->cfg->memory - load_relaxed(&life_of(vms[i])->ram);
-	return memory / PAGE_SIZE <= st.free + st.dirty;
+	return memory / PAGE_SIZE <= page_count(OWNER_NONE) + page_count(OWNER_DIRTY);
 }
 
 enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)

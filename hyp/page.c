@@ -18,8 +18,7 @@ struct frame {
 	uint32_t next, prev; /* list of free blocks (frame numbers, 0: end) */
 	uint16_t owner, ref;
 	uint8_t order;
-	bool dirty;        /* allocated, but page_scrub_block() has not finished */
-	uint16_t reserved; /* 0 */
+	bool dirty; /* allocated, but page_scrub_block() has not finished */
 };
 _Static_assert(sizeof(struct frame) == 16, "at most 16 bytes a frame");
 
@@ -45,7 +44,7 @@ static spinlock_t page_lock = SPINLOCK_INIT(LOCK_PAGE);
 static struct bank banks[HOST_MAX_BANKS];
 static unsigned nr_banks;
 static uint32_t lists[NR_LISTS][PAGE_MAX_ORDER + 1] GUARDED_BY(page_lock);
-static uint64_t total GUARDED_BY(page_lock), count[NR_OWNERS] GUARDED_BY(page_lock); /* pages */
+static uint64_t count[NR_OWNERS] GUARDED_BY(page_lock); /* pages */
 
 static bool is_free(uint16_t owner) { return owner == OWNER_NONE || owner == OWNER_DIRTY; }
 
@@ -334,18 +333,6 @@ uint64_t page_count(uint16_t owner)
 	return n;
 }
 
-void page_get_stats(struct page_stats *st)
-{
-	spin_lock(&page_lock);
-	*st = (struct page_stats){.total = total,
-	                          .free = count[OWNER_NONE],
-	                          .dirty = count[OWNER_DIRTY],
-	                          .hyp = count[OWNER_HYP] + count[OWNER_SHARED],
-	                          .reserved = count[OWNER_RESERVED]};
-	spin_unlock(&page_lock);
-	st->guest = st->total - st->free - st->dirty - st->hyp - st->reserved;
-}
-
 /* Adds a bank's whole pages but page 0 (EL2's NULL, and the end of a list here). */
 static void bank_add(const struct host_range *r) REQUIRES(page_lock)
 {
@@ -358,97 +345,82 @@ static void bank_add(const struct host_range *r) REQUIRES(page_lock)
 			return;
 		}
 	}
-	if (s.first < s.end) {
-		banks[nr_banks++].in = s;
-		total += s.end - s.first;
-	}
+	if (s.first < s.end) banks[nr_banks++].in = s;
 }
 
-/* n frames that end at `end`: all in one bank, and nothing else is there? */
-static bool has_room(uint64_t end, uint64_t n, const struct span *busy, unsigned nr_busy)
+/* One of the spans that overlap s; NULL: none. */
+static const struct span *taken(struct span s, const struct span *busy, unsigned nr_busy)
 {
-	struct span s = {end - n, end};
-	bool ok = false;
-
-	for (const struct bank *b = banks; b < &banks[nr_banks]; b++)
-		ok = ok || (end >= n && s.first >= b->in.first && s.end <= b->in.end);
-	for (unsigned i = 0; i < nr_busy; i++) ok = ok && !overlap(s, busy[i]);
-	return ok;
+	while (nr_busy > 0)
+		if (overlap(s, busy[--nr_busy])) return &busy[nr_busy];
+	return NULL;
 }
 
-/* Where the frame table of n frames goes: the highest place that has room; 0: none. */
+/* Where the frame table of n frames goes: as high as there is room in a bank; 0: none. */
 static uint64_t place_table(uint64_t n, const struct span *busy, unsigned nr_busy)
 {
-	uint64_t best = n;
+	for (unsigned i = nr_banks; i-- > 0;) {
+		uint64_t end = banks[i].in.end;
+		const struct span *in_way;
 
-	for (unsigned i = 0; i < nr_banks + nr_busy; i++) {
-		uint64_t end = i < nr_banks ? banks[i].in.end : busy[i - nr_banks].first;
-
-		if (end > best && has_room(end, n, busy, nr_busy)) best = end;
-	}
-	return best - n;
-}
-
-/* The order of the largest block that can begin at f and ends by end. */
-static unsigned fit(uint64_t f, uint64_t end)
-{
-	return MIN((unsigned)__builtin_ctzll(f), order_within(end - f));
-}
-
-/* Gives the part of a span that is RAM to owner. */
-static void punch(struct span s, uint16_t owner, uint16_t ref) REQUIRES(page_lock)
-{
-	for (unsigned i = 0; i < nr_banks; i++) {
-		uint64_t f = MAX(s.first, banks[i].in.first), end = MIN(s.end, banks[i].in.end);
-
-		while (f < end) {
-			struct frame *e = carve(f, fit(f, end));
-			unsigned o = e->order;
-
-			if (e->owner == OWNER_DIRTY) {
-				clear_leaf(e);
-				set_leaf(f, o, owner, ref, false);
-			}
-			f += BIT(o);
+		while (end >= banks[i].in.first + n) {
+			in_way = taken((struct span){end - n, end}, busy, nr_busy);
+			if (in_way == NULL) return end - n;
+			end = in_way->first;
 		}
 	}
+	return 0;
 }
 
-/* Banks of dirty memory, their tables one after the other. */
-static void banks_start(struct frame *table) REQUIRES(page_lock)
+/* Makes all of a bank blocks: dirty, reserved, or the frame table (busy[0]). */
+static void bank_fill(const struct bank *b, const struct span *busy, unsigned nr_busy)
+    REQUIRES(page_lock)
 {
-	for (struct bank *b = banks; b < &banks[nr_banks]; b++) {
-		b->table = table;
-		table += b->in.end - b->in.first;
-		for (uint64_t f = b->in.first; f < b->in.end; f += BIT(frame_at(f)->order))
-			set_leaf(f, fit(f, b->in.end), OWNER_DIRTY, 0, false);
+	unsigned order;
+
+	for (uint64_t f = b->in.first; f < b->in.end; f += BIT(order)) {
+		uint16_t owner = OWNER_DIRTY;
+		uint64_t end = b->in.end;
+
+		for (unsigned i = 0; i < nr_busy; i++) {
+			if (f >= busy[i].end || busy[i].first == busy[i].end) continue;
+			if (f >= busy[i].first) owner = i == 0 ? OWNER_HYP : OWNER_RESERVED;
+			end = MIN(end, f < busy[i].first ? busy[i].first : busy[i].end);
+		}
+		order = MIN((unsigned)__builtin_ctzll(f), order_within(end - f));
+		set_leaf(f, order, owner, owner == OWNER_HYP, false);
 	}
 }
 
 enum hyp_err page_init(const struct host *h, pa_t image_start, pa_t image_end)
 {
-	/* All that is not to be handed out. */
-	struct span busy[HOST_MAX_RESERVED + 3] = {
+	/* All that is not to be handed out; the first is the frame table. */
+	struct span busy[HOST_MAX_RESERVED + 4] = {
+	    {0, 0},
 	    span_of(image_start, pa_raw(image_end) - pa_raw(image_start)),
-	    span_of(h->fdt.base, h->fdt.size), span_of(h->initrd.base, h->initrd.size)};
-	unsigned nr_busy = h->nr_reserved + 3;
-	uint64_t n, at;
+	    span_of(h->fdt.base, h->fdt.size),
+	    span_of(h->initrd.base, h->initrd.size)};
+	unsigned nr_busy = h->nr_reserved + 4;
+	uint64_t frames = 0, n;
+	struct frame *table;
 
 	for (unsigned i = 0; i < h->nr_reserved; i++)
-		busy[i + 3] = span_of(h->reserved[i].base, h->reserved[i].size);
+		busy[i + 4] = span_of(h->reserved[i].base, h->reserved[i].size);
 	spin_lock(&page_lock);
 	nr_banks = 0;
-	total = 0;
 	memset(count, 0, sizeof(count));
 	memset(lists, 0, sizeof(lists));
 	for (unsigned i = 0; i < h->nr_ram; i++) bank_add(&h->ram[i]);
-	n = (total * sizeof(struct frame) + PAGE_MASK) / PAGE_SIZE;
-	at = place_table(n, busy, nr_busy);
-	if (at != 0) {
-		banks_start(pa_to_ptr(pa(at * PAGE_SIZE)));
-		for (unsigned i = 0; i < nr_busy; i++) punch(busy[i], OWNER_RESERVED, 0);
-		punch((struct span){at, at + n}, OWNER_HYP, 1);
+	for (unsigned i = 0; i < nr_banks; i++) frames += banks[i].in.end - banks[i].in.first;
+	n = (frames * sizeof(struct frame) + PAGE_MASK) / PAGE_SIZE;
+	busy[0].first = place_table(n, busy, nr_busy);
+	busy[0].end = busy[0].first + n;
+	table = pa_to_ptr(pa(busy[0].first * PAGE_SIZE));
+	for (unsigned i = 0; busy[0].first != 0 && i < nr_banks; i++) {
+		banks[i].table = table;
+		table += banks[i].in.end - banks[i].in.first;
+		bank_fill(&banks[i], busy, nr_busy);
 	}
 	spin_unlock(&page_lock);
-	return at != 0 ? HYP_OK : HYP_ENOMEM;
+	return busy[0].first != 0 ? HYP_OK : HYP_ENOMEM;
 }

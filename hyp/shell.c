@@ -362,12 +362,15 @@ static void verb_sched(void)
 
 static void verb_mem(void)
 {
-	struct page_stats st;
+	uint64_t guests = 0, hyp = page_count(OWNER_HYP) + page_count(OWNER_SHARED),
+	         free = page_count(OWNER_NONE), dirty = page_count(OWNER_DIRTY),
+	         reserved = page_count(OWNER_RESERVED);
 
-	page_get_stats(&st);
+	for (uint16_t i = 1; i <= MAX_VMS; i++) guests += page_count(i);
 	report("total_kib:%lu guests_kib:%lu hypervisor_kib:%lu free_kib:%lu dirty_kib:%lu "
 	       "reserved_kib:%lu",
-	       st.total * 4, st.guest * 4, st.hyp * 4, st.free * 4, st.dirty * 4, st.reserved * 4);
+	       (guests + hyp + free + dirty + reserved) * 4, guests * 4, hyp * 4, free * 4,
+	       dirty * 4, reserved * 4);
 }
 
 static void verb_log(void)

@@ -24,10 +24,6 @@ enum page_owner {
 	NR_OWNERS,
 };
 
-struct page_stats {
-	uint64_t total, free, dirty, hyp, guest, reserved; /* pages */
-};
-
 /*
  * Builds the frame table for host's RAM minus everything reserved (image, FDT, initrd, reserved
  * ranges, page 0). Boot CPU, once, EL2's map complete. ENOMEM when there is no room for the table.
@@ -68,6 +64,5 @@ void page_ref(pa_t p);
 
 /* Scrubs at most 64 KiB of free dirty memory; true while there is more. The scrub job's step. */
 bool page_scrub_step(void);
-void page_get_stats(struct page_stats *st);
 /* Pages that the owner has. */
 uint64_t page_count(uint16_t owner);

@@ -54,7 +54,8 @@ static inline bool lists_ok(void) REQUIRES(page_lock)
 			const struct frame *e = leaf_of(f);
 
 			if (e == NULL || e != frame_at(f) || e->order != o || e->prev != prev ||
-			    e->owner != (l == DIRTY ? OWNER_DIRTY : OWNER_NONE) || pages[l] > total)
+			    e->owner != (l == DIRTY ? OWNER_DIRTY : OWNER_NONE) ||
+			    pages[l] > FRAME_MAX)
 				return false;
 			pages[l] += BIT(o);
 			prev = f;
@@ -65,12 +66,13 @@ static inline bool lists_ok(void) REQUIRES(page_lock)
 
 static inline bool page_check(void)
 {
-	uint64_t pages[NR_OWNERS] = {0}, sum = 0, at = 0;
+	uint64_t pages[NR_OWNERS] = {0}, sum = 0, ram = 0, at = 0;
 	bool ok;
 
 	spin_lock(&page_lock);
 	ok = lists_ok();
 	for (unsigned i = 0; ok && i < nr_banks; i++) {
+		ram += banks[i].in.end - banks[i].in.first;
 		for (uint64_t f = banks[i].in.first; ok && f < banks[i].in.end;) {
 			const struct frame *e = leaf_of(f);
 
@@ -84,7 +86,7 @@ static inline bool page_check(void)
 		ok = ok && pages[k] == count[k];
 		sum += pages[k];
 	}
-	ok = ok && sum == total;
+	ok = ok && sum == ram;
 	spin_unlock(&page_lock);
 	if (!ok) {
 		log_err("page: the frame table is broken near frame 0x%llx",

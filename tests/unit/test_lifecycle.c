@@ -70,8 +70,6 @@ bool page_scrub_block(pa_t base)
 	return false;
 }
 
-void page_get_stats(struct page_stats *st) { *st = (struct page_stats){.free = PAGES - used}; }
-
 bool page_scrub_step(void) { return false; }
 
 void page_ref(pa_t p) { zero_refs++; }

@@ -84,7 +84,6 @@ static bool is_ram(uint64_t f)
 
 static void test_boot(void **state)
 {
-	struct page_stats st;
 	uint64_t nr_reserved = 0, nr_hyp = 0;
 
 	(void)state;
@@ -106,15 +105,11 @@ static void test_boot(void **state)
 	}
 	assert_true(nr_hyp * PAGE_SIZE / 16 >= LOW_PAGES + HIGH_PAGES - 1);
 	assert_true(nr_hyp * PAGE_SIZE / 16 < LOW_PAGES + HIGH_PAGES + 256);
-	page_get_stats(&st);
-	assert_int_equal(st.total, LOW_PAGES + HIGH_PAGES - 1);
-	assert_int_equal(st.reserved, nr_reserved);
-	assert_int_equal(st.hyp, nr_hyp);
-	assert_int_equal(st.guest, 0);
-	assert_int_equal(st.free, 0);
-	assert_int_equal(st.dirty, st.total - nr_reserved - nr_hyp);
-	assert_int_equal(page_count(OWNER_DIRTY), st.dirty);
-	assert_int_equal(page_count(OWNER_RESERVED), st.reserved);
+	assert_int_equal(page_count(OWNER_RESERVED), nr_reserved);
+	assert_int_equal(page_count(OWNER_HYP), nr_hyp);
+	assert_int_equal(page_count(OWNER_NONE), 0);
+	assert_int_equal(page_count(OWNER_DIRTY),
+	                 LOW_PAGES + HIGH_PAGES - 1 - nr_reserved - nr_hyp);
 	/* Memory was not looked at, let alone scrubbed. */
 	assert_int_equal(fake_log_matches("zero"), 0);
 	assert_int_equal(*(uint8_t *)pa_to_ptr(pa(0x1000)), 0xa5);
@@ -236,12 +231,11 @@ static void test_alloc_is_clean(void **state)
 /* Once all is scrubbed, nothing is zeroed any more on the way out, and blocks are whole again. */
 static void test_scrub(void **state)
 {
-	struct page_stats before, st;
+	uint64_t dirty = page_count(OWNER_DIRTY);
 	unsigned steps = 0;
 	pa_t p;
 
 	(void)state;
-	page_get_stats(&before);
 	do {
 		fake_log_clear();
 		steps++;
@@ -251,9 +245,8 @@ static void test_scrub(void **state)
 		assert_int_equal(fake_log_count(), 2);
 		assert_true(atoi(strrchr(fake_log_at(0), ' ')) <= 65536);
 	} while (true);
-	page_get_stats(&st);
-	assert_int_equal(st.dirty, 0);
-	assert_int_equal(st.free, before.dirty);
+	assert_int_equal(page_count(OWNER_DIRTY), 0);
+	assert_int_equal(page_count(OWNER_NONE), dirty);
 	assert_false(page_scrub_step());
 	fake_log_clear();
 	assert_int_equal(page_alloc(10, OWNER_HYP, &p), HYP_OK);
