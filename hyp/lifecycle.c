@@ -410,28 +410,21 @@ void life_failed(struct life *l, const char *image, const char *why)
 
 const char *stop_reason_name(enum stop_reason r)
 {
-	static const char *const names[] = {[STOP_NONE] = "-",
-	                                    [STOP_OFF] = "off",
-	                                    [STOP_RESET] = "reset",
-	                                    [STOP_EXIT] = "exit",
-	                                    [STOP_CRASH] = "crash",
-	                                    [STOP_ADMIN] = "stopped by the host",
-	                                    [STOP_RESTART] = "restarted by the host"};
+	/* In the order of the enum. */
+	static const char *const names[] = {
+	    "-", "off", "reset", "exit", "crash", "stopped by the host", "restarted by the host"};
 
+	_Static_assert(ARRAY_SIZE(names) == STOP_RESTART + 1, "one for each reason");
 	return names[r];
 }
 
 const char *vm_state_name(const struct vm *vm)
 {
-	static const char *const names[] = {[VM_NEW] = "new",
-	                                    [VM_LOADING] = "loading",
-	                                    [VM_RUNNING] = "running",
-	                                    [VM_PAUSED] = "paused",
-	                                    [VM_RESUMING] = "resuming",
-	                                    [VM_STOPPING] = "stopping",
-	                                    [VM_BACKOFF] = "restarting",
-	                                    [VM_STOPPED] = "stopped",
-	                                    [VM_GONE] = "gone"};
+	/* In the order of the enum. */
+	static const char *const names[] = {"new",        "loading",  "running",
+	                                    "paused",     "resuming", "stopping",
+	                                    "restarting", "stopped",  "gone"};
 
+	_Static_assert(ARRAY_SIZE(names) == VM_GONE + 1, "one for each state");
 	return names[load_relaxed(&vm->state)];
 }

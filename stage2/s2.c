@@ -143,15 +143,6 @@ static uint64_t pt_clear(struct s2 *s, uint64_t a)
 	return pt_end(a, level);
 }
 
-/* The largest block that can map `size` bytes, or some of them, at a to `to`. */
-static unsigned pt_level(uint64_t a, uint64_t to, uint64_t size)
-{
-	unsigned level = PT_START;
-
-	while (size < pt_size(level) || !IS_ALIGNED(a | to, pt_size(level))) level++;
-	return level;
-}
-
 /* Maps [a, a + size of level): makes the tables above it, and the entry. */
 static enum hyp_err pt_set(struct s2 *s, uint64_t a, unsigned level, uint64_t desc)
 {
@@ -244,7 +235,8 @@ static enum hyp_err map_locked(struct s2 *s, uint64_t start, uint64_t p, uint64_
 	for (a = start; a < end; a = pt_end(a, level)) {
 		uint64_t to = p + (a - start);
 
-		level = pt_level(a, to, end - a);
+		level = PT_START; /* the largest block that fits */
+		while (end - a < pt_size(level) || !IS_ALIGNED(a | to, pt_size(level))) level++;
 		if (pt_set(s, a, level, to | attr) == HYP_OK) continue;
 		end = a + PAGE_SIZE; /* with the tables above what failed */
 		for (a = start; a < end;) a = pt_clear(s, a);
@@ -268,14 +260,18 @@ enum hyp_err s2_map(struct s2 *s, ipa_t ipa, pa_t p, uint64_t size, enum s2_attr
 	return err;
 }
 
-static enum hyp_err look_locked(struct s2 *s, uint64_t a, struct s2_walk *out) REQUIRES(s->lock)
+/* Where a goes; that block is unmapped if it is to be. */
+static enum hyp_err look(struct s2 *s, uint64_t a, bool unmap, struct s2_walk *out)
 {
 	uint64_t desc = 0, off;
 	enum s2_attr attr = S2_RWX;
 	unsigned level = PT_START;
 
+	spin_lock(&s->lock);
 	if (a < BIT(s2_host.ipa_bits)) desc = load_relaxed(pt_find(s, a, PT_LEAF, &level));
-	if ((desc & PTE_VALID) == 0) return HYP_ENOENT;
+	if (unmap && desc != 0) (void)pt_clear(s, a);
+	spin_unlock(&s->lock);
+	if (desc == 0) return HYP_ENOENT;
 	while (attr < S2_DEVICE && pt_attr_bits[attr] != (desc & PT_ATTR_MASK)) attr++;
 	off = a & (pt_size(level) - 1);
 	*out = (struct s2_walk){
@@ -289,21 +285,10 @@ static enum hyp_err look_locked(struct s2 *s, uint64_t a, struct s2_walk *out) R
 
 enum hyp_err s2_lookup(struct s2 *s, ipa_t ipa, struct s2_walk *out)
 {
-	enum hyp_err err;
-
-	spin_lock(&s->lock);
-	err = look_locked(s, ipa_raw(ipa), out);
-	spin_unlock(&s->lock);
-	return err;
+	return look(s, ipa_raw(ipa), false, out);
 }
 
 enum hyp_err s2_unmap(struct s2 *s, ipa_t ipa, struct s2_walk *was)
 {
-	enum hyp_err err;
-
-	spin_lock(&s->lock);
-	err = look_locked(s, ipa_raw(ipa), was);
-	if (err == HYP_OK) (void)pt_clear(s, ipa_raw(ipa));
-	spin_unlock(&s->lock);
-	return err;
+	return look(s, ipa_raw(ipa), true, was);
 }
