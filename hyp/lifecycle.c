@@ -180,11 +180,24 @@ static enum hyp_err machine_create(struct vm *vm)
 	                &vvirtio_empty_ops, vm);
 }
 
-/* Safe on a VM that was built in part. Its devices are gone, or nobody has seen them yet. */
-void life_free(struct life *l)
+bool life_free_step(struct life *l)
 {
 	struct vm *vm = &l->vm;
+	struct s2_walk w;
+	unsigned order;
 
+	if (pa_raw(l->block) != 0) page_free(l->block, l->block_order);
+	l->block = pa(0);
+	if (l->ram != 0) {
+		/* The last page says which block is the last. Unmapped first: no page is free while
+		 * a TLB may still know it. */
+		CHECK(s2_unmap(&vm->s2, ipa(vm->machine->ram_base + l->ram - PAGE_SIZE), &w) ==
+		      HYP_OK);
+		order = 9 * (3u - w.level);
+		l->ram = ALIGN_DOWN(l->ram - 1, PAGE_SIZE << order);
+		page_free(pa(ALIGN_DOWN(pa_raw(w.pa), PAGE_SIZE << order)), order);
+		return true;
+	}
 	if (vm->pl031) vpl031_destroy(vm);
 	if (vm->pl011) vpl011_destroy(vm);
 	for (unsigned i = 0; i < vm->nr_vcpus && vm->vcpus[i]; i++)
@@ -195,6 +208,7 @@ void life_free(struct life *l)
 	CHECK(page_count((uint16_t)(vm->slot + 1)) == 0);
 	atomic_fetch_and_full(&slots, ~BIT(vm->slot));
 	job_start(&scrub_job);
+	return false;
 }
 
 static enum hyp_err vm_build(struct life *l)
@@ -253,9 +267,8 @@ enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
 	deadline_init(&l->backoff, &backoff_ops);
 	err = vm_build(l);
 	if (err != HYP_OK) {
-		while (life_ram_free_step(l)) {
+		while (life_free_step(l)) {
 		}
-		life_free(l);
 		page_free_hyp(l, sizeof(*l));
 		return err;
 	}

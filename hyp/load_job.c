@@ -86,24 +86,6 @@ static bool ram_step(struct life *l)
 	return life_ram_step(l) == HYP_OK || fail(l, FILE_IMAGE, "not enough RAM left");
 }
 
-/* One block back. Unmapped first: no page is free while a TLB may still know it. */
-bool life_ram_free_step(struct life *l)
-{
-	struct vm *vm = &l->vm;
-	struct s2_walk w;
-	unsigned order;
-
-	if (pa_raw(l->block) != 0) page_free(l->block, l->block_order);
-	l->block = pa(0);
-	if (l->ram == 0) return false;
-	/* The last page says which block is the last. */
-	CHECK(s2_unmap(&vm->s2, ipa(vm->machine->ram_base + l->ram - PAGE_SIZE), &w) == HYP_OK);
-	order = 9 * (3u - w.level);
-	l->ram = ALIGN_DOWN(l->ram - 1, PAGE_SIZE << order);
-	page_free(pa(ALIGN_DOWN(pa_raw(w.pa), PAGE_SIZE << order)), order);
-	return true;
-}
-
 /* --- loading ----------------------------------------------------------------------------- */
 
 static bool next_file(struct life *l)
@@ -328,10 +310,9 @@ static bool grace_step(struct life *l)
 
 static bool free_step(struct life *l)
 {
-	if (life_ram_free_step(l)) return true;
+	if (life_free_step(l)) return true;
 	log_info("%s: destroyed", l->vm.name);
 	l->phase = LIFE_FREED;
-	life_free(l);
 	return false;
 }
 

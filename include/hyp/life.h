@@ -58,16 +58,16 @@ extern const struct job_ops life_ops;
 enum hyp_err life_find_files(struct life *l, const struct fit *bundle) __must_check;
 /* One step of giving the VM its RAM; it is over when l->phase is not LIFE_RAM any more. */
 enum hyp_err life_ram_step(struct life *l) __must_check;
-/* One step of taking it back; false: there is none left. */
-bool life_ram_free_step(struct life *l);
 
 /* lifecycle.c. */
 /* The job, every vCPU is out: what follows by the policy. */
 void life_stopped(struct life *l);
 /* The job: the VM cannot be brought up, for a reason that another try would not change. */
 void life_failed(struct life *l, const char *image, const char *why);
-/* The job, nobody knows the VM any more: gives back all but RAM and the life itself. */
-void life_free(struct life *l);
+/* The job, nobody knows the VM any more, or vm_create(), nobody knows it yet, and it may be built
+ * in part: takes back a block of RAM; false: there was none left, all but the life itself is back.
+ */
+bool life_free_step(struct life *l);
 
 /* hyp/crash.c: one screen of why, where, registers of the vCPU at fault, its last events, the
  * manifest node. All vCPUs are out. */
