@@ -74,10 +74,11 @@ static uint64_t *pt_find(struct s2 *s, uint64_t a, unsigned last, unsigned *leve
 	uint64_t *pte = (uint64_t *)pa_to_ptr(s->root) + pt_index(a, PT_START);
 	uint64_t desc;
 
-	for (*level = PT_START; *level < last; pte += pt_index(a, ++*level)) {
+	for (*level = PT_START; *level < last; pte += pt_index(a, *level)) {
 		desc = load_relaxed(pte);
 		if (!pt_is_table(desc, *level)) break;
 		pte = pa_to_ptr(pa(desc & PTE_ADDR_MASK));
+		*level += 1;
 	}
 	return pte;
 }
