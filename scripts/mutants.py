@@ -3,13 +3,14 @@
 # Shows that the tests notice faults: each tests/mutants/NAME.patch is a small fault, applied to a copy of the tree; one of the
 # tests that it names must fail. The same tests must pass without it, and the mutant must compile.
 #
-# usage: scripts/mutants.py [-j N] [NAME...]
+# usage: scripts/mutants.py [-j N] [--check] [NAME...]     --check: only whether they are complete and apply to the tree
 # Head of a patch, before the diff:
 #   What: the fault, in one line
 #   Catch: unit TEST [COMPILER]     a host unit test (tests/unit/TEST.c)
+#   Catch: model SCENARIO           one of tests/model/scenarios.def
 #   Catch: qemu EXPRESSION          pytest -k EXPRESSION in tests/qemu
-#   Catch: make TARGET              a target of make (check-elf-gcc, check-tsa, model, ...)
-# Several Catch lines: the first one that fails is told. The whole run: 30 minutes at most on two cores.
+#   Catch: make TARGET              a target of make (check-elf-gcc, build/qemu-virt-clang/atoll.bin, ...)
+# Several Catch lines: the first one that fails is told. The whole run: 15 minutes at most on two cores.
 import argparse
 import concurrent.futures
 import glob
@@ -24,7 +25,10 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PLACE = 'build/mutants'
 LIMIT = 600     # seconds for one test of one mutant
-NEEDED = 25
+NEEDED = 30
+# Built parts that a copy of the tree takes over, so that only what a mutant changes is built again.
+BUILT = ('third_party', 'guests', 'gen', 'model', 'unit-gcc', 'unit-clang', 'qemu-virt-gcc', 'qemu-virt-clang')
+CLEAN = {}      # catch -> does it pass without a mutant? The same in all trees.
 
 
 class Mutant:
@@ -35,6 +39,23 @@ class Mutant:
             head = f.read().partition('\n--- ')[0]
         self.what = ''.join(re.findall(r'^What: (.+)$', head, re.M)[:1])
         self.catches = re.findall(r'^Catch: (.+)$', head, re.M)
+
+    def patch(self, tree, *flags):
+        with open(self.path) as f:
+            return subprocess.run(['patch', '-p1', '-s', '-N', '-F1', '--no-backup-if-mismatch', '-r', '-', *flags], cwd=tree,
+                                  stdin=f, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def faults(self):
+        """What is wrong with the patch itself."""
+        if not self.what or not self.catches:
+            return 'its head lacks What: or Catch:'
+        for catch in self.catches:
+            if not re.match(r'(unit \w+( gcc| clang)?|model \S+|qemu .+|make \S+)$', catch):
+                return f'`Catch: {catch}` is not known'
+            if catch.startswith('unit ') and not os.path.exists(f'{ROOT}/tests/unit/{catch.split()[1]}.c'):
+                return f'there is no tests/unit/{catch.split()[1]}.c'
+        done = self.patch(ROOT, '--dry-run')
+        return f'it does not apply: {done.stdout.strip()}' if done.returncode else None
 
 
 class Tree:
@@ -47,9 +68,9 @@ class Tree:
         os.makedirs(self.dir)
         files = subprocess.run(['git', 'ls-files', '-z'], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
         subprocess.run(['cpio', '-p0dm', '--quiet', self.dir], cwd=ROOT, check=True, input=files)
-        for part in ('third_party', 'guests'):
-            shutil.copytree(os.path.join(ROOT, 'build', part), os.path.join(self.dir, 'build', part), symlinks=True)
-        self.clean = {}     # catch -> does it pass without a mutant?
+        for part in BUILT:
+            if os.path.isdir(os.path.join(ROOT, 'build', part)):
+                shutil.copytree(os.path.join(ROOT, 'build', part), os.path.join(self.dir, 'build', part), symlinks=True)
 
     def run(self, *command):
         env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
@@ -67,6 +88,10 @@ class Tree:
     def test(self, catch):
         """0: passes, 1: fails, None: it cannot be built or is no test."""
         kind, *words = catch.split(maxsplit=1) if not catch.startswith('unit ') else catch.split()
+        if kind == 'model':
+            if self.run('make', 'build/model/vgic_model') != 0:
+                return None
+            return int(self.run('build/model/vgic_model', words[0]) != 0)
         if kind == 'unit':
             program = f'build/unit-{words[1] if len(words) > 1 else "gcc"}/{words[0]}'
             if self.run('make', program) != 0:
@@ -83,25 +108,21 @@ class Tree:
             return int(self.run('make', words[0]) != 0)
         return None
 
-    def patch(self, mutant, *flags):
-        with open(mutant.path) as f:
-            return subprocess.run(['patch', '-p1', '-s', '-N', '--no-backup-if-mismatch', '-r', '-', *flags], cwd=self.dir, stdin=f,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
     def try_mutant(self, mutant):
         """(caught, words)"""
-        if not mutant.what or not mutant.catches:
-            return False, 'its head lacks What: or Catch:'
+        fault = mutant.faults()
+        if fault:
+            return False, fault
         for catch in mutant.catches:
-            if catch not in self.clean:
-                self.clean[catch] = self.test(catch)
-            if self.clean[catch] != 0:
+            if catch not in CLEAN:
+                CLEAN[catch] = self.test(catch)
+            if CLEAN[catch] != 0:
                 return False, f'`{catch}` does not pass without a mutant'
         with open(self.log, 'a') as log:
             log.write(f'\n=== {mutant.name}: {mutant.what}\n')
-        done = self.patch(mutant)
+        done = mutant.patch(self.dir)
         if done.returncode:
-            self.patch(mutant, '-R')
+            mutant.patch(self.dir, '-R')
             return False, f'the patch does not apply: {done.stdout.strip()}'
         try:
             for catch in mutant.catches:
@@ -112,13 +133,14 @@ class Tree:
                     return True, f'caught by {catch}'
             return False, 'NOT CAUGHT by ' + ', '.join(mutant.catches)
         finally:
-            if self.patch(mutant, '-R').returncode:
+            if mutant.patch(self.dir, '-R').returncode:
                 raise SystemExit(f'mutants: {mutant.name} cannot be taken back')
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('-j', type=int, default=os.cpu_count())
+    parser.add_argument('--check', action='store_true')
     parser.add_argument('names', nargs='*')
     args = parser.parse_args()
     os.chdir(ROOT)
@@ -127,6 +149,10 @@ def main():
     if unknown:
         sys.exit(f'mutants: there is no {", ".join(sorted(unknown))}')
     chosen = [m for m in mutants if not args.names or m.name in args.names]
+    if args.check:
+        faulty = [f'{m.name}: {fault}' for m in chosen if (fault := m.faults())]
+        print('\n'.join(faulty + [f'{len(chosen) - len(faulty)} of {len(chosen)} mutants apply']))
+        return 1 if faulty or len(mutants) < NEEDED else 0
     start = time.monotonic()
     trees = queue.SimpleQueue()
     for n in range(min(args.j, len(chosen))):
