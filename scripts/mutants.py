@@ -59,15 +59,18 @@ class Mutant:
 
 
 class Tree:
-    """A copy of the tracked files with a build directory of its own; what is not affected by mutants is taken over."""
+    """A copy of the files with a build directory of its own; what is not affected by mutants is taken over."""
 
     def __init__(self, n):
         self.dir = os.path.join(ROOT, PLACE, f'tree{n}')
         self.log = os.path.join(ROOT, PLACE, f'tree{n}.log')
         shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.dir)
-        files = subprocess.run(['git', 'ls-files', '-z'], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
-        subprocess.run(['cpio', '-p0dm', '--quiet', self.dir], cwd=ROOT, check=True, input=files)
+        # What git would have: also files that are new and not added yet, not those that are deleted.
+        names = subprocess.run(['git', 'ls-files', '-z', '-c', '-o', '--exclude-standard'], cwd=ROOT, check=True,
+                               stdout=subprocess.PIPE, text=True).stdout.split('\0')
+        files = '\0'.join(n for n in names if os.path.lexists(os.path.join(ROOT, n)) and n)
+        subprocess.run(['cpio', '-p0dm', '--quiet', self.dir], cwd=ROOT, check=True, input=files, text=True)
         for part in BUILT:
             if os.path.isdir(os.path.join(ROOT, 'build', part)):
                 shutil.copytree(os.path.join(ROOT, 'build', part), os.path.join(self.dir, 'build', part), symlinks=True)
