@@ -118,19 +118,17 @@ static enum hyp_err stop(struct vm *vm, enum stop_reason reason, uint32_t status
 	if (first) {
 		vm->reason = reason;
 		vm->exit_status = status;
-		if (c) vm->crash = *c;
-		vm->crash.valid = c != NULL;
+		vm->crash = *c;
 		go_locked(vm, VM_STOPPING);
 	}
 	spin_unlock(&vm->lock);
-	if (first)
-		trace_event(TRACE_STOP, vm, c ? c->vcpu : 0, c ? c->esr : 0, c ? c->pc : 0, reason);
+	if (first) trace_event(TRACE_STOP, vm, c->vcpu, c->esr, c->pc, reason);
 	return first ? HYP_OK : HYP_EBUSY;
 }
 
 enum hyp_err vm_stop(struct vm *vm, enum stop_reason reason, uint32_t status)
 {
-	return stop(vm, reason, status, NULL);
+	return stop(vm, reason, status, &(struct crash_info){0});
 }
 
 void vm_crash(struct vm *vm, const struct crash_info *c) { (void)stop(vm, STOP_CRASH, 0, c); }
@@ -390,7 +388,7 @@ void life_stopped(struct life *l)
 	struct vm *vm = &l->vm;
 	enum vm_on_crash policy = vm->cfg->on_crash;
 
-	if (vm->reason == STOP_CRASH && !vm->crash.valid) { /* told by life_failed() */
+	if (vm->reason == STOP_CRASH && !vm->crash.what) { /* told by life_failed() */
 		stopped_for_good(vm);
 		return;
 	}
@@ -418,7 +416,7 @@ void life_failed(struct life *l, const char *image, const char *why)
 	if (load_relaxed(&vm->state) == VM_NEW)
 		(void)vm_destroy(vm); /* its RAM cannot be had: nobody has started it yet */
 	else
-		(void)stop(vm, STOP_CRASH, 0, NULL);
+		(void)vm_stop(vm, STOP_CRASH, 0);
 }
 
 const char *stop_reason_name(enum stop_reason r)

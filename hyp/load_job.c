@@ -211,7 +211,7 @@ static bool start_step(struct life *l)
 		vpl011_reset(vm);
 		vpl031_reset(vm);
 		vm->reason = STOP_NONE;
-		vm->crash.valid = false;
+		vm->crash.what = NULL;
 		vm->cntvoff = arch_counter();
 		s2_new_vmid(&vm->s2); /* no translation of an earlier life is hit */
 		vm->cntpct_trap = false;

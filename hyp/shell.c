@@ -260,6 +260,7 @@ static void verb_info(void)
 	const struct vm *vm = vm_arg();
 	const struct vm_config *c;
 	const struct vcpu *v;
+	const char *what;
 
 	if (vm == NULL) return;
 	c = vm->cfg;
@@ -271,9 +272,9 @@ static void verb_info(void)
 	report("sched:%s weight:%u priority:%u budget_us:%u period_us:%u",
 	       c->sched == SCHED_FIXED ? "fixed" : "fair", c->weight, c->priority, c->budget_us,
 	       c->period_us);
-	if (vm->crash.valid)
-		report("crash:%s crash_pc:%#lx crash_vcpu:%u", vm->crash.what, vm->crash.pc,
-		       vm->crash.vcpu);
+	what = load_relaxed(&vm->crash.what); /* a new life forgets it */
+	if (what != NULL)
+		report("crash:%s crash_pc:%#lx crash_vcpu:%u", what, vm->crash.pc, vm->crash.vcpu);
 	report("out_queued:%u in_queued:%u in_dropped:%u", vm->port.head - vm->port.tail,
 	       vm->port.rx_head - vm->port.rx_tail, vm->port.rx_dropped);
 	begin_table("vcpus");

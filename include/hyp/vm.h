@@ -40,10 +40,9 @@ enum stop_reason {
 
 /* What a crash showed, for the one-screen explanation. */
 struct crash_info {
-	const char *what; /* a word from EL2's tables, never guest text */
+	const char *what; /* a word from EL2's tables, never guest text; NULL: there is none */
 	uint64_t esr, far, pc;
 	uint32_t vcpu;
-	bool valid;
 };
 
 /* The guest machine, version 1 (docs/guest-machine.md): a value, so that other profiles can exist.

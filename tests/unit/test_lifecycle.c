@@ -363,7 +363,7 @@ static void test_two_stops(void **state)
 	vm_crash(vms[0], &c);
 	vm_stop(vms[0], STOP_RESET, 0);
 	assert_int_equal(vms[0]->reason, STOP_EXIT);
-	assert_false(vms[0]->crash.valid);
+	assert_null(vms[0]->crash.what);
 	for (unsigned i = 0; i < 5; i++) {
 		assert_true(step(vms[0]));
 		assert_int_equal(vms[0]->state, VM_STOPPING);
