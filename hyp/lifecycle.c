@@ -161,23 +161,6 @@ static const struct deadline_ops backoff_ops = {backoff_fire};
 
 /* --- creation ---------------------------------------------------------------------------- */
 
-static enum hyp_err machine_create(struct vm *vm)
-{
-	const struct machine *m = vm->machine;
-
-	TRY(vgic_vm_init(vm, vm->cfg->gic, m->virtio_intid + m->nr_virtio - GIC_FIRST_SPI));
-	if (vm->cfg->gic == 2)
-		TRY(s2_map(&vm->s2, ipa(m->gicc), arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
-	for (uint64_t off = 0; off < FLASH_ZERO_SIZE; off += PAGE_SIZE)
-		TRY(s2_map(&vm->s2, ipa(m->flash_base + FLASH_ZERO_BASE + off), zero_page,
-		           PAGE_SIZE, S2_RO));
-	TRY(mmio_add(&vm->mmio, ipa(m->flash_base), m->flash_size, &vflash_ops, vm));
-	TRY(vpl011_create(vm));
-	TRY(vpl031_create(vm));
-	return mmio_add(&vm->mmio, ipa(m->virtio), (uint64_t)m->nr_virtio * 0x200,
-	                &vvirtio_empty_ops, vm);
-}
-
 bool life_free_step(struct life *l)
 {
 	struct vm *vm = &l->vm;
@@ -212,10 +195,21 @@ bool life_free_step(struct life *l)
 static enum hyp_err vm_build(struct life *l)
 {
 	struct vm *vm = &l->vm;
+	const struct machine *m = vm->machine;
 
 	TRY(life_find_files(l, bundle));
 	TRY(s2_create(&vm->s2, (uint16_t)(vm->slot + 1)));
-	TRY(machine_create(vm));
+	TRY(vgic_vm_init(vm, vm->cfg->gic, m->virtio_intid + m->nr_virtio - GIC_FIRST_SPI));
+	if (vm->cfg->gic == 2)
+		TRY(s2_map(&vm->s2, ipa(m->gicc), arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
+	for (uint64_t off = 0; off < FLASH_ZERO_SIZE; off += PAGE_SIZE)
+		TRY(s2_map(&vm->s2, ipa(m->flash_base + FLASH_ZERO_BASE + off), zero_page,
+		           PAGE_SIZE, S2_RO));
+	TRY(mmio_add(&vm->mmio, ipa(m->flash_base), m->flash_size, &vflash_ops, vm));
+	TRY(vpl011_create(vm));
+	TRY(vpl031_create(vm));
+	TRY(mmio_add(&vm->mmio, ipa(m->virtio), (uint64_t)m->nr_virtio * 0x200, &vvirtio_empty_ops,
+	             vm));
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *v = page_alloc_hyp(sizeof(*v));
 
@@ -232,23 +226,20 @@ static enum hyp_err vm_build(struct life *l)
 	return HYP_OK;
 }
 
-/* RAM that nobody has, less what VMs still wait for. */
-static bool room_for(uint64_t memory)
-{
-	for (unsigned i = 0; i < MAX_VMS; i++)
-		if (vms[i]) memory += vms[i]->cfg->memory - load_relaxed(&life_of(vms[i])->ram);
-	return memory / PAGE_SIZE <= page_count(OWNER_NONE) + page_count(OWNER_DIRTY);
-}
-
 enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
 {
 	unsigned slot = slots != UINT64_MAX ? (unsigned)__builtin_ctzll(~slots) : MAX_VMS;
 	struct life *l;
 	struct vm *vm;
+	uint64_t memory = cfg->memory;
 	enum hyp_err err;
 
 	if (slot == MAX_VMS) return HYP_EFULL;
-	if (!room_for(cfg->memory)) return HYP_ENOMEM;
+	/* RAM that nobody has, less what VMs still wait for. */
+	for (unsigned i = 0; i < MAX_VMS; i++)
+		if (vms[i]) memory += vms[i]->cfg->memory - load_relaxed(&life_of(vms[i])->ram);
+	if (memory / PAGE_SIZE > page_count(OWNER_NONE) + page_count(OWNER_DIRTY))
+		return HYP_ENOMEM;
 	l = page_alloc_hyp(sizeof(*l));
 	if (!l) return HYP_ENOMEM;
 	l->cfg = *cfg;
@@ -388,7 +379,7 @@ void life_stopped(struct life *l)
 	struct vm *vm = &l->vm;
 	enum vm_on_crash policy = vm->cfg->on_crash;
 
-	if (vm->reason == STOP_CRASH && !vm->crash.what) { /* told by life_failed() */
+	if (vm->reason == STOP_CRASH && !vm->crash.what) { /* told when its loading failed */
 		stopped_for_good(vm);
 		return;
 	}
@@ -406,17 +397,6 @@ void life_stopped(struct life *l)
 	    restart(l))
 		return;
 	stopped_for_good(vm);
-}
-
-void life_failed(struct life *l, const char *image, const char *why)
-{
-	struct vm *vm = &l->vm;
-
-	log_err("%s: cannot be loaded: %s: %s", vm->name, image, why);
-	if (load_relaxed(&vm->state) == VM_NEW)
-		(void)vm_destroy(vm); /* its RAM cannot be had: nobody has started it yet */
-	else
-		(void)vm_stop(vm, STOP_CRASH, 0);
 }
 
 const char *stop_reason_name(enum stop_reason r)

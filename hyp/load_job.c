@@ -8,6 +8,7 @@
 #include <hyp/gfdt.h>
 #include <hyp/gmem.h>
 #include <hyp/life.h>
+#include <hyp/lifecycle.h>
 #include <hyp/log.h>
 #include <hyp/page.h>
 #include <hyp/pcpu.h>
@@ -55,9 +56,16 @@ static bool next_phase(struct life *l, enum life_phase phase)
 	return true;
 }
 
+/* It cannot be brought up, for a reason that another try would not change. */
 static bool fail(struct life *l, unsigned file, const char *why)
 {
-	life_failed(l, file_name(l, file), why);
+	struct vm *vm = &l->vm;
+
+	log_err("%s: cannot be loaded: %s: %s", vm->name, file_name(l, file), why);
+	if (load_relaxed(&vm->state) == VM_NEW)
+		(void)vm_destroy(vm); /* its RAM cannot be had: nobody has started it yet */
+	else
+		(void)vm_stop(vm, STOP_CRASH, 0);
 	return true;
 }
 

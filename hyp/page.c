@@ -181,15 +181,6 @@ static void give(uint64_t f, unsigned order, uint16_t owner, bool dirty) REQUIRE
 	CHECK(dirty || proven_clean(f, order));
 }
 
-/* Takes a block from the lists for owner, from a clean one if any is big enough; 0: none. */
-static uint64_t take(unsigned order, uint16_t owner) REQUIRES(page_lock)
-{
-	uint64_t clean = smallest(CLEAN, order), f = clean != 0 ? clean : smallest(DIRTY, order);
-
-	if (f != 0) give(f, order, owner, clean == 0);
-	return f;
-}
-
 /* Without the lock: the block and its entry are the caller's. e->next counts what is done. */
 bool page_scrub_block(pa_t base)
 {
@@ -205,16 +196,19 @@ bool page_scrub_block(pa_t base)
 	return e->dirty;
 }
 
-/* Takes the largest block there is, of order max down to min. */
+/* Takes the largest block there is, of order max down to min, a clean one if there are both. */
 static enum hyp_err grab(unsigned max, unsigned min, uint16_t owner, pa_t *out, unsigned *order)
 {
-	unsigned o = max;
-	uint64_t f;
+	unsigned o = max + 1;
+	uint64_t f = 0, clean = 0;
 
 	if (max > PAGE_MAX_ORDER || is_free(owner)) return HYP_EINVAL;
 	spin_lock(&page_lock);
-	f = take(o, owner);
-	while (f == 0 && o > min) f = take(--o, owner);
+	while (f == 0 && o > min) {
+		clean = smallest(CLEAN, --o);
+		f = clean != 0 ? clean : smallest(DIRTY, o);
+	}
+	if (f != 0) give(f, o, owner, clean == 0);
 	spin_unlock(&page_lock);
 	if (f == 0) return HYP_ENOMEM;
 	*out = pa(f * PAGE_SIZE);

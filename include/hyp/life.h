@@ -62,8 +62,6 @@ enum hyp_err life_ram_step(struct life *l) __must_check;
 /* lifecycle.c. */
 /* The job, every vCPU is out: what follows by the policy. */
 void life_stopped(struct life *l);
-/* The job: the VM cannot be brought up, for a reason that another try would not change. */
-void life_failed(struct life *l, const char *image, const char *why);
 /* The job, nobody knows the VM any more, or vm_create(), nobody knows it yet, and it may be built
  * in part: takes back a block of RAM; false: there was none left, all but the life itself is back.
  */
