@@ -248,7 +248,7 @@ static void test_s1ptw(void **state)
 		assert_int_equal(fake_sr(FAR_EL1), va);
 		assert_int_equal(fake_log_matches("at "), 0);
 	}
-	/* Tables in RAM, whose mapping was between break and make: the walk is repeated. */
+	/* Tables in RAM, whose mapping has changed since: the walk is repeated. */
 	again();
 	fault(RAM + 0x5000, ESR_S1PTW | TRANSLATION);
 	fake_sr_set(FAR_EL2, va);
