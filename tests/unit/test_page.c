@@ -53,7 +53,7 @@ static int setup(void **state)
 	add_reserved(0x80000000, MiB(1));                                 /* no RAM */
 	add_reserved((HIGH_FRAME + HIGH_PAGES - 5) * PAGE_SIZE, MiB(16)); /* sticks out */
 	add_reserved((HIGH_FRAME + 2100) * PAGE_SIZE, PAGE_SIZE);         /* overlaps initrd */
-	add_reserved(0x300000, 0);                                        /* empty */
+	add_reserved(0x345000, 0);                                        /* empty */
 	assert_int_equal(page_init(&h, pa(0x200000), pa(0x280000)), HYP_OK);
 	assert_true(page_check());
 	fake_log_clear();
