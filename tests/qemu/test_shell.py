@@ -35,9 +35,14 @@ class Shell:
     def json(self, line, timeout=30):
         """What the line says with --json."""
         self.machine.send(line + ' --json\r')
-        match = self.machine.expect(r'^(\{.*|\[\{.*|\[\])\n', timeout)
-        self.machine.expect(PROMPT, timeout)
-        return json.loads(match[1])
+        while True:
+            match = self.machine.expect(r'^(\{.*|\[\{.*|\[\])\n', timeout)
+            try:
+                answer = json.loads(match[1])
+            except json.JSONDecodeError:
+                continue  # on a busy machine a line of the log cut it: it comes again, whole
+            self.machine.expect(PROMPT, timeout)
+            return answer
 
     def refused(self, line, words):
         """The same words as text and in JSON."""
