@@ -24,7 +24,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PLACE = 'build/mutants'
-LIMIT = 600     # seconds for one test of one mutant
+LIMIT = 300     # seconds for one test of one mutant
 NEEDED = 30
 # Built parts that a copy of the tree takes over, so that only what a mutant changes is built again.
 BUILT = ('third_party', 'guests', 'gen', 'model', 'unit-gcc', 'unit-clang', 'qemu-virt-gcc', 'qemu-virt-clang')

@@ -112,14 +112,19 @@ void irq_handle(void)
 	if (fake_cnthp[id] <= fake_now) deadline_irq();
 }
 
-void sim_spend(uint64_t ticks)
+/* Other CPUs run until the counter is `until`, at least those that have interrupts now. */
+static void let_others(uint64_t until)
 {
-	uint64_t end = fake_now + ticks;
+	struct cpu *c = &cpus[this_pcpu()->id];
 
-	cpus[this_pcpu()->id].masked = true;
-	while (fake_now < end) wait_event(end);
-	cpus[this_pcpu()->id].masked = false;
+	c->masked = true;
+	do {
+		wait_event(until);
+	} while (fake_now < until);
+	c->masked = false;
 }
+
+void sim_spend(uint64_t ticks) { let_others(fake_now + ticks); }
 
 static struct sim_guest *guest_of(struct vcpu *v) { return container_of(v, struct sim_guest, v); }
 
@@ -137,6 +142,8 @@ static void exit_slow(struct pcpu *p)
 		if (!next || next != old) {
 			MUST(next || old);
 			if (old) {
+				/* Others, if they have interrupts, get in before it is saved. */
+				let_others(fake_now);
 				guest_of(old)->regs = c->regs;
 				p->loaded = NULL;
 				sched_saved(old);

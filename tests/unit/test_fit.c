@@ -110,6 +110,7 @@ static void check_whole(void)
 	assert_int_equal(image.index, 2);
 	assert_int_equal(fit_verify(&image, true, &why), HYP_OK);
 	assert_int_equal(fit_find(&fit, "las", &image), HYP_ENOENT);
+	assert_int_equal(fit_find(&fit, "lasT", &image), HYP_ENOENT);
 	assert_int_equal(fit_find(&fit, "", &image), HYP_ENOENT);
 }
 

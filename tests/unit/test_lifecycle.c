@@ -183,6 +183,14 @@ static void start(unsigned n)
 		assert_int_equal(vms[i]->state, cfgs[i].autostart ? VM_RUNNING : VM_NEW);
 }
 
+/* What a CPU whose caches are off sees, as a guest does at first. */
+static uint8_t poc[PAGES * PAGE_SIZE];
+
+void arch_dcache_clean_poc(const void *from, uint64_t size)
+{
+	memcpy(poc + (ptr_to_pa(from).raw - HOST), from, size);
+}
+
 static uint8_t *guest(struct vm *vm, uint64_t at)
 {
 	struct s2_walk w;
@@ -209,6 +217,9 @@ static void test_start(void **state)
 	assert_int_equal(vm->cntvoff, 777);
 	for (uint64_t i = 0; i < IMAGE_SIZE; i += 1111)
 		assert_int_equal(*guest(vm, IMAGE_TO + i), i % 251 + 1);
+	for (uint64_t at = RAM; at < RAM + MEMORY; at += PAGE_SIZE)
+		assert_memory_equal(guest(vm, at), poc + (ptr_to_pa(guest(vm, at)).raw - HOST),
+		                    PAGE_SIZE);
 	assert_int_equal(*guest(vm, FDT_TO + 4095), 0xfd);
 	assert_int_equal(*guest(vm, RAM), 0xfd);
 	assert_int_equal(*guest(vm, FDT_TO + 4096), 0);
@@ -623,6 +634,41 @@ static void test_setway_reset(void **state)
 	assert_true(setway_flushed(vms[0]->vcpus[0]));
 }
 
+/* The next life has a VMID of its own: nothing of this one is hit in a TLB. */
+static void test_next_life(void **state)
+{
+	(void)state;
+	start(1);
+	vms[0]->s2.vmid_gen = 0x10001;
+	vm_stop(vms[0], STOP_RESET, 0);
+	run_jobs();
+	assert_int_equal(vms[0]->state, VM_RUNNING);
+	assert_int_equal(vms[0]->s2.vmid_gen, 0);
+}
+
+/* A VM is there until each CPU has come to its scheduler twice: one may hold a pointer to it. */
+static void test_grace(void **state)
+{
+	struct life *l;
+	uint64_t n;
+
+	(void)state;
+	start(1);
+	l = life_of(vms[0]);
+	nr_pcpus = 2;
+	pcpus[1].online = true;
+	assert_int_equal(vm_destroy(vms[0]), HYP_OK);
+	for (n = 0; l->phase != LIFE_GRACE; n++) assert_true(n < 1000 && step(&l->vm));
+	for (unsigned passes = 0; passes < 2; passes++) {
+		for (n = 0; n < 10; n++) assert_true(step(&l->vm) && l->phase == LIFE_GRACE);
+		pcpus[1].passes++;
+	}
+	run_jobs();
+	assert_null(vms[0]);
+	assert_int_equal(used, used_at_start);
+	pcpus[1].online = false;
+}
+
 /* What stage 2 may map, by owner. */
 static void test_may_map(void **state)
 {
@@ -665,6 +711,8 @@ int main(void)
 	    cmocka_unit_test_setup(test_verify_once, setup),
 	    cmocka_unit_test_setup(test_create_failures, setup),
 	    cmocka_unit_test_setup(test_setway_reset, setup),
+	    cmocka_unit_test_setup(test_next_life, setup),
+	    cmocka_unit_test_setup(test_grace, setup),
 	    cmocka_unit_test_setup(test_may_map, setup),
 	};
 
