@@ -402,11 +402,17 @@ def test_trace_and_irq(cfg, boot):
     machine.expect(r'-- console: a ')
     machine.send('echo traced\r')
     machine.expect(r'^\[a\] traced\n')
+    machine.expect(r'^\[a\] > ')
     sh.focus()
-    off = sh.json('trace off')
-    assert off['exits'] == 'not recorded'
+    # It waits for a key now, or is about to.
     for kind in ('exit, data abort', 'exit, WFI'):
-        assert any(f'VM 0 vCPU 0: {kind}' in e['event'] for e in off['events']), (kind, off)
+        for _ in range(100):
+            events = sh.json('trace a')['events']
+            if any(f'VM 0 vCPU 0: {kind}' in e['event'] for e in events):
+                break
+        else:
+            raise AssertionError((kind, events))
+    assert sh.json('trace off')['exits'] == 'not recorded'
     assert all('VM 0 ' in e['event'] for e in sh.json('trace a')['events'])
     assert all('cpu0]' in e['event'] for e in sh.json('trace cpu 0')['events'])
     sh.refused('trace cpu 99', f'which CPU? (0 to {cfg.smp - 1})')
