@@ -19,14 +19,8 @@
 #include <hyp/vm.h>
 #include <tests/fake_arch/fake.h>
 #include <tests/fake_arch/fake_sysreg.h>
+#include "tests/fuzz/fuzz.h"
 
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);         \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 #define DEV UINT64_C(0x09000000)
 #define RAM UINT64_C(0x40000000)
 #define CODE (RAM + 0x1000)
@@ -307,8 +301,6 @@ static void one(const uint8_t **p, const uint8_t *end)
 	}
 	check_decoded(&o, before, base, far, far, r);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

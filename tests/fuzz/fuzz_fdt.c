@@ -17,16 +17,9 @@
 #include <hyp/gfdt.h>
 #include <hyp/host.h>
 #include <hyp/vm.h>
+#include "tests/fuzz/fuzz.h"
 
 #define LIMIT BIT(48)
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);         \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
 const struct machine machine_v1 = {
     .ram_base = 0x40000000,
     .gicd = 0x08000000,
@@ -109,7 +102,6 @@ static void check_overlay(const uint8_t *data, size_t size, uint8_t how)
 		EXPECT(err == HYP_ENOMEM || (err == HYP_EINVAL && strstr(why, "; ")));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t *copy;

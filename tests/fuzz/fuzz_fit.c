@@ -13,14 +13,7 @@
 #include <string.h>
 
 #include <hyp/fit.h>
-
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);         \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static void check_image(const struct fit_image *image, const uint8_t *bundle, size_t size)
 {
@@ -45,7 +38,6 @@ static void check_image(const struct fit_image *image, const uint8_t *bundle, si
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const names[] = {"manifest", "ok.elf", "", "a"};

@@ -11,17 +11,10 @@
 #include <string.h>
 
 #include <hyp/loader.h>
+#include "tests/fuzz/fuzz.h"
 
 #define RAM UINT64_C(0x40000000)
 #define ROOM KiB(8)
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);         \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
 struct __attribute__((packed)) input {
 	uint8_t format, flags;
 	uint16_t pages, ramdisk;
@@ -76,7 +69,6 @@ static void check_symbol(const struct fit_image *image, uint64_t entry, uint64_t
 	EXPECT(offset != UINT64_MAX);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in;

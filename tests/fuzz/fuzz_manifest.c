@@ -20,16 +20,10 @@
 #include <hyp/page.h>
 #include <hyp/vm.h>
 #include <lib/printf.h>
+#include "tests/fuzz/fuzz.h"
+#include "tests/bundle.h"
 
 #define RAM MiB(64)
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);         \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
 const struct machine machine_v1 = {.ram_base = 0x40000000};
 struct vm *vms[MAX_VMS];
 
@@ -59,19 +53,6 @@ void log_write(enum log_level level, const char *fmt, ...)
 	nr_said++;
 }
 
-static void add_image(void *itb, const char *name, uint32_t at, const void *data, uint32_t size)
-{
-	fdt_begin_node(itb, "image"); /* their names mean nothing */
-	fdt_property_string(itb, "description", name);
-	fdt_property_u32(itb, "data-offset", at);
-	fdt_property_u32(itb, "data-size", size);
-	fdt_begin_node(itb, "hash");
-	fdt_property_string(itb, "algo", "crc32");
-	fdt_property_u32(itb, "value", arch_crc32(0, data, size));
-	fdt_end_node(itb);
-	fdt_end_node(itb);
-}
-
 /* On the heap and not a byte longer: some files, and the manifest at the end. */
 static uint8_t *make_bundle(const uint8_t *manifest, uint32_t size)
 {
@@ -79,30 +60,18 @@ static uint8_t *make_bundle(const uint8_t *manifest, uint32_t size)
 	static _Alignas(8) uint8_t itb[KiB(4)];
 	uint8_t overlay[128], *initrd;
 	const char *why;
-	uint32_t tree;
+	uint64_t total;
 
 	EXPECT(fdt_create_empty_tree(overlay, sizeof(overlay)) == 0);
-	fdt_create_with_flags(itb, sizeof(itb), FDT_CREATE_FLAG_NO_NAME_DEDUP);
-	fdt_finish_reservemap(itb);
-	fdt_begin_node(itb, "");
-	fdt_begin_node(itb, "images");
-	add_image(itb, "ok.elf", 0, file, 64);
-	add_image(itb, "rd", 64, overlay, 100);
-	add_image(itb, "o.dtbo", 64, overlay, 128);
-	add_image(itb, "empty", 64, overlay, 0);
-	add_image(itb, "cut", UINT32_MAX, overlay, 0);
-	add_image(itb, "manifest", 192, manifest, size);
-	fdt_end_node(itb);
-	fdt_end_node(itb);
-	EXPECT(fdt_finish(itb) == 0);
-	tree = (uint32_t)ALIGN_UP(fdt_totalsize(itb), 8);
-	fdt_set_totalsize(itb, tree);
-	initrd = malloc(tree + 192 + size);
-	memcpy(initrd, itb, tree);
-	memcpy(initrd + tree, file, 64);
-	memcpy(initrd + tree + 64, overlay, 128);
-	memcpy(initrd + tree + 192, manifest, size);
-	EXPECT(fit_open(initrd, tree + 192 + size, &bundle, &why) == HYP_OK);
+	bundle_begin(itb, sizeof(itb));
+	bundle_add(itb, "ok.elf", 0, file, 64);
+	bundle_add(itb, "rd", 64, overlay, 100);
+	bundle_add(itb, "o.dtbo", 64, overlay, 128);
+	bundle_add(itb, "empty", 64, overlay, 0);
+	bundle_add(itb, "cut", UINT32_MAX, overlay, 0);
+	bundle_add(itb, "manifest", 192, manifest, size);
+	initrd = bundle_end(itb, file, overlay, manifest, size, &total);
+	EXPECT(initrd && fit_open(initrd, total, &bundle, &why) == HYP_OK);
 	return initrd;
 }
 
@@ -200,7 +169,6 @@ static void create(const uint8_t *words, size_t size)
 	free(initrd);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *why = NULL;

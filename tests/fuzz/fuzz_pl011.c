@@ -15,6 +15,7 @@
 #include <hyp/vdev.h>
 #include <hyp/vm.h>
 #include <tests/fake_arch/clock.h>
+#include "tests/fuzz/fuzz.h"
 
 #define NR_VCPUS 4u
 #define UART UINT64_C(0x09000000)
@@ -24,14 +25,6 @@
 #define SECOND 1000000u
 #define RX 0x10u
 #define TX 0x20u
-
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);         \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 struct pcpu pcpus[MAX_PCPUS];
 unsigned nr_pcpus = 1;
@@ -389,7 +382,6 @@ static void step(uint8_t op)
 	check();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	in = data;

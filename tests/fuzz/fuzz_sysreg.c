@@ -31,14 +31,8 @@
 #include <tests/fake_arch/fake.h>
 #include <tests/fake_arch/fake_sysreg.h>
 #include <tests/fake_arch/timer.h>
+#include "tests/fuzz/fuzz.h"
 
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);         \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 #define NR 3u
 #define PC UINT64_C(0x40001000)
 #define VBAR UINT64_C(0x40008000)
@@ -284,8 +278,6 @@ static void hvc(const uint8_t **p, const uint8_t *end, bool smc)
 	    fn != ATOLL_HVC_EXIT && fn != ATOLL_HVC_CRASH)
 		EXPECT(v->arch.x[0] == UINT64_MAX && nr_stops + nr_offs == stops);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

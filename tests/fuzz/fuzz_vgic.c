@@ -5,7 +5,7 @@
  * and of power, on the real vGIC and the strict fake virtual CPU interface. Invariants of lists and
  * list registers hold after every step, and the causes of exits go away.
  * links: hyp/vgic/vgic.c hyp/vgic/irq.c hyp/vgic/regs.c hyp/mmio.c
- * links: tests/fake_arch/gic.c tests/fake_arch/fake.c
+ * links: tests/fake_arch/gic.c tests/fake_arch/fake.c tests/fake_arch/vgic_host.c
  * covers: hyp/vgic/vgic.c hyp/vgic/irq.c hyp/vgic/regs.c
  * flags: -max_len=1024 -runs=15000
  */
@@ -19,6 +19,7 @@
 #include "hyp/vgic/internal.h"
 #include "tests/fake_arch/fake.h"
 #include "tests/fake_arch/fake_gic.h"
+#include "tests/fuzz/fuzz.h"
 
 #define CPUS 2u
 #define TIMER 27u
@@ -27,39 +28,12 @@
 #define GICC UINT64_C(0x08010000)
 #define GICR UINT64_C(0x080a0000)
 
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);                 \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 struct pcpu pcpus[MAX_PCPUS];
 static const struct machine machine = {.gicd = GICD, .gicc = GICC, .gicr = GICR};
 static struct vm vm;
 static struct vcpu vcpus[CPUS];
 static bool timer_line[CPUS], soft_line[CPUS];
 static const uint8_t *in, *in_end;
-
-void *page_alloc_hyp(uint64_t size) { return calloc(1, size); }
-
-void page_free_hyp(void *p, uint64_t size) { free(p); }
-
-uint64_t vm_vcpu_mpidr(unsigned version, unsigned id) { return BIT(31) | id; }
-
-struct vcpu *vm_vcpu_by_mpidr(struct vm *of, uint64_t mpidr)
-{
-	return mpidr < of->nr_vcpus ? of->vcpus[mpidr] : NULL;
-}
-
-void vcpu_kick(struct vcpu *v, uint32_t work)
-{
-	v->work |= work;
-	if (v->state == VCPU_BLOCKED) v->state = VCPU_READY;
-}
 
 static bool level(struct vcpu *v, uint32_t intid)
 {

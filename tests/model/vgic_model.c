@@ -4,7 +4,7 @@
  * breadth first, against gic_spec.c. Usage: vgic_model [--all] [-v] [NAME]; without --all the
  * scenarios that `make test` runs.
  * links: tests/model/world.c tests/model/gic_spec.c hyp/vgic/vgic.c hyp/vgic/irq.c hyp/vgic/regs.c
- * links: hyp/mmio.c tests/fake_arch/gic.c tests/fake_arch/fake.c
+ * links: hyp/mmio.c tests/fake_arch/gic.c tests/fake_arch/fake.c tests/fake_arch/vgic_host.c
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * registers, more interrupts than the model checker has. Usage: vgic_random [STEPS [SEED]]; the
  * steps are of one configuration, the seed is printed.
  * links: tests/model/world.c tests/model/gic_spec.c hyp/vgic/vgic.c hyp/vgic/irq.c hyp/vgic/regs.c
- * links: hyp/mmio.c tests/fake_arch/gic.c tests/fake_arch/fake.c
+ * links: hyp/mmio.c tests/fake_arch/gic.c tests/fake_arch/fake.c tests/fake_arch/vgic_host.c
  */
 #include <stdio.h>
 #include <stdlib.h>

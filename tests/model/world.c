@@ -56,23 +56,6 @@ void __assert_fail(const char *expr, const char *file, unsigned line, const char
 /* The code under test ran into the weeds. */
 static void crashed(int sig) { violation("a fault"); }
 
-void *page_alloc_hyp(uint64_t size) { return calloc(1, size); }
-
-void page_free_hyp(void *p, uint64_t size) { free(p); }
-
-uint64_t vm_vcpu_mpidr(unsigned version, unsigned id) { return BIT(31) | id; }
-
-struct vcpu *vm_vcpu_by_mpidr(struct vm *of, uint64_t mpidr)
-{
-	return mpidr < of->nr_vcpus ? of->vcpus[mpidr] : NULL;
-}
-
-void vcpu_kick(struct vcpu *v, uint32_t work)
-{
-	v->work |= work;
-	if (v->state == VCPU_BLOCKED) v->state = VCPU_READY;
-}
-
 static bool timer_level(struct vcpu *v, uint32_t intid)
 {
 	assert(v->vgic.cpu < 0 || v->vgic.cpu == (int)this_pcpu()->id);

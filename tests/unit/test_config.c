@@ -26,6 +26,7 @@
 #include <hyp/vm.h>
 #include <lib/printf.h>
 #include <arch/crc.h>
+#include "tests/bundle.h"
 
 const struct machine machine_v1 = {.ram_base = 0x40000000};
 struct vm *vms[MAX_VMS];
@@ -105,19 +106,6 @@ static void end(void)
 	assert_int_equal(fdt_finish(blob), 0);
 }
 
-static void add_image(void *itb, const char *name, uint32_t at, const void *data, uint32_t size)
-{
-	fdt_begin_node(itb, "image"); /* their names mean nothing */
-	fdt_property_string(itb, "description", name);
-	fdt_property_u32(itb, "data-offset", at);
-	fdt_property_u32(itb, "data-size", size);
-	fdt_begin_node(itb, "hash");
-	fdt_property_string(itb, "algo", "crc32");
-	fdt_property_u32(itb, "value", arch_crc32(0, data, size));
-	fdt_end_node(itb);
-	fdt_end_node(itb);
-}
-
 /* A bundle, on the heap and not a byte longer, of a manifest, its files, and `size` bytes of it. */
 static enum hyp_err open_bundle(const void *manifest, uint32_t size, unsigned gic, unsigned cpus)
 {
@@ -126,35 +114,24 @@ static enum hyp_err open_bundle(const void *manifest, uint32_t size, unsigned gi
 	uint8_t overlay[128];
 	char name63[64];
 	const char *why;
-	uint32_t tree;
+	uint64_t total;
 
 	memset(name63, 'n', 63);
 	name63[63] = 0;
 	assert_int_equal(fdt_create_empty_tree(overlay, sizeof(overlay)), 0);
-	fdt_create_with_flags(itb, sizeof(itb), FDT_CREATE_FLAG_NO_NAME_DEDUP);
-	fdt_finish_reservemap(itb);
-	fdt_begin_node(itb, "");
-	fdt_begin_node(itb, "images");
-	add_image(itb, "a.elf", 0, code, 64);
-	add_image(itb, name63, 0, code, 64);
-	add_image(itb, "o.dtbo", 64, overlay, 128);
-	add_image(itb, "manifest", 192, manifest, size);
-	fdt_end_node(itb);
-	fdt_end_node(itb);
-	assert_int_equal(fdt_finish(itb), 0);
-	tree = (uint32_t)ALIGN_UP(fdt_totalsize(itb), 8);
-	fdt_set_totalsize(itb, tree);
+	bundle_begin(itb, sizeof(itb));
+	bundle_add(itb, "a.elf", 0, code, 64);
+	bundle_add(itb, name63, 0, code, 64);
+	bundle_add(itb, "o.dtbo", 64, overlay, 128);
+	bundle_add(itb, "manifest", 192, manifest, size);
 	free(initrd);
-	initrd = malloc(tree + 192 + size);
-	memcpy(initrd, itb, tree);
-	memcpy(initrd + tree, code, 64);
-	memcpy(initrd + tree + 64, overlay, 128);
-	memcpy(initrd + tree + 192, manifest, size);
+	initrd = bundle_end(itb, code, overlay, manifest, size, &total);
+	assert_non_null(initrd);
 	m.bundle = &bundle;
 	m.host_gic = gic;
 	m.host_cpus = cpus;
 	m.ram = MiB(64);
-	assert_int_equal(fit_open(initrd, tree + 192 + size, &bundle, &why), HYP_OK);
+	assert_int_equal(fit_open(initrd, total, &bundle, &why), HYP_OK);
 	return config_open(&m, &why);
 }
 
