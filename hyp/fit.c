@@ -8,8 +8,6 @@
 #include <arch/crc.h>
 #include <hyp/fit.h>
 
-#define TREE_MAX_DEPTH 16
-
 /* Legacy uImage header (U-Boot include/image.h): 64 bytes, big-endian magic, data size at 12. */
 #define UIMAGE_MAGIC 0x27051956u
 #define UIMAGE_HEADER 64u
@@ -32,7 +30,7 @@ static const char *walk(const void *blob)
 		if (next <= offset) return "is cut off";
 		roots += tag == FDT_BEGIN_NODE && depth == 0;
 		depth += (tag == FDT_BEGIN_NODE) - (tag == FDT_END_NODE);
-		if (roots > 1 || depth > TREE_MAX_DEPTH) return "has too many levels or roots";
+		if (roots > 1 || depth > FIT_MAX_DEPTH) return "has too many levels or roots";
 		if (depth < 0) return "ends a node that it did not begin";
 		/* The name: inside the strings block, and ended there. */
 		if (tag == FDT_PROP &&

@@ -87,6 +87,36 @@ static bool targets_ok(const void *overlay)
 	return true;
 }
 
+/*
+ * Handles within the overlay lie where it says, in properties that it has: libfdt reads them there
+ * before it looks. The nodes of __local_fixups__ are named as those of the tree that they are
+ * about.
+ */
+static bool fixups_ok(const void *overlay)
+{
+	int tree[FIT_MAX_DEPTH + 1] = {0}, depth = 0, at, n, size;
+	int node = fdt_path_offset(overlay, "/__local_fixups__");
+
+	for (; node >= 0 && depth >= 0; node = fdt_next_node(overlay, node, &depth)) {
+		if (depth > 0)
+			tree[depth] = fdt_subnode_offset(overlay, tree[depth - 1],
+			                                 fdt_get_name(overlay, node, NULL));
+		if (tree[depth] < 0) return false;
+		fdt_for_each_property_offset(at, overlay, node)
+		{
+			const char *name;
+			const fdt32_t *offsets = fdt_getprop_by_offset(overlay, at, &name, &n);
+
+			if (!fdt_getprop(overlay, tree[depth], name, &size)) return false;
+			while (n >= 4)
+				if (fdt32_to_cpu(offsets[(n -= 4) / 4]) + UINT64_C(4) >
+				    (uint64_t)size)
+					return false;
+		}
+	}
+	return true;
+}
+
 /* libfdt spoils the overlay while it applies it: a copy at the end of buf. */
 static enum hyp_err merge(const struct fit_image *overlay, void *buf, uint64_t n, const char **why)
 {
@@ -102,7 +132,9 @@ static enum hyp_err merge(const struct fit_image *overlay, void *buf, uint64_t n
 	copy = (uint8_t *)buf + (n - copy_size);
 	memcpy(copy, overlay->data, overlay->size);
 	err = fdt_open_into(buf, buf, (int)(n - copy_size));
-	err = err ? err : targets_ok(copy) ? fdt_overlay_apply(buf, copy) : -FDT_ERR_BADOVERLAY;
+	if (err == 0)
+		err = targets_ok(copy) && fixups_ok(copy) ? fdt_overlay_apply(buf, copy)
+		                                          : -FDT_ERR_BADOVERLAY;
 	if (err == 0 || err == -FDT_ERR_NOSPACE)
 		return err == 0 && fdt_pack(buf) == 0 ? HYP_OK : HYP_ENOMEM;
 	*why = "the device tree overlay does not apply; give it fragments with target-path";

@@ -71,7 +71,8 @@ def run_for(name, seconds):
     print(f'{name}: {runs[1] if runs else "?"} runs in {seconds} s, {edges[-1] if edges else "?"} edges' +
           (f', FAILED: {" ".join(new) or "status " + str(done.returncode)}, see build/fuzz/{name}.log' if bad else ''), flush=True)
     if bad:
-        print('\n'.join('  ' + line for line in text.splitlines() if re.search(r'ERROR|runtime error|panic|SUMMARY|#[0-9] ', line)[:30]))
+        telling = [line for line in text.splitlines() if re.search(r'ERROR|runtime error|panic|SUMMARY|#[0-9] ', line)]
+        print('\n'.join('  ' + line for line in telling[:30]))
     return bad
 
 

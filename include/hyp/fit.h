@@ -9,6 +9,8 @@
 #include <hyp/types.h>
 #include <lib/sha256.h>
 
+#define FIT_MAX_DEPTH 16 /* levels of a tree that fit_check_tree() lets pass */
+
 struct fit {
 	const uint8_t *base; /* the FIT's FDT */
 	uint64_t size;       /* bytes from base to the end of the initrd */
@@ -25,7 +27,7 @@ struct fit_image {
 /*
  * Walks a flattened tree once, bounded, so that libfdt may be let loose on it afterwards: it lies
  * within size bytes and is 8-byte aligned, every tag, name and property lies inside its block, at
- * most 16 levels deep. EINVAL with *why a clause ("is cut off").
+ * most FIT_MAX_DEPTH levels deep. EINVAL with *why a clause ("is cut off").
  */
 enum hyp_err fit_check_tree(const void *blob, uint64_t size, const char **why) __must_check;
 

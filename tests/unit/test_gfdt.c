@@ -185,6 +185,23 @@ static void test_room(void **state)
 
 static _Alignas(8) uint8_t overlay_blob[KiB(20)];
 
+static void local_fixup(void *b, const char *node, const char *name, uint32_t at)
+{
+	fdt_begin_node(b, "__local_fixups__");
+	fdt_begin_node(b, "fragment@0");
+	fdt_begin_node(b, node);
+	fdt_property_u32(b, name, at);
+	fdt_end_node(b);
+	fdt_end_node(b);
+	fdt_end_node(b);
+}
+
+/* Where the property holds a handle within the overlay; node NULL: nowhere. */
+static struct {
+	const char *node, *name;
+	uint32_t at;
+} fixup;
+
 /* A fragment for the node at path, with one property of n bytes. */
 static struct fit_image make_overlay(const char *path, size_t n)
 {
@@ -201,6 +218,7 @@ static struct fit_image make_overlay(const char *path, size_t n)
 	fdt_property(b, "added", filler, (int)n);
 	fdt_end_node(b);
 	fdt_end_node(b);
+	if (fixup.node) local_fixup(b, fixup.node, fixup.name, fixup.at);
 	fdt_end_node(b);
 	assert_int_equal(fdt_finish(b), 0);
 	return (struct fit_image){.data = b, .size = fdt_totalsize(b)};
@@ -251,6 +269,34 @@ static void test_overlay_bad(void **state)
 	assert_non_null(strstr(why, "broken; "));
 }
 
+/* libfdt reads a handle where __local_fixups__ says before it looks whether that is in the tree. */
+static void test_overlay_fixups(void **state)
+{
+	static const struct {
+		const char *node, *name;
+		uint32_t at;
+		enum hyp_err err;
+	} cases[] = {{"__overlay__", "added", 0, HYP_OK},
+	             {"__overlay__", "added", 4, HYP_OK},
+	             {"__overlay__", "added", 5, HYP_EINVAL},
+	             {"__overlay__", "added", 0x10000000, HYP_EINVAL},
+	             {"__overlay__", "added", UINT32_MAX - 3, HYP_EINVAL},
+	             {"__overlay__", "absent", 0, HYP_EINVAL},
+	             {"absent", "added", 0, HYP_EINVAL}};
+	struct fit_image overlay;
+
+	(void)state;
+	in.overlay = &overlay;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fixup.node = cases[i].node;
+		fixup.name = cases[i].name;
+		fixup.at = cases[i].at;
+		overlay = make_overlay("/chosen", 8);
+		assert_int_equal(gfdt_build(&in, tree, sizeof(tree), &size, &why), cases[i].err);
+	}
+	fixup.node = NULL;
+}
+
 /* Whatever an overlay's bytes: no crash, and what is accepted is a sound tree. */
 static void test_overlay_random(void **state)
 {
@@ -282,6 +328,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_room, setup),
 	    cmocka_unit_test_setup(test_overlay, setup),
 	    cmocka_unit_test_setup(test_overlay_bad, setup),
+	    cmocka_unit_test_setup(test_overlay_fixups, setup),
 	    cmocka_unit_test_setup(test_overlay_random, setup),
 	};
 
