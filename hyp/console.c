@@ -291,8 +291,6 @@ static void silence_fire(struct deadline *d, uint64_t now)
 	pump(NULL);
 }
 
-static const struct deadline_ops silence_ops = {.fire = silence_fire};
-
 void console_early(const struct host_uart *u)
 {
 	con.has_uart = u->type != HOST_UART_NONE;
@@ -303,7 +301,7 @@ void console_early(const struct host_uart *u)
 void console_init(const struct host_uart *u)
 {
 	console_early(u);
-	deadline_init(&con.silence, &silence_ops);
+	deadline_init(&con.silence, silence_fire);
 	con.ready = true;
 }
 

@@ -14,9 +14,9 @@
 /* All queues: a deadline moves between them, and two CPUs may set the same one at once. */
 static spinlock_t lock = SPINLOCK_INIT(LOCK_PCPU);
 
-void deadline_init(struct deadline *d, const struct deadline_ops *ops)
+void deadline_init(struct deadline *d, void (*fire)(struct deadline *d, uint64_t now))
 {
-	*d = (struct deadline){.ops = ops, .cpu = -1};
+	*d = (struct deadline){.fire = fire, .when = TIMER_NEVER};
 }
 
 void deadline_cpu_init(void)
@@ -48,16 +48,15 @@ void deadline_set(struct deadline *d, uint64_t when)
 {
 	struct pcpu *p = this_pcpu();
 
-	if (when == TIMER_NEVER && load_acquire(&d->cpu) < 0) return;
+	if (when == TIMER_NEVER && load_acquire(&d->when) == TIMER_NEVER) return;
 	spin_lock(&lock);
-	if (d->cpu >= 0) list_del(&d->node);
-	store_release(&d->cpu, when == TIMER_NEVER ? -1 : (int)p->id);
+	if (d->when != TIMER_NEVER) list_del(&d->node);
+	store_release(&d->when, when);
 	if (when != TIMER_NEVER) {
 		struct list_node *at = p->deadlines.next;
 
 		while (at != &p->deadlines && list_entry(at, struct deadline, node)->when <= when)
 			at = at->next;
-		d->when = when;
 		list_add_tail(at, &d->node);
 	}
 	rearm_locked(p);
@@ -76,9 +75,9 @@ void deadline_irq(void)
 		d = first_locked(p);
 		if (!d || d->when > now || n == DEADLINE_FIRE_MAX) break;
 		list_del(&d->node);
-		store_release(&d->cpu, -1);
+		store_release(&d->when, TIMER_NEVER);
 		spin_unlock(&lock);
-		d->ops->fire(d, now);
+		d->fire(d, now);
 	}
 	/* What is left and due makes CNTHP fire again at once. */
 	rearm_locked(p);

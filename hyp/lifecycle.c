@@ -157,8 +157,6 @@ static void backoff_fire(struct deadline *d, uint64_t now)
 	(void)go(&container_of(d, struct life, backoff)->vm, VM_BACKOFF, VM_LOADING);
 }
 
-static const struct deadline_ops backoff_ops = {backoff_fire};
-
 /* --- creation ---------------------------------------------------------------------------- */
 
 bool life_free_step(struct life *l)
@@ -252,8 +250,9 @@ enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
 	(void)str_copy(vm->name, cfg->name, sizeof(vm->name));
 	atomic_fetch_or_full(&slots, BIT(slot));
 	page_ref(zero_page);
-	job_init(&l->job, &life_ops, vm, 0);
-	deadline_init(&l->backoff, &backoff_ops);
+	job_init(&l->job, life_step, vm, 0);
+	l->job.done = life_done;
+	deadline_init(&l->backoff, backoff_fire);
 	err = vm_build(l);
 	if (err != HYP_OK) {
 		while (life_free_step(l)) {
@@ -271,13 +270,11 @@ bool vm_slot_used(unsigned slot) { return (load_acquire(&slots) & BIT(slot)) != 
 
 static bool scrub_step(struct job *j) { return page_scrub_step(); }
 
-static const struct job_ops scrub_ops = {"scrub", scrub_step, NULL};
-
 enum hyp_err lifecycle_init(const struct manifest *m)
 {
 	bundle = m->bundle;
 	when_idle = m->when_idle;
-	job_init(&scrub_job, &scrub_ops, NULL, SCRUB_WEIGHT);
+	job_init(&scrub_job, scrub_step, NULL, SCRUB_WEIGHT);
 	return page_alloc(0, OWNER_SHARED, &zero_page);
 }
 

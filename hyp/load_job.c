@@ -330,7 +330,7 @@ static bool (*const phases[])(struct life *l) = {
     [LIFE_UNLINK] = unlink_step, [LIFE_GRACE] = grace_step,   [LIFE_FREE] = free_step,
 };
 
-static bool life_step(struct job *j)
+bool life_step(struct job *j)
 {
 	struct life *l = container_of(j, struct life, job);
 	uint32_t state = load_acquire(&l->vm.state);
@@ -348,11 +348,9 @@ static bool life_step(struct job *j)
 }
 
 /* The job's last access. A later start finds another job, if any: the VM is out of sight. */
-static void life_done(struct job *j)
+void life_done(struct job *j)
 {
 	struct life *l = container_of(j, struct life, job);
 
 	if (l->phase == LIFE_FREED) page_free_hyp(l, sizeof(*l));
 }
-
-const struct job_ops life_ops = {"life", life_step, life_done};

@@ -59,9 +59,7 @@ static bool flush_step(struct job *j)
 	return true;
 }
 
-static const struct job_ops flush_ops = {"flush", flush_step, NULL};
-
-void setway_vm_init(struct vm *vm) { job_init(&vm->flush_job, &flush_ops, vm, 0); }
+void setway_vm_init(struct vm *vm) { job_init(&vm->flush_job, flush_step, vm, 0); }
 
 void setway_vm_reset(struct vm *vm)
 {

@@ -51,13 +51,10 @@ static void phys_fire(struct deadline *d, uint64_t now)
 	if (phys_level(v, GUEST_PTIMER_INTID)) vgic_set_line(v->vm, v, GUEST_PTIMER_INTID, true);
 }
 
-static const struct deadline_ops virt_dl_ops = {virt_fire};
-static const struct deadline_ops phys_dl_ops = {phys_fire};
-
 void vtimer_vcpu_init(struct vcpu *v)
 {
-	deadline_init(&v->vtimer.virt_dl, &virt_dl_ops);
-	deadline_init(&v->vtimer.phys_dl, &phys_dl_ops);
+	deadline_init(&v->vtimer.virt_dl, virt_fire);
+	deadline_init(&v->vtimer.phys_dl, phys_fire);
 }
 
 void vtimer_vcpu_reset(struct vcpu *v)

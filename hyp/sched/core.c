@@ -39,8 +39,6 @@ static void dl_fire(struct deadline *d, uint64_t now)
 	pcpu_kick(this_pcpu(), PCPU_WORK_RESCHED);
 }
 
-static const struct deadline_ops dl_ops = {dl_fire};
-
 void sched_init(void)
 {
 	for (unsigned i = 0; i < MAX_PCPUS; i++) {
@@ -48,7 +46,7 @@ void sched_init(void)
 
 		*rq = (struct rq){.lock = SPINLOCK_INIT(LOCK_RQ), .offer_to = i};
 		list_init(&rq->queue);
-		deadline_init(&rq->dl, &dl_ops);
+		deadline_init(&rq->dl, dl_fire);
 	}
 }
 

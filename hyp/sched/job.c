@@ -14,9 +14,9 @@ enum job_state {
 	JOB_AGAIN,  /* started meanwhile: a step that begins takes this away */
 };
 
-void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight)
+void job_init(struct job *j, bool (*step)(struct job *j), struct vm *vm, uint32_t weight)
 {
-	*j = (struct job){.ops = ops, .vm = vm, .state = JOB_IDLE};
+	*j = (struct job){.step = step, .vm = vm, .state = JOB_IDLE};
 	ent_init(&j->se, vm ? vm->cfg : NULL, weight, true);
 }
 
@@ -40,13 +40,12 @@ void job_start(struct job *j)
 void job_run(struct rq *rq)
 {
 	struct job *j = ent_job(rq->cur);
-	const struct job_ops *ops = j->ops;
 	uint32_t state = JOB_ACTIVE;
 	bool more;
 
 	/* Taken, not stored: the step sees what was stored before each job_start() until now. */
 	(void)atomic_exchange_full(&j->state, (uint32_t)JOB_ACTIVE);
-	more = ops->step(j);
+	more = j->step(j);
 	rq->job_at = arch_counter();
 	j->se.starved = false;
 	if (more) return;
@@ -56,6 +55,6 @@ void job_run(struct rq *rq)
 	/* Not in JOB_AGAIN. */
 	if (atomic_cas_full(&j->state, &state, (uint32_t)JOB_IDLE)) {
 		rq->cur = NULL;
-		if (ops->done) ops->done(j);
+		if (j->done) j->done(j);
 	}
 }

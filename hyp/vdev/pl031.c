@@ -31,8 +31,6 @@ static void alarm_fire(struct deadline *d, uint64_t now)
 	vdev_unlock(&r->dev);
 }
 
-static const struct deadline_ops alarm_ops = {.fire = alarm_fire};
-
 static void set_alarm(struct vpl031 *r, uint64_t when) REQUIRES(r->dev.lock)
 {
 	r->when = when;
@@ -82,7 +80,7 @@ enum hyp_err vpl031_create(struct vm *vm)
 	TRY(vdev_create(&r->dev, vm, &pl031, vm->machine->pl031, vm->machine->pl031_intid,
 	                &vpl031_ops));
 	r->base = arch_counter() - (uint32_t)vm->cfg->rtc_base * arch_counter_hz();
-	deadline_init(&r->alarm, &alarm_ops);
+	deadline_init(&r->alarm, alarm_fire);
 	vm->pl031 = r;
 	vpl031_reset(vm);
 	return HYP_OK;

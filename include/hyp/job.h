@@ -8,21 +8,15 @@
 #include <hyp/types.h>
 #include <hyp/sched_ent.h>
 
-struct job;
 struct vm;
 
-struct job_ops {
-	const char *name;
+struct job {
 	/* At most 64 KiB of memory or a few thousand instructions; false: done for now. Never on
 	 * two CPUs at once. Must not free the job. */
 	bool (*step)(struct job *j);
-	/* May be NULL. Last call after a step that returned false; may free the job, which nobody
-	 * starts again from that step on. */
+	/* NULL, or set after job_init(). Last call after a step that returned false; may free the
+	 * job, which nobody starts again from that step on. */
 	void (*done)(struct job *j);
-};
-
-struct job {
-	const struct job_ops *ops;
 	struct vm *vm; /* who pays; NULL: the host */
 	struct sched_ent se;
 	uint32_t state; /* shared: hyp/sched/job.c */
@@ -33,7 +27,7 @@ struct job {
 bool job_is_idle(const struct job *j);
 /* One of a VM is scheduled like its vCPUs, a fixed one with its priority and budget; the host's own
  * by weight, 1..10000, 0: 100. */
-void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight);
+void job_init(struct job *j, bool (*step)(struct job *j), struct vm *vm, uint32_t weight);
 /*
  * Has it run, on an idle CPU if there is one. Already queued: no effect; in a step right now: there
  * will be one more step. Either way a step begins after this call. Lock-free, any context.

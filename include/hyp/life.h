@@ -53,7 +53,9 @@ struct life {
 static inline struct life *life_of(struct vm *vm) { return container_of(vm, struct life, vm); }
 
 /* load_job.c. */
-extern const struct job_ops life_ops;
+/* The job, and its last access. */
+bool life_step(struct job *j);
+void life_done(struct job *j);
 /* Finds its files in the bundle. */
 enum hyp_err life_find_files(struct life *l, const struct fit *bundle) __must_check;
 /* One step of giving the VM its RAM; it is over when l->phase is not LIFE_RAM any more. */

@@ -131,11 +131,11 @@ void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t x0)
 	v->arch.x[0] = x0;
 }
 
-void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight)
+void job_init(struct job *j, bool (*step)(struct job *j), struct vm *vm, uint32_t weight)
 {
 	unsigned i = 0;
 
-	*j = (struct job){.ops = ops, .vm = vm};
+	*j = (struct job){.step = step, .vm = vm};
 	while (i < nr_jobs && jobs[i] != j) i++;
 	assert_true(i < ARRAY_SIZE(jobs));
 	jobs[i] = j;
@@ -145,7 +145,7 @@ void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t 
 void job_start(struct job *j)
 {
 	/* Another CPU may be in the job at once: why the VM stops is there before. */
-	if (j->ops == &life_ops && j->vm->state == VM_STOPPING)
+	if (j->step == life_step && j->vm->state == VM_STOPPING)
 		assert_int_not_equal(j->vm->reason, STOP_NONE);
 	j->state = 1;
 }
@@ -170,10 +170,10 @@ static bool step_job(struct job *j)
 	j->state = 0;
 	pcpus[0].passes++;
 	pcpus[0].online = true;
-	if (j->ops->step(j))
+	if (j->step(j))
 		j->state = 1;
-	else if (j->state == 0 && j->ops->done)
-		j->ops->done(j);
+	else if (j->state == 0 && j->done)
+		j->done(j);
 	assert_int_equal(fake_locks_held(), 0);
 	return true;
 }

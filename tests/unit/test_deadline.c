@@ -19,24 +19,42 @@ struct item {
 	struct deadline d;
 	unsigned fired;
 	uint64_t again; /* sets itself so much later */
+	uint64_t due;
 };
 
 static struct item *order[1024];
 static unsigned nr_fired;
+
+/* As deadline_set(), but it must not fire before. */
+static void set(struct item *it, uint64_t when)
+{
+	it->due = when;
+	deadline_set(&it->d, when);
+}
+
+/* Whose queue it is in; 4: none. */
+static unsigned queue_of(const struct deadline *d)
+{
+	unsigned cpu = 0;
+
+	for (; cpu < nr_pcpus; cpu++)
+		list_for_each (n, &pcpus[cpu].deadlines)
+			if (n == &d->node) return cpu;
+	return cpu;
+}
 
 static void fire(struct deadline *d, uint64_t now)
 {
 	struct item *it = container_of(d, struct item, d);
 
 	assert_int_equal(fake_locks_held(), 0);
-	assert_true(d->when <= now);
-	assert_false(d->cpu >= 0);
+	assert_true(it->due <= now);
+	assert_int_equal(d->when, TIMER_NEVER);
+	assert_int_equal(queue_of(d), 4);
 	it->fired++;
 	order[nr_fired++ % 1024] = it;
-	if (it->again) deadline_set(d, now + it->again);
+	if (it->again) set(it, now + it->again);
 }
-
-static const struct deadline_ops ops = {fire};
 
 static void on_cpu(unsigned cpu) { fake_pcpu = &pcpus[cpu]; }
 
@@ -64,15 +82,15 @@ static void test_order(void **state)
 	struct item a = {0}, b = {0}, c = {0}, d = {0};
 
 	(void)state;
-	deadline_init(&a.d, &ops);
-	deadline_init(&b.d, &ops);
-	deadline_init(&c.d, &ops);
-	deadline_init(&d.d, &ops);
-	deadline_set(&a.d, 100);
+	deadline_init(&a.d, fire);
+	deadline_init(&b.d, fire);
+	deadline_init(&c.d, fire);
+	deadline_init(&d.d, fire);
+	set(&a, 100);
 	assert_int_equal(fake_cnthp[0], 100);
-	deadline_set(&b.d, 300);
-	deadline_set(&c.d, 200);
-	deadline_set(&d.d, 200);
+	set(&b, 300);
+	set(&c, 200);
+	set(&d, 200);
 	assert_int_equal(fake_cnthp[0], 100);
 	assert_int_equal(fake_cnthp_writes, 1);
 	fake_now = 99;
@@ -100,26 +118,26 @@ static void test_move(void **state)
 	struct item a = {0}, b = {0};
 
 	(void)state;
-	deadline_init(&a.d, &ops);
-	deadline_init(&b.d, &ops);
-	deadline_set(&a.d, 100);
-	deadline_set(&b.d, 200);
-	deadline_set(&a.d, 300);
+	deadline_init(&a.d, fire);
+	deadline_init(&b.d, fire);
+	set(&a, 100);
+	set(&b, 200);
+	set(&a, 300);
 	assert_int_equal(fake_cnthp[0], 200);
-	deadline_set(&a.d, 50);
+	set(&a, 50);
 	assert_int_equal(fake_cnthp[0], 50);
-	deadline_set(&a.d, TIMER_NEVER);
-	assert_false((a.d.cpu >= 0));
+	set(&a, TIMER_NEVER);
+	assert_int_equal(queue_of(&a.d), 4);
 	assert_int_equal(fake_cnthp[0], 200);
 	/* A guest's CVAL at the end of time is not in the past. */
-	deadline_set(&a.d, TIMER_NEVER - 1);
+	set(&a, TIMER_NEVER - 1);
 	fake_now = UINT64_C(1) << 63;
 	deadline_irq();
 	assert_int_equal(b.fired, 1);
 	assert_int_equal(a.fired, 0);
 	assert_int_equal(fake_cnthp[0], TIMER_NEVER - 1);
 	/* In the past: CNTHP is set to it, so it fires at once, from the interrupt. */
-	deadline_set(&a.d, 7);
+	set(&a, 7);
 	assert_int_equal(a.fired, 0);
 	assert_int_equal(fake_cnthp[0], 7);
 	deadline_irq();
@@ -135,8 +153,8 @@ static void test_bound(void **state)
 	(void)state;
 	memset(many, 0, sizeof(many));
 	for (unsigned i = 0; i < 200; i++) {
-		deadline_init(&many[i].d, &ops);
-		deadline_set(&many[i].d, 200 - i);
+		deadline_init(&many[i].d, fire);
+		set(&many[i], 200 - i);
 	}
 	fake_now = 500;
 	deadline_irq();
@@ -148,8 +166,8 @@ static void test_bound(void **state)
 	assert_int_equal(nr_fired, 200);
 	assert_int_equal(fake_cnthp[0], TIMER_NEVER);
 	for (unsigned i = 0; i < 200; i++) assert_ptr_equal(order[i], &many[199 - i]);
-	deadline_init(&again.d, &ops);
-	deadline_set(&again.d, 1);
+	deadline_init(&again.d, fire);
+	set(&again, 1);
 	deadline_irq();
 	assert_int_equal(again.fired, 1);
 	assert_int_equal(fake_cnthp[0], 501);
@@ -161,13 +179,13 @@ static void test_remote(void **state)
 	struct item a = {0}, b = {0};
 
 	(void)state;
-	deadline_init(&a.d, &ops);
-	deadline_init(&b.d, &ops);
-	deadline_set(&a.d, 100);
-	deadline_set(&b.d, 200);
+	deadline_init(&a.d, fire);
+	deadline_init(&b.d, fire);
+	set(&a, 100);
+	set(&b, 200);
 	on_cpu(3);
-	deadline_set(&a.d, 150);
-	assert_int_equal(a.d.cpu, 3);
+	set(&a, 150);
+	assert_int_equal(queue_of(&a.d), 3);
 	assert_int_equal(fake_cnthp[3], 150);
 	assert_int_equal(fake_cnthp[0], 100);
 	deadline_cancel(&b.d);
@@ -193,7 +211,7 @@ static void test_random(void **state)
 	(void)state;
 	memset(it, 0, sizeof(it));
 	for (unsigned i = 0; i < N; i++) {
-		deadline_init(&it[i].d, &ops);
+		deadline_init(&it[i].d, fire);
 		model[i] = TIMER_NEVER;
 	}
 	for (unsigned step = 0; step < 20000; step++) {
@@ -225,14 +243,15 @@ static void test_random(void **state)
 			break;
 		default:
 			model[i] = fake_now + (seed >> 6) % 1000;
-			deadline_set(&it[i].d, model[i]);
+			set(&it[i], model[i]);
 			break;
 		}
 		for (unsigned k = 0; k < N; k++) {
+			unsigned on = queue_of(&it[k].d);
+
 			assert_int_equal(it[k].fired, 0);
-			assert_int_equal((it[k].d.cpu >= 0), model[k] != TIMER_NEVER);
-			if (model[k] != TIMER_NEVER)
-				min[it[k].d.cpu] = MIN(min[it[k].d.cpu], model[k]);
+			assert_int_equal(on < 4, model[k] != TIMER_NEVER);
+			if (on < 4) min[on] = MIN(min[on], model[k]);
 		}
 		for (unsigned c = 0; c < 4; c++) {
 			/* Never later than the earliest. */

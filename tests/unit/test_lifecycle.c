@@ -618,7 +618,7 @@ static void test_setway_reset(void **state)
 	start(1);
 	vms[0]->vcpus[1]->flushed = true;
 	assert_false(setway_flushed(vms[0]->vcpus[0]));
-	assert_true(vms[0]->flush_job.ops->step(&vms[0]->flush_job));
+	assert_true(vms[0]->flush_job.step(&vms[0]->flush_job));
 	assert_int_equal(vms[0]->flush_for, 1);
 	vm_stop(vms[0], STOP_RESET, 0);
 	run_jobs();
@@ -629,7 +629,7 @@ static void test_setway_reset(void **state)
 	assert_false(setway_flushed(vms[0]->vcpus[0]));
 	for (uint64_t done = 0; done < MEMORY; done += KiB(64)) {
 		assert_false(vms[0]->vcpus[0]->flushed);
-		assert_true(vms[0]->flush_job.ops->step(&vms[0]->flush_job));
+		assert_true(vms[0]->flush_job.step(&vms[0]->flush_job));
 	}
 	assert_true(setway_flushed(vms[0]->vcpus[0]));
 }

@@ -174,7 +174,7 @@ static void arm(uint64_t in, uint32_t ctl)
 	hw.ctl = ctl;
 }
 
-static bool queued(const struct deadline *d) { return d->cpu >= 0; }
+static bool queued(const struct deadline *d) { return d->when != TIMER_NEVER; }
 
 static bool level(unsigned id, uint32_t intid) { return lops[id][intid]->level(&vcpus[id], intid); }
 
@@ -320,7 +320,7 @@ static void test_irq(void **state)
 	vtimer_irq(v, HOST_PPI);
 	assert_int_equal(wakes, 1);
 	/* A deadline that fires late, on another CPU, finds it loaded: nothing. */
-	v->vtimer.virt_dl.ops->fire(&v->vtimer.virt_dl, fake_now);
+	v->vtimer.virt_dl.fire(&v->vtimer.virt_dl, fake_now);
 	assert_int_equal(line_calls, 0);
 }
 
@@ -408,7 +408,7 @@ static void test_cntp_offset(void **state)
 	wr(v, CNTP_CVAL, UINT64_MAX - 900000);
 	assert_false(queued(&v->vtimer.phys_dl));
 	/* A deadline that fires although the guest has moved its timer meanwhile. */
-	v->vtimer.phys_dl.ops->fire(&v->vtimer.phys_dl, fake_now);
+	v->vtimer.phys_dl.fire(&v->vtimer.phys_dl, fake_now);
 	assert_false(line[0][30]);
 }
 
