@@ -222,14 +222,13 @@ static bool start_step(struct life *l)
 		vm->crash.what = NULL;
 		vm->cntvoff = arch_counter();
 		s2_new_vmid(&vm->s2); /* no translation of an earlier life is hit */
-		vm->cntpct_trap = false;
 		vm->cntpct_off = 0;
 		for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 			vcpu_reset(vm->vcpus[i], 0, 0);
-			vm->vcpus[i]->power = POWER_OFF;
+			vm->vcpus[i]->on = false;
 		}
 		vcpu_reset(vm->vcpus[0], ipa_raw(l->plan.entry), ipa_raw(l->plan.fdt));
-		vm->vcpus[0]->power = POWER_ON;
+		vm->vcpus[0]->on = true;
 		vm->nr_online = 1;
 		vm->state = VM_RUNNING;
 		sched_start(vm->vcpus[0]);
@@ -258,7 +257,7 @@ static bool resume_step(struct life *l)
 	if (vm->state == VM_RESUMING) {
 		vm->state = VM_RUNNING;
 		for (unsigned i = 0; i < vm->nr_vcpus; i++)
-			if (vm->vcpus[i]->power == POWER_ON) sched_start(vm->vcpus[i]);
+			if (vm->vcpus[i]->on) sched_start(vm->vcpus[i]);
 	}
 	spin_unlock(&vm->lock);
 	return true;

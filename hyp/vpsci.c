@@ -8,7 +8,6 @@
 #include <hyp/sched.h>
 #include <hyp/vcpu.h>
 #include <hyp/vm.h>
-#include <arch/barrier.h>
 
 #define FN_BASE 0x84000000u
 #define FN_64BIT 0x40000000u
@@ -45,6 +44,9 @@ bool vpsci_supported(uint32_t fn)
 	return (fn & ~(FN_64BIT | FN_NUMBER)) == FN_BASE && (calls >> (fn & FN_NUMBER) & 1) != 0;
 }
 
+/* Off: its context is saved as well, CPU_ON may take it. */
+static bool is_on(const struct vcpu *v) { return load_relaxed(&v->on) || !vcpu_is_out(v); }
+
 /* DEN0022 5.6. Of several callers one succeeds: power changes under vm->lock. */
 static uint64_t cpu_on(struct vcpu *caller, uint64_t mpidr, uint64_t entry, uint64_t context)
 {
@@ -55,14 +57,11 @@ static uint64_t cpu_on(struct vcpu *caller, uint64_t mpidr, uint64_t entry, uint
 	if (!v) return PSCI_INVALID_PARAMETERS;
 	if (entry & 3) return PSCI_INVALID_ADDRESS; /* AArch32 entry, or not an instruction's */
 	spin_lock(&vm->lock);
-	if (v->power != POWER_OFF) {
+	if (is_on(v)) {
 		ret = PSCI_ALREADY_ON;
 	} else {
-		/* vcpu_left() came before the last store of its CPU's switch: a few instructions.
-		 */
-		while (load_acquire(&v->loaded_on) >= 0) cpu_relax();
 		vcpu_reset(v, entry, context);
-		v->power = POWER_ON;
+		store_relaxed(&v->on, true);
 		vm->nr_online++;
 		vgic_retarget(vm);
 		/* Not while the VM is being paused: the resume starts it. */
@@ -79,22 +78,14 @@ static uint64_t cpu_off(struct vcpu *v)
 
 	spin_lock(&vm->lock);
 	last = --vm->nr_online == 0;
-	store_relaxed(&v->power, POWER_LEAVING);
+	store_relaxed(&v->on, false);
+	vgic_retarget(vm);
 	spin_unlock(&vm->lock);
 	if (last)
 		vm_stop(vm, STOP_OFF, 0);
 	else
 		sched_off(v);
 	return SMCCC_RET_SUCCESS; /* not seen by the guest */
-}
-
-void vcpu_left(struct vcpu *v)
-{
-	if (load_relaxed(&v->power) != POWER_LEAVING) return; /* stopped or paused by the host */
-	spin_lock(&v->vm->lock);
-	v->power = POWER_OFF;
-	vgic_retarget(v->vm);
-	spin_unlock(&v->vm->lock);
 }
 
 uint64_t vpsci_call(struct vcpu *v, uint32_t fn, uint64_t a1, uint64_t a2, uint64_t a3)
@@ -117,7 +108,7 @@ uint64_t vpsci_call(struct vcpu *v, uint32_t fn, uint64_t a1, uint64_t a2, uint6
 	case FN_AFFINITY_INFO: /* DEN0022 5.7; a level above 0 needs no support since PSCI 1.0 */
 		other = vm_vcpu_by_mpidr(v->vm, a1);
 		if ((uint32_t)a2 != 0 || !other) return PSCI_INVALID_PARAMETERS;
-		return load_acquire(&other->power) == POWER_OFF ? 1 : 0;
+		return is_on(other) ? 0 : 1;
 	case FN_MIGRATE_INFO_TYPE: return PSCI_TOS_NOT_PRESENT;
 	case FN_SYSTEM_OFF:
 	case FN_SYSTEM_RESET:

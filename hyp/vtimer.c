@@ -147,7 +147,6 @@ void vtimer_vm_thaw(struct vm *vm)
 
 	vm->cntvoff += ticks;
 	vm->cntpct_off += ticks;
-	vm->cntpct_trap = true;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		virt_arm(vm->vcpus[i]);
 		phys_update(vm->vcpus[i]);

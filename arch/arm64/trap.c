@@ -169,7 +169,6 @@ static struct vcpu *pick(struct pcpu *p)
 		if (old) {
 			vcpu_ctx_save(old);
 			p->loaded = NULL;
-			if (load_relaxed(&old->state) == VCPU_OFF) vcpu_left(old);
 			sched_saved(old);
 		}
 		if (next) {

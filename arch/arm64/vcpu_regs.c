@@ -30,7 +30,7 @@ const uint64_t vcpu_hcr_base =
     HCR_TERR;             /* RAS records hidden (RES0 before v8.2) */
 
 /* CNTPCT native; CNTP_* trapped: the physical timer is emulated. */
-uint64_t vcpu_cnthctl(const struct vcpu *v) { return v->vm->cntpct_trap ? 0 : CNTHCTL_EL1PCTEN; }
+uint64_t vcpu_cnthctl(const struct vcpu *v) { return v->vm->cntpct_off ? 0 : CNTHCTL_EL1PCTEN; }
 
 /* MDCR_EL2.HPMN: all counters; less is CONSTRAINED UNPREDICTABLE for 0. The same on each CPU. */
 static uint64_t mdcr_hpmn;

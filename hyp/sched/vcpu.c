@@ -27,8 +27,6 @@ void sched_start(struct vcpu *v)
 {
 	unsigned cpu = MAX_PCPUS;
 
-	/* A CPU_OFF may still be on its way out: a few instructions on another CPU. */
-	while (!vcpu_is_out(v)) cpu_relax();
 	for (unsigned i = 0; i < nr_pcpus; i++)
 		if ((v->affinity & BIT(i)) != 0 &&
 		    (cpu == MAX_PCPUS ||

@@ -33,7 +33,7 @@ static uint8_t first_target(const struct vm *vm, uint32_t mask)
 	uint32_t on = 0;
 
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		if (vm->vcpus[i] && load_relaxed(&vm->vcpus[i]->power) != POWER_OFF) on |= BIT32(i);
+		if (vm->vcpus[i] && load_relaxed(&vm->vcpus[i]->on)) on |= BIT32(i);
 	on &= mask;
 	return mask == 0 ? (uint8_t)VGIC_NO_TARGET : (uint8_t)__builtin_ctz(on ? on : mask);
 }

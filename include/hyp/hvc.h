@@ -17,9 +17,3 @@ void hvc_call(struct vcpu *v);
 uint64_t vpsci_call(struct vcpu *v, uint32_t fn, uint64_t a1, uint64_t a2, uint64_t a3);
 /* PSCI_FEATURES and the switch above share one list. */
 bool vpsci_supported(uint32_t fn);
-/*
- * PSCI: v is OFF and its context is saved. After a CPU_OFF (not a stop or pause by the host) its
- * power is off, and CPU_ON may take it. Called by its CPU right before sched_saved(). Takes
- * vm->lock.
- */
-void vcpu_left(struct vcpu *v);

@@ -56,13 +56,10 @@ struct vcpu {
 	const struct mmio_region *mmio_last; /* of the last access, or NULL */
 	struct vcpu_stats stats;
 
-	/* PSCI: under vm->lock. */
-	uint32_t power; /* enum vcpu_power */
-	bool flushed;   /* set/way: the flush this vCPU waited for is done (vm->lock) */
+	/* Under vm->lock. */
+	bool on;      /* PSCI; a pause changes nothing here */
+	bool flushed; /* set/way: the flush this vCPU waited for is done */
 };
-
-/* LEAVING: CPU_OFF was called, it is not saved yet. A pause changes nothing here. */
-enum vcpu_power { POWER_OFF, POWER_ON, POWER_LEAVING };
 
 /*
  * Makes a BLOCKED vCPU READY on its home CPU's wake list and kicks that CPU; on one in any other

@@ -89,7 +89,7 @@ void vgic_vm_fini(struct vm *vm);
 void vgic_vm_reset(struct vm *vm);
 void vgic_vcpu_init(struct vcpu *v);
 void vgic_vcpu_reset(struct vcpu *v);
-/* After any v->power changed: interrupts with a choice of targets go to vCPUs that are on. */
+/* After any v->on changed: interrupts with a choice of targets go to vCPUs that are on. */
 void vgic_retarget(struct vm *vm);
 
 /* Lines and edges of devices. v: the vCPU for a private interrupt, else NULL. Any context with

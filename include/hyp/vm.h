@@ -77,13 +77,12 @@ struct vm {
 	struct vgic_vm vgic;
 	unsigned nr_vcpus;
 	struct vcpu *vcpus[MAX_VCPUS];
-	uint32_t nr_online;               /* vCPUs with POWER_ON or POWER_ON_PENDING */
+	uint32_t nr_online;               /* vCPUs that are on */
 	struct vcpu *last_ran[MAX_PCPUS]; /* last vCPU loaded on that CPU; own CPU writes */
 
-	uint64_t cntvoff; /* CNTVOFF_EL2: CNTVCT = CNTPCT - cntvoff */
-	bool cntpct_trap; /* time was stopped once: CNTPCT is trapped and offset */
-	uint64_t cntpct_off;
-	uint64_t frozen_at; /* counter value of the last vtimer_vm_freeze() */
+	uint64_t cntvoff;    /* CNTVOFF_EL2: CNTVCT = CNTPCT - cntvoff */
+	uint64_t cntpct_off; /* not 0: time was stopped, CNTPCT is trapped */
+	uint64_t frozen_at;  /* counter value of the last vtimer_vm_freeze() */
 
 	/* One flush of all RAM for set/way maintenance (hyp/setway.c); under lock. */
 	struct job flush_job;

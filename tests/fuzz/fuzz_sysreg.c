@@ -109,6 +109,7 @@ void sched_off(struct vcpu *c)
 	nr_offs++;
 }
 
+bool vcpu_is_out(const struct vcpu *c) { return (c->work & VCPU_WORK_OUT) != 0; }
 void sched_yield(const struct vcpu *c) {}
 struct vcpu *sched_next(void) { return v; }
 void sched_saved(struct vcpu *c) { abort(); }
@@ -257,10 +258,8 @@ static void hvc(const uint8_t **p, const uint8_t *end, bool smc)
 	for (unsigned i = 1; i < 4; i++) v->arch.x[i] = input(p, end, i == 1 ? 1 : 2);
 	if (fn == 0x8400000a || fn == 0x80000001)
 		v->arch.x[1] = fns[v->arch.x[1] % ARRAY_SIZE(fns)];
-	if (v->power != POWER_ON) { /* it called CPU_OFF: here it goes on, as another one */
-		vcpu_left(v);
-		EXPECT(v->power == POWER_OFF);
-		v->power = POWER_ON;
+	if (!v->on) { /* it called CPU_OFF: here it goes on, as another one */
+		v->on = true;
 		vm.nr_online++;
 	}
 	memcpy(before, v->arch.x, sizeof(before));
@@ -302,8 +301,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		vcpus[i].vm = &vm;
 		vcpus[i].id = i;
 		vcpus[i].loaded_on = -1;
+		vcpus[i].work = i ? VCPU_WORK_OUT : 0;
 	}
-	v->power = POWER_ON;
+	v->on = true;
 	fake_pcpu = &pcpus[0];
 	fake_pcpu->loaded = v;
 	v->state = VCPU_RUNNING;

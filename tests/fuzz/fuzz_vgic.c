@@ -209,7 +209,7 @@ static void step(void)
 		if (arg & 2) vgic_set_line(&vm, v, SOFT_TIMER, arg & 1);
 		break;
 	case 3:
-		vcpus[1].power = arg & 1 ? POWER_ON : POWER_OFF;
+		vcpus[1].on = arg & 1;
 		vgic_retarget(&vm);
 		break;
 	case 4:
@@ -272,7 +272,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	EXPECT(vgic_vm_init(&vm, version, 32) == HYP_OK);
 	for (unsigned i = 0; i < CPUS; i++) {
 		vcpus[i] = (struct vcpu){
-		    .id = i, .vm = &vm, .state = VCPU_RUNNING, .loaded_on = -1, .power = POWER_ON};
+		    .id = i, .vm = &vm, .state = VCPU_RUNNING, .loaded_on = -1, .on = true};
 		vm.vcpus[i] = &vcpus[i];
 		arch_gic_vcpu_reset(&vcpus[i].arch.gic);
 		vgic_vcpu_init(&vcpus[i]);

@@ -265,7 +265,7 @@ void world_start(const struct scenario *of)
 		struct vcpu *v = &vcpus[i];
 
 		*v = (struct vcpu){
-		    .id = i, .vm = &vm, .state = VCPU_RUNNING, .loaded_on = -1, .power = POWER_ON};
+		    .id = i, .vm = &vm, .state = VCPU_RUNNING, .loaded_on = -1, .on = true};
 		vm.vcpus[i] = v;
 		arch_gic_vcpu_reset(&v->arch.gic);
 		if (sc->split) v->arch.gic.vmcr |= FAKE_VMCR_EOIMODE;

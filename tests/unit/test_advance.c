@@ -239,7 +239,7 @@ static struct vcpu *stop_then_other(void)
 
 static void test_switch_off(void **state)
 {
-	static const char *const order[] = {"save 0", "left 0", "saved 0", "load 1"};
+	static const char *const order[] = {"save 0", "saved 0", "load 1"};
 
 	(void)state;
 	turns = 0;
@@ -263,7 +263,7 @@ static struct vcpu *to_other(void)
 	return &other;
 }
 
-/* Preempted, not off: saved and published, but PSCI does not hear of it. */
+/* Preempted, not off: saved and published. */
 static void test_switch_preempt(void **state)
 {
 	(void)state;

@@ -210,8 +210,8 @@ static void test_start(void **state)
 	assert_int_equal(vm->vcpus[0]->arch.pc, IMAGE_TO);
 	assert_int_equal(vm->vcpus[0]->arch.x[0], FDT_TO);
 	assert_int_equal(vm->vcpus[0]->work, 0);
-	assert_int_equal(vm->vcpus[0]->power, POWER_ON);
-	assert_int_equal(vm->vcpus[1]->power, POWER_OFF);
+	assert_true(vm->vcpus[0]->on);
+	assert_false(vm->vcpus[1]->on);
 	assert_true(vcpu_is_out(vm->vcpus[1]));
 	assert_int_equal(vm->nr_online, 1);
 	assert_int_equal(vm->cntvoff, 777);

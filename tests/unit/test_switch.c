@@ -250,7 +250,7 @@ static void test_controls(void **state)
 	trap_cpu_init();
 	assert_int_equal(fake_sysreg_writes("S3_4_C5_C2_3"), 1);
 	assert_int_equal(fake_sr(S3_4_C5_C2_3), 0);
-	vm.cntpct_trap = true;
+	vm.cntpct_off = 1;
 	assert_int_equal(vcpu_cnthctl(v), 0);
 }
 

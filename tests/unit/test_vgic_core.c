@@ -901,11 +901,11 @@ static void test_retarget(void **state)
 		/* Two targets: the lowest that is on. */
 		if (version == 2) {
 			wr8(0x800 + SPI, 6);
-			vcpus[1].power = POWER_OFF;
+			vcpus[1].on = false;
 			vgic_retarget(&vm);
 			pulse(SPI);
 			env_enter(2);
-			vcpus[1].power = POWER_ON;
+			vcpus[1].on = true;
 			vgic_retarget(&vm);
 			env_enter(2);
 			assert_int_equal(ack(1), SPI);

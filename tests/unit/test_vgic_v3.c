@@ -127,11 +127,11 @@ static void test_irouter(void **state)
 	assert_int_equal(ack(1), NONE);
 	assert_true(bit(0x200, SPI));
 	/* Any: the lowest that is on. */
-	vcpus[0].power = POWER_OFF;
+	vcpus[0].on = false;
 	put(GICD + 0x6000 + 8 * SPI, 8, BIT(31));
 	assert_int_equal(ack(1), SPI);
 	eoi(1, SPI);
-	vcpus[0].power = POWER_ON;
+	vcpus[0].on = true;
 	vgic_retarget(&vm);
 	env_enter(1);
 	env_pulse(SPI);

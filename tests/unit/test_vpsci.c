@@ -27,8 +27,6 @@
 static struct vm vm;
 static struct vcpu vcpus[MAX_VCPUS];
 static unsigned locked; /* what a second caller would wait for */
-static struct vcpu *leaving;
-static unsigned spins;
 static bool pending;
 static unsigned resets, starts, offs, blocks, retargets, stops;
 static enum stop_reason stop_reason;
@@ -45,18 +43,12 @@ void spin_unlock(spinlock_t *l)
 	assert_int_equal(locked--, 1);
 }
 
-/* Its CPU goes on while CPU_ON waits for it: three turns. */
-void fake_log_token(const char *token)
-{
-	assert_string_equal(token, "yield");
-	assert_non_null(leaving);
-	if (++spins == 3) leaving->loaded_on = -1;
-}
+bool vcpu_is_out(const struct vcpu *v) { return (v->work & VCPU_WORK_OUT) != 0; }
 
 void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t x0)
 {
-	assert_int_equal(v->loaded_on, -1);
-	assert_int_equal(v->power, POWER_OFF);
+	assert_true(vcpu_is_out(v));
+	assert_false(v->on);
 	v->arch.pc = entry;
 	v->arch.x[0] = x0;
 	resets++;
@@ -64,10 +56,11 @@ void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t x0)
 
 void sched_start(struct vcpu *v)
 {
-	assert_int_equal(v->power, POWER_ON);
+	assert_true(v->on);
 	assert_int_equal(v->state, VCPU_OFF);
 	assert_int_equal(locked, 1); /* vm->lock: stops are serialised with it */
 	v->state = VCPU_READY;
+	v->work &= ~VCPU_WORK_OUT;
 	starts++;
 }
 
@@ -136,7 +129,6 @@ static int setup(void **state)
 {
 	(void)state;
 	locked = 0;
-	leaving = NULL;
 	memset(&vm, 0, sizeof(vm));
 	memset(vcpus, 0, sizeof(vcpus));
 	vm.lock = SPINLOCK_INIT(LOCK_VM);
@@ -144,12 +136,14 @@ static int setup(void **state)
 	vm.vgic.version = 3;
 	vm.nr_vcpus = NR;
 	for (unsigned i = 0; i < MAX_VCPUS; i++) {
-		vcpus[i] = (struct vcpu){.vm = &vm, .id = i, .state = VCPU_OFF, .loaded_on = -1};
+		vcpus[i] = (struct vcpu){
+		    .vm = &vm, .id = i, .state = VCPU_OFF, .loaded_on = -1, .work = VCPU_WORK_OUT};
 		vm.vcpus[i] = &vcpus[i];
 	}
-	vcpus[0].power = POWER_ON;
+	vcpus[0].on = true;
 	vcpus[0].state = VCPU_RUNNING;
 	vcpus[0].loaded_on = 0;
+	vcpus[0].work = 0;
 	vm.nr_online = 1;
 	pending = false;
 	resets = starts = offs = blocks = retargets = stops = 0;
@@ -249,7 +243,7 @@ static void test_cpu_on_errors(void **state)
 		assert_int_equal(call(F64(3), 1, 0x40000000 + low, 0), INVALID_ADDRESS);
 	assert_int_equal(starts + resets, 0);
 	assert_int_equal(vm.nr_online, 1);
-	assert_int_equal(vcpus[1].power, POWER_OFF);
+	assert_false(vcpus[1].on);
 }
 
 /* The VM is being paused or stopped while its vCPU is in the call: on, but nothing runs yet. */
@@ -259,10 +253,11 @@ static void test_cpu_on_while_leaving(void **state)
 	for (uint32_t s = VM_NEW; s <= VM_GONE; s++) {
 		if (s == VM_RUNNING) continue;
 		vm.state = s;
-		vcpus[1].power = POWER_OFF;
+		vcpus[1].on = false;
 		assert_int_equal(call(F64(3), 1, 0x40000000, 0), 0);
-		assert_int_equal(vcpus[1].power, POWER_ON);
+		assert_true(vcpus[1].on);
 		assert_int_equal(vcpus[1].state, VCPU_OFF);
+		assert_int_equal(call(F64(3), 1, 0x50000000, 0), ALREADY_ON);
 	}
 	assert_int_equal(starts, 0);
 }
@@ -273,7 +268,7 @@ static void test_mpidr(void **state)
 	(void)state;
 	vm.nr_vcpus = 16;
 	assert_int_equal(call(F64(3), 15, 0x40000000, 0), 0);
-	assert_int_equal(vcpus[15].power, POWER_ON);
+	assert_true(vcpus[15].on);
 	assert_int_equal(call(F64(3), 0x100, 0x40000000, 0), INVALID_PARAMETERS);
 	vm.vgic.version = 2;
 	vm.nr_vcpus = 8;
@@ -320,9 +315,11 @@ static void test_cpu_off(void **state)
 
 	(void)state;
 	call(F64(3), 1, 0x40000000, 0);
-	/* It leaves its CPU for a pause: that is not CPU_OFF. */
-	vcpu_left(v);
-	assert_int_equal(v->power, POWER_ON);
+	/* Out for a pause: that is not CPU_OFF. */
+	v->work |= VCPU_WORK_OUT;
+	assert_int_equal(call(F64(4), 1, 0, 0), 0);
+	assert_int_equal(call(F64(3), 1, 0x50000000, 0), ALREADY_ON);
+	v->work = 0;
 	v->state = VCPU_RUNNING;
 	v->loaded_on = 1;
 	vpsci_call(v, F32(2), 0, 0, 0);
@@ -330,14 +327,15 @@ static void test_cpu_off(void **state)
 	assert_int_equal(stops, 0);
 	assert_int_equal(vm.nr_online, 1);
 	/* Its registers are still on that CPU. */
-	assert_int_equal(v->power, POWER_LEAVING);
+	assert_false(v->on);
+	assert_int_equal(retargets, 2);
 	assert_int_equal(call(F64(4), 1, 0, 0), 0);
 	assert_int_equal(call(F64(3), 1, 0x50000000, 0), ALREADY_ON);
 	assert_int_equal(vm.nr_online, 1);
-	vcpu_left(v);
 	v->loaded_on = -1;
+	assert_int_equal(call(F64(3), 1, 0x50000000, 0), ALREADY_ON);
+	v->work = VCPU_WORK_OUT;
 	assert_int_equal(call(F64(4), 1, 0, 0), 1);
-	assert_int_equal(retargets, 2);
 	assert_int_equal(call(F64(3), 1, 0x50000000, 0), 0);
 	assert_int_equal(v->arch.pc, 0x50000000);
 	/* Both go, one after the other. */
@@ -347,18 +345,6 @@ static void test_cpu_off(void **state)
 	assert_int_equal(stops, 1);
 	assert_int_equal(stop_reason, STOP_OFF);
 	assert_int_equal(offs, 2); /* the last leaves by the stop */
-}
-
-/* vcpu_left() comes a few instructions before loaded_on = -1: CPU_ON waits for that. */
-static void test_on_waits(void **state)
-{
-	(void)state;
-	leaving = &vcpus[1];
-	leaving->loaded_on = 1;
-	spins = 0;
-	assert_int_equal(call(F64(3), 1, 0x40000000, 0), 0);
-	assert_int_equal(spins, 3);
-	assert_int_equal(resets, 1); /* after it: vcpu_reset() checks loaded_on */
 }
 
 /* Of several callers exactly one succeeds: they come one after the other, by vm->lock. */
@@ -387,7 +373,6 @@ int main(void)
 	    cmocka_unit_test_setup(test_affinity_info, setup),
 	    cmocka_unit_test_setup(test_suspend, setup),
 	    cmocka_unit_test_setup(test_cpu_off, setup),
-	    cmocka_unit_test_setup(test_on_waits, setup),
 	    cmocka_unit_test_setup(test_on_race, setup),
 	};
 

@@ -102,8 +102,6 @@ void sched_saved(struct vcpu *c)
 	c->loaded_on = -1;
 }
 
-void vcpu_left(struct vcpu *c) { fake_logf("left %u", c->id); }
-
 bool vgic_pending(struct vcpu *c)
 {
 	assert_ptr_equal(c, v);

@@ -153,7 +153,7 @@ static __attribute__((unused)) void env_setup(unsigned version, unsigned nr_lrs,
 		v->vm = &vm;
 		v->state = VCPU_RUNNING;
 		v->loaded_on = -1;
-		v->power = POWER_ON;
+		v->on = true;
 		vm.vcpus[i] = v;
 		arch_gic_vcpu_reset(&v->arch.gic);
 		vgic_vcpu_init(v);
