@@ -5,6 +5,8 @@
  */
 #include <libfdt.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <hyp/config.h>
@@ -14,7 +16,6 @@
 #include <hyp/log.h>
 #include <hyp/page.h>
 #include <hyp/vm.h>
-#include <lib/printf.h>
 #include <lib/str.h>
 
 #define MANIFEST_COMPATIBLE "atoll,manifest-v1"
@@ -521,7 +522,8 @@ static int put_prop(void *tree, const char *name, const char *value)
 		char *end;
 		uint64_t v = strtoul(at, &end, 0);
 
-		good = end > at && (*end == ',' || *end == '\0') && n + 8 <= sizeof(buf);
+		good = *at >= '0' && *at <= '9' && (*end == ',' || *end == '\0') &&
+		       n + 8 <= sizeof(buf);
 		wide = wide || v > UINT32_MAX;
 		if (good && wide)
 			fdt64_st(buf + n, v);

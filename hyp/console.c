@@ -12,7 +12,9 @@
 #include <hyp/atomic.h>
 #include <hyp/deadline.h>
 #include <hyp/host.h>
-#include <lib/printf.h>
+#include <lib/str.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 /* An unfinished line is shown after this much silence, */

@@ -16,9 +16,9 @@
 #include <hyp/vdev.h>
 #include <arch/cpu.h>
 #include <arch/mm.h>
-#include <lib/printf.h>
 #include <lib/str.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #define GICV_SIZE KiB(4) /* the page of DIR is emulated */

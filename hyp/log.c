@@ -10,7 +10,9 @@
 #include <hyp/atomic.h>
 #include <hyp/console.h>
 #include <hyp/pcpu.h>
-#include <lib/printf.h>
+#include <lib/str.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LOG_LINE 320u

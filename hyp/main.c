@@ -24,7 +24,6 @@
 #include <hyp/shell.h>
 #include <hyp/vdev.h>
 #include <hyp/vm.h>
-#include <lib/printf.h>
 #include <lib/str.h>
 
 #include <asm/boot.h>

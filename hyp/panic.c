@@ -16,10 +16,11 @@
 #include <hyp/panic.h>
 #include <hyp/pcpu.h>
 #include <lib/str.h>
-#include <lib/printf.h>
 
 #include <asm/boot.h>
 #include <asm/sysreg.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_FRAMES 24u

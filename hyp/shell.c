@@ -19,8 +19,9 @@
 #include <hyp/pcpu.h>
 #include <hyp/sched.h>
 #include <hyp/trace.h>
-#include <lib/printf.h>
 #include <lib/str.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LINE_MAX 640u /* room for a VM's bootargs */
@@ -205,6 +206,9 @@ static void refuse(const char *fmt, ...)
 
 /* --- verbs --------------------------------------------------------------------------------- */
 
+/* The next word of the line; NULL: there is none. */
+static char *next_word(void) { return strtok_r(NULL, " \t", &sh.args); }
+
 /* The VM that a word names; NULL: there is none, which was said. */
 static struct vm *vm_named(const char *word)
 {
@@ -217,7 +221,7 @@ static struct vm *vm_named(const char *word)
 	return vm;
 }
 
-static struct vm *vm_arg(void) { return vm_named(str_word(&sh.args)); }
+static struct vm *vm_arg(void) { return vm_named(next_word()); }
 
 /* The next vCPU of `one`, or of all VMs, from *i on. */
 static struct vcpu *next_vcpu(const struct vm *one, unsigned *i)
@@ -292,10 +296,11 @@ static void verb_console(void)
 
 static void verb_stats(void)
 {
+	const char *word = next_word();
 	const struct vm *one = NULL;
 	const struct vcpu *v;
 
-	if (*sh.args != '\0' && (one = vm_arg()) == NULL) return;
+	if (word != NULL && (one = vm_named(word)) == NULL) return;
 	begin_table("vcpus");
 	for (unsigned i = 0; (v = next_vcpu(one, &i)) != NULL;) {
 		const struct vcpu_stats *s = &v->stats;
@@ -386,13 +391,13 @@ static void verb_log(void)
 /* "on", "off"; else what was recorded: all, of a VM, or of "cpu N". */
 static void verb_trace(void)
 {
-	const char *word = str_word(&sh.args), *arg;
+	const char *word = next_word(), *arg;
 	const struct vm *vm = NULL;
 	char *at = sh.lines, *eol;
 	uint64_t cpu = UINT64_MAX;
 
 	if (word != NULL && strcmp(word, "cpu") == 0) {
-		arg = str_word(&sh.args);
+		arg = next_word();
 		if (arg == NULL || !str_to_u64(arg, &cpu) || cpu >= nr_pcpus) {
 			refuse("which CPU? (0 to %u)", nr_pcpus - 1);
 			return;
@@ -508,8 +513,10 @@ static void refuse_create(const char *name, const char *why)
 
 static void verb_create(void)
 {
-	const char *name = sh.vm == NULL ? str_word(&sh.args) : NULL;
-	enum hyp_err err = name != NULL ? config_create(name, sh.args, &sh.cfg) : HYP_OK;
+	char none[] = "";
+	const char *name = sh.vm == NULL ? next_word() : NULL;
+	enum hyp_err err =
+	    name != NULL ? config_create(name, sh.args != NULL ? sh.args : none, &sh.cfg) : HYP_OK;
 	struct vm *vm;
 
 	if (sh.vm != NULL) {
@@ -554,11 +561,11 @@ static void show_irqs(struct vm *vm)
 static void look_start(void)
 {
 	struct vm *vm = vm_arg();
-	const char *word = str_word(&sh.args);
+	const char *word = next_word();
 	uint64_t id = 0;
 
 	if (vm == NULL) return;
-	sh.address = str_word(&sh.args);
+	sh.address = next_word();
 	if (word != NULL && (!str_to_u64(word, &id) || id >= vm->nr_vcpus)) {
 		refuse("which vCPU? (%s has 0 to %u)", vm->name, vm->nr_vcpus - 1);
 	} else if (sh.address != NULL && !str_to_u64(sh.address, &sh.at)) {
@@ -612,7 +619,7 @@ static void verb_version(void)
 
 static void verb_help(void)
 {
-	const char *word = str_word(&sh.args);
+	const char *word = next_word();
 
 	for (const struct verb *v = shell_verbs; v->name != NULL; v++)
 		if (word == NULL || strcmp(word, v->name) == 0)
@@ -677,17 +684,15 @@ static bool take_json(char *line)
 static void start_verb(void)
 {
 	const struct verb *v = shell_verbs;
-	char *line = sh.line;
 	const char *word;
 
-	sh.json = take_json(line);
+	sh.json = take_json(sh.line);
 	sh.comma = sh.headed = sh.refused = false;
 	sh.vm = NULL;
-	word = str_word(&line);
+	sh.args = sh.line;
+	word = next_word();
 	if (word == NULL) return;
 	while (v->name != NULL && strcmp(v->name, word) != 0) v++;
-	while (*line == ' ') line++;
-	sh.args = line;
 	if (v->name == NULL) {
 		refuse("no such command: '%.32s'; `help` lists them", word);
 	} else if (sh.json && v->json == '\0') {
@@ -703,7 +708,7 @@ static void start_verb(void)
 static void set_line(const char *text)
 {
 	for (; sh.len > 0; sh.len--) shell_out("\b \b");
-	(void)str_copy(sh.line, text, sizeof(sh.line));
+	if (text != sh.line) (void)str_copy(sh.line, text, sizeof(sh.line));
 	sh.len = (unsigned)strlen(sh.line);
 	shell_out("%s", sh.line);
 }

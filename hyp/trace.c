@@ -13,7 +13,7 @@
 #include <hyp/atomic.h>
 #include <hyp/pcpu.h>
 #include <hyp/vm.h>
-#include <lib/printf.h>
+#include <stdio.h>
 #include <string.h>
 
 #define TRACE_ENTRIES 64u /* of a CPU; a power of two */

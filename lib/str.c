@@ -1,64 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Strings: bounded copy, numbers, words.
+ * Strings: bounded copy, text in pieces, numbers, words.
  */
 #include <lib/str.h>
 
 #include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool str_copy(char *dst, const char *src, size_t n)
 {
-	size_t len = strnlen(src, n);
-	bool fits = len < n;
-
-	len = fits ? len : n - 1;
-	memcpy(dst, src, len);
-	dst[len] = '\0';
-	return fits;
+	return (size_t)snprintf(dst, n, "%.*s", (int)n, src) < n;
 }
 
-/* Value of a hexadecimal digit; 16: it is none. */
-static unsigned digit(char c)
+void str_append(char *buf, size_t n, size_t *len, const char *fmt, ...)
 {
-	char lower = (char)(c | 0x20);
+	va_list ap;
 
-	if (c >= '0' && c <= '9') return (unsigned)(c - '0');
-	return lower >= 'a' && lower <= 'f' ? (unsigned)(lower - 'a') + 10 : 16;
-}
-
-unsigned long strtoul(const char *s, char **end, int base)
-{
-	unsigned long v = 0, b = base == 0 ? 10 : (unsigned long)base;
-
-	if (base != 10 && s[0] == '0' && (s[1] | 0x20) == 'x' && digit(s[2]) < 16) {
-		b = 16;
-		s += 2;
-	}
-	for (; digit(*s) < b; s++)
-		v = v > (ULONG_MAX - digit(*s)) / b ? ULONG_MAX : v * b + digit(*s);
-	if (end != NULL) *end = (char *)(uintptr_t)s;
-	return v;
+	va_start(ap, fmt);
+	*len += (size_t)vsnprintf(buf + *len, n - *len, fmt, ap);
+	va_end(ap);
+	*len = *len < n ? *len : n - 1;
 }
 
 bool str_to_u64(const char *s, uint64_t *out)
 {
 	char *end;
-	uint64_t v = strtoul(s, &end, 0);
-	bool good = end != s && *end == '\0' && v != ULONG_MAX;
+	uint64_t v = strtoul(s, &end, s[0] == '0' && (s[1] | 0x20) == 'x' ? 16 : 10);
+	/* No blanks, no sign. */
+	bool good = *s >= '0' && *s <= '9' && *end == '\0' && v != ULONG_MAX;
 
 	*out = good ? v : *out;
 	return good;
-}
-
-char *str_word(char **s)
-{
-	char *word = *s + strspn(*s, " \t"), *end = word + strcspn(word, " \t");
-
-	if (end == word) return NULL;
-	*s = end + (*end != '\0');
-	*end = '\0';
-	return word;
 }
 
 bool str_arg_is(const char *args, const char *word, const char *value)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Strings: bounded copy, numbers, words. Pure.
+ * Strings: bounded copy, text in pieces, numbers, words. Pure.
  */
 #pragma once
 
@@ -11,14 +11,12 @@
 /* Copies src with a NUL, cut off at n bytes; returns false if it was cut off. n > 0. */
 bool str_copy(char *dst, const char *src, size_t n);
 /*
- * The standard's, but for digits alone: no blanks, no sign, and base 0 knows no octal. ULONG_MAX on
- * overflow.
+ * Appends to the string of length *len in buf; *len stays below n, so calls may follow each other
+ * unchecked. For describing functions.
  */
-/* NOLINTNEXTLINE(readability-*): <stdlib.h> of newlib, which libfdt includes, has it as well */
-unsigned long strtoul(const char *s, char **end, int base);
+void str_append(char *buf, size_t n, size_t *len, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* The whole of s is a number below 2^64 - 1, decimal or with 0x. */
 bool str_to_u64(const char *s, uint64_t *out);
-/* Takes the next blank-separated word off *s and ends it with a NUL; NULL: none left. */
-char *str_word(char **s);
 /* The last word=... in a blank-separated list says value. */
 bool str_arg_is(const char *args, const char *word, const char *value);

@@ -35,7 +35,7 @@ ARCH_UPPER = re.compile(r'^(trap|sysreg|inject|switch|vcpu)[a-z0-9_]*\.[ch]$|^of
 ALLOWED = {4: {0, 1, 4}}
 LIBFDT = re.compile(r'^hyp/(config|fit|gfdt|host)[a-z0-9_]*(\.[ch]|/.*)$')
 EL2_DIRS = ('arch', 'hyp', 'stage2', 'include', 'lib', 'board', 'drivers')
-STANDARD = {'stdint.h', 'stddef.h', 'stdbool.h', 'stdarg.h', 'stdnoreturn.h', 'limits.h', 'string.h', 'stdlib.h', 'elf.h'}
+STANDARD = {'stdint.h', 'stddef.h', 'stdbool.h', 'stdarg.h', 'stdnoreturn.h', 'limits.h', 'string.h', 'stdio.h', 'stdlib.h', 'elf.h'}
 LIBAVB = {'avb_sha.h', 'avb_sha256.c'}  # lib/sha256 alone
 INCLUDE_DIRS = ('include', '', 'arch/arm64/include')
 
@@ -174,6 +174,7 @@ class Tree:
                     but=('arch/arm64/tlb.c', 'arch/arm64/tlb.h', 'arch/arm64/include/asm/tlb.h', 'arch/arm64/boot.S'))
         self.search(r'sysreg_write\w*\(\s*HCR_EL2\b|\bmsr\s+hcr_el2\b', 'HCR_EL2 written outside arch/arm64/vcpu_regs.c, boot.S (rule 7)',
                     flags=re.I, but=('arch/arm64/vcpu_regs.c', 'arch/arm64/boot.S'))
+        self.search(r'%[-+ #0-9.*]*(ll|hh|[zjtL])[diouxX]', "a length that newlib's small printf does not know: l is 64 bits")
 
 
 def main():

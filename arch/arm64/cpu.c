@@ -8,11 +8,11 @@
 #include <arch/trap.h>
 #include <hyp/board.h>
 #include <hyp/host.h>
-#include <lib/printf.h>
 
 #include <asm/boot.h>
 #include <asm/smccc.h>
 #include <asm/sysreg.h>
+#include <stdio.h>
 
 #define PSCI_SYSTEM_OFF UINT64_C(0x84000008) /* DEN 0022 5.1 */
 #define PSCI_SYSTEM_RESET UINT64_C(0x84000009)

@@ -145,8 +145,7 @@ static enum trap_result trap_smc(struct vcpu *v, uint64_t esr)
 static enum trap_result trap_undef(struct vcpu *v, uint64_t esr)
 {
 	if (trap_cond_fails(esr, sysreg_read(SPSR_EL2))) return TRAP_ADVANCE;
-	log_guest(v->vm, LOG_DBG, "undefined: ESR %#llx PC %#llx", (unsigned long long)esr,
-	          (unsigned long long)sysreg_read(ELR_EL2));
+	log_guest(v->vm, LOG_DBG, "undefined: ESR %#lx PC %#lx", esr, sysreg_read(ELR_EL2));
 	return TRAP_UNDEF;
 }
 
@@ -235,7 +234,7 @@ struct vcpu *trap_sync(struct vcpu *v, uint64_t esr)
 /* A physical SError while a guest ran: it is (imprecisely) that guest's. */
 struct vcpu *trap_serror(struct vcpu *v, uint64_t esr)
 {
-	log_guest(v->vm, LOG_WARN, "SError, ESR %#llx", (unsigned long long)esr);
+	log_guest(v->vm, LOG_WARN, "SError, ESR %#lx", esr);
 	inject_serror(v);
 	return trap_exit(v, TRAP_RESUME, esr);
 }

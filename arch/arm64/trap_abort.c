@@ -141,7 +141,7 @@ __attribute__((noinline)) static enum trap_result abort_ladder(struct vcpu *v, u
 
 	if ((fsc & FSC_GROUP) == FSC_EXTERNAL) {
 		/* The host's bus said no to this guest. The access did not happen: PC stays. */
-		log_guest(v->vm, LOG_WARN, "external abort, ESR %#llx", (unsigned long long)esr);
+		log_guest(v->vm, LOG_WARN, "external abort, ESR %#lx", esr);
 		inject_serror(v);
 		return TRAP_RESUME;
 	}

@@ -14,7 +14,8 @@ EL2_CODE := -ffreestanding -fpie -mgeneral-regs-only -mno-outline-atomics -mstri
 EL2_INC := -nostdinc -Iinclude -I. -Ibuild -Iarch/arm64/include
 EL2_SYSINC = -D_POSIX_C_SOURCE=200809L -isystem lib/freestanding -isystem $(LIBFDT_SRC) -isystem $(LIBAVB_SRC) \
 	-isystem $(NEWLIB_SRC)/newlib/libc/include
-EL2_LIBC_FILES := memchr memcmp memcpy memmove memset strchr strcmp strcspn strlen strncmp strnlen strrchr strspn
+EL2_LIBC_FILES := $(addprefix string/,memchr memcmp memcpy memmove memset strchr strcmp strcspn strlen strncmp strnlen strrchr \
+	strspn strtok_r) $(addprefix stdio/,nano-vfprintf nano-vfprintf_i snprintf vsnprintf) stdlib/strtoul ctype/ctype_ reent/impure
 
 EL2_CC_gcc := aarch64-linux-gnu-gcc
 EL2_CC_clang := clang --target=aarch64-linux-gnu
@@ -22,9 +23,10 @@ EL2_LD_gcc := aarch64-linux-gnu-ld
 EL2_LD_clang := ld.lld
 EL2_CODE_gcc :=
 EL2_CODE_clang := -Wthread-safety
-# memcpy() and its like must not become calls of themselves.
-EL2_LIBC_gcc := -fno-builtin -fno-tree-loop-distribute-patterns
-EL2_LIBC_clang := -fno-builtin
+# printf's small form, for strings and integers; memcpy() and its like must not become calls of themselves.
+EL2_LIBC := -O2 -D_DEFAULT_SOURCE -DSTRING_ONLY -DNO_FLOATING_POINT -fno-builtin
+EL2_LIBC_gcc := -fno-tree-loop-distribute-patterns
+EL2_LIBC_clang :=
 EL2_INC_gcc := -isystem $(shell aarch64-linux-gnu-gcc -print-file-name=include)
 EL2_INC_clang := -isystem $(shell clang -print-resource-dir)/include
 EL2_OPT := -O2 -DCONFIG_DEBUG=0
@@ -73,7 +75,7 @@ $1/libfdt/%.o: $(EL2_TP_STAMPS) scripts/mk/el2.mk
 $1/libc/%.o: $(EL2_TP_STAMPS) scripts/mk/el2.mk
 	@mkdir -p $$(@D)
 	$$(call say,CC)
-	$$(Q)$(EL2_CC_$2) -std=c11 $$($1/flags) $(EL2_LIBC_$2) -w -include hyp/hidden.h -c -o $$@ $(NEWLIB_SRC)/newlib/libc/string/$$*.c
+	$$(Q)$(EL2_CC_$2) -std=c11 $$($1/flags) $(EL2_LIBC) $(EL2_LIBC_$2) -w -include hyp/hidden.h -c -o $$@ $(NEWLIB_SRC)/newlib/libc/$$*.c
 
 $1/third_party.a: $(LIBFDT_FILES:%=$1/libfdt/%.o) $(EL2_LIBC_FILES:%=$1/libc/%.o)
 	@rm -f $$@ $$@.new

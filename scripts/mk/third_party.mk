@@ -12,7 +12,7 @@ NEWLIB_STAMP := $(TP)/newlib-$(shell aarch64-linux-gnu-gcc -dumpfullversion).sta
 
 LIBAVB_SRC := $(TP)/libavb
 NEWLIB_SRC := $(TP)/newlib-src
-# What EL2 is built from: the guest's tree, libfdt, newlib's string functions, and SHA-256 of libavb
+# What EL2 is built from: the guest's tree, libfdt, newlib's strings, numbers and small printf, and SHA-256 of libavb
 GUEST_DTB := build/gen/guest_dtb.h
 EL2_TP_STAMPS := $(GUEST_DTB) $(LIBFDT_STAMP) $(TP)/libavb.stamp $(TP)/newlib-src.stamp
 

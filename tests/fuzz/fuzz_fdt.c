@@ -2,7 +2,7 @@
 /*
  * Trees that EL2 did not make: the host's, whose facts must be in their bounds, and overlays for
  * a guest's. The first byte says which.
- * links: hyp/config_host.c hyp/gfdt.c hyp/fit.c lib/sha256.c lib/crc32.c lib/str.c lib/printf.c
+ * links: hyp/config_host.c hyp/gfdt.c hyp/fit.c lib/sha256.c lib/crc32.c lib/str.c
  * links: tests/fake_arch/crc32.c tests/fake_arch/fake.c
  * libs: fdt
  * covers: hyp/config_host.c hyp/gfdt.c

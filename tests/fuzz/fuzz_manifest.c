@@ -2,7 +2,7 @@
 /*
  * A manifest, as any bytes in a sound bundle, or the words of a VM made at run time: what is
  * accepted keeps its bounds beside its neighbours, what is refused says so in printable words.
- * links: hyp/config.c hyp/fit.c hyp/loader.c lib/sha256.c lib/crc32.c lib/printf.c lib/str.c
+ * links: hyp/config.c hyp/fit.c hyp/loader.c lib/sha256.c lib/crc32.c lib/str.c
  * links: tests/fake_arch/crc32.c
  * libs: fdt
  * covers: hyp/config.c
@@ -11,6 +11,7 @@
 #include <libfdt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include <arch/crc.h>
@@ -19,7 +20,6 @@
 #include <hyp/log.h>
 #include <hyp/page.h>
 #include <hyp/vm.h>
-#include <lib/printf.h>
 #include "tests/fuzz/fuzz.h"
 #include "tests/bundle.h"
 

@@ -5,7 +5,7 @@
  */
 /* clang-format off */
 /*
- * links: hyp/config.c hyp/fit.c hyp/loader.c lib/sha256.c lib/crc32.c lib/printf.c lib/str.c tests/fake_arch/crc32.c
+ * links: hyp/config.c hyp/fit.c hyp/loader.c lib/sha256.c lib/crc32.c lib/str.c tests/fake_arch/crc32.c
  * libs: fdt
  */
 /* clang-format on */
@@ -24,8 +24,8 @@
 #include <hyp/log.h>
 #include <hyp/page.h>
 #include <hyp/vm.h>
-#include <lib/printf.h>
 #include <arch/crc.h>
+#include <lib/str.h>
 #include "tests/bundle.h"
 
 const struct machine machine_v1 = {.ram_base = 0x40000000};

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Console: line multiplexer, prompts, flow control, escape key, on a simulated UART.
- * links: hyp/console.c hyp/deadline.c lib/printf.c tests/fake_arch/fake.c
+ * links: hyp/console.c hyp/deadline.c lib/str.c tests/fake_arch/fake.c
  * links: tests/fake_arch/timer.c tests/fake_arch/cpu.c
- * cflags: -Dsnprintf=atoll_snprintf -Dvsnprintf=atoll_vsnprintf
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +20,6 @@
 #include <hyp/console.h>
 #include <hyp/host.h>
 #include <hyp/pcpu.h>
-#include <lib/printf.h>
 #include <tests/fake_arch/clock.h>
 
 /* --- a UART with a FIFO and a speed --- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The guest's device tree against docs/guest-machine.md, in every size of buffer, and overlays.
- * links: hyp/gfdt.c hyp/fit.c lib/sha256.c lib/crc32.c lib/printf.c tests/fake_arch/crc32.c
+ * links: hyp/gfdt.c hyp/fit.c lib/sha256.c lib/crc32.c tests/fake_arch/crc32.c
  * libs: fdt
  */
 #include <setjmp.h>

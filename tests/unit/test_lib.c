@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lib/str.c: numbers, words, bounded copies.
+ * lib/str.c: numbers, bounded copies, text in pieces, words of the command line.
  * links: lib/str.c hyp/err.c
- * cflags: -Dstrtoul=atoll_strtoul -fno-builtin
  */
 #include <limits.h>
 #include <setjmp.h>
@@ -16,30 +15,6 @@
 
 #include <hyp/err.h>
 #include <lib/str.h>
-
-static void check_ul(const char *s, int base, unsigned long val, unsigned used)
-{
-	char *end;
-
-	assert_true(strtoul(s, &end, base) == val);
-	assert_ptr_equal(end, s + used);
-}
-
-static void test_strtoul(void **state)
-{
-	(void)state;
-	check_ul("0", 10, 0, 1);
-	check_ul("4711:x", 10, 4711, 4);
-	check_ul("0x1fG", 0, 0x1f, 4);
-	check_ul("ffg", 16, 0xff, 2);
-	check_ul("0xAb", 16, 0xab, 4);
-	check_ul("18446744073709551615", 10, ULONG_MAX, 20);
-	check_ul("18446744073709551616", 10, ULONG_MAX, 20);
-	check_ul("99999999999999999999999", 10, ULONG_MAX, 23);
-	check_ul("", 10, 0, 0);
-	check_ul("x", 10, 0, 0);
-	assert_int_equal(strtoul("12", NULL, 10), 12);
-}
 
 static void test_numbers(void **state)
 {
@@ -66,9 +41,9 @@ static void test_numbers(void **state)
 	assert_true(str_to_u64("007", &v) && v == 7);
 }
 
-static void test_copy_and_words(void **state)
+static void test_copy(void **state)
 {
-	char buf[8], line[] = "  info\tvm0  x ", *p = line;
+	char buf[8];
 
 	(void)state;
 	memset(buf, 'z', sizeof(buf));
@@ -79,11 +54,27 @@ static void test_copy_and_words(void **state)
 	assert_string_equal(buf, "abc");
 	assert_false(str_copy(buf, "a", 1));
 	assert_string_equal(buf, "");
-	assert_string_equal(str_word(&p), "info");
-	assert_string_equal(str_word(&p), "vm0");
-	assert_string_equal(str_word(&p), "x");
-	assert_null(str_word(&p));
-	assert_null(str_word(&p));
+	/* A source without an end is read no further than it must be. */
+	assert_false(str_copy(buf, (const char[]){'a', 'b', 'c', 'd'}, 4));
+	assert_string_equal(buf, "abc");
+}
+
+static void test_append(void **state)
+{
+	char buf[10];
+	size_t len = 0;
+
+	(void)state;
+	str_append(buf, sizeof(buf), &len, "%s", "abc");
+	str_append(buf, sizeof(buf), &len, "%d", 45);
+	assert_string_equal(buf, "abc45");
+	assert_int_equal(len, 5);
+	str_append(buf, sizeof(buf), &len, "%s", "0123456789");
+	assert_string_equal(buf, "abc450123");
+	assert_int_equal(len, 9);
+	str_append(buf, sizeof(buf), &len, "more");
+	assert_int_equal(len, 9);
+	assert_string_equal(buf, "abc450123");
 }
 
 static void test_args(void **state)
@@ -119,10 +110,8 @@ static void test_err(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_strtoul),
-	    cmocka_unit_test(test_numbers),
-	    cmocka_unit_test(test_copy_and_words),
-	    cmocka_unit_test(test_args),
+	    cmocka_unit_test(test_numbers), cmocka_unit_test(test_copy),
+	    cmocka_unit_test(test_append),  cmocka_unit_test(test_args),
 	    cmocka_unit_test(test_err),
 	};
 

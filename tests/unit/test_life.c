@@ -4,7 +4,7 @@
  * once, then a thousand rounds at random. No page in two VMs, none that is not clean, none lost.
  * links: hyp/lifecycle.c hyp/load_job.c hyp/gmem.c hyp/setway.c hyp/crash.c hyp/vm.c hyp/deadline.c
  * links: hyp/pcpu.c hyp/mmio.c arch/arm64/esr.c stage2/s2.c stage2/vmid.c
- * links: lib/printf.c lib/str.c tests/fake_arch/fake.c tests/fake_arch/tlb.c
+ * links: lib/str.c tests/fake_arch/fake.c tests/fake_arch/tlb.c
  * links: tests/fake_arch/timer.c tests/fake_arch/cpu.c
  * cflags: -DCONFIG_DEBUG=1
  */

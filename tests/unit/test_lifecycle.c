@@ -3,7 +3,7 @@
  * Life of VMs: policy for every way to stop, back-off, the verdict, loading and its failures,
  * creation that fails at any allocation, and stops that cut into loading.
  * links: hyp/load_job.c hyp/gmem.c hyp/setway.c hyp/crash.c hyp/vm.c hyp/deadline.c hyp/pcpu.c hyp/mmio.c
- * links: arch/arm64/esr.c stage2/s2.c stage2/vmid.c lib/printf.c lib/str.c
+ * links: arch/arm64/esr.c stage2/s2.c stage2/vmid.c lib/str.c
  * links: tests/fake_arch/fake.c tests/fake_arch/tlb.c tests/fake_arch/timer.c
  * links: tests/fake_arch/cpu.c
  */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Log lines: form, levels, rate limit of a guest's messages.
- * links: hyp/log.c lib/printf.c tests/fake_arch/fake.c tests/fake_arch/timer.c
+ * links: hyp/log.c lib/str.c tests/fake_arch/fake.c tests/fake_arch/timer.c
  * links: tests/fake_arch/cpu.c
- * cflags: -Dsnprintf=atoll_snprintf -Dvsnprintf=atoll_vsnprintf
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The ring of events: order over CPUs, filters, what fits, what is overwritten, who is told.
- * links: hyp/trace.c arch/arm64/esr.c lib/printf.c tests/fake_arch/fake.c tests/fake_arch/timer.c
+ * links: hyp/trace.c arch/arm64/esr.c tests/fake_arch/fake.c tests/fake_arch/timer.c
  * links: tests/fake_arch/cpu.c
  */
 #include <setjmp.h>

@@ -3,7 +3,7 @@
  * vcpu_wake() and vcpu_kick() against sched_block() with real threads: a mailbox each vCPU waits
  * on, CPUs that run the scheduler, senders that fill. A lost wake-up shows as a message nobody
  * takes.
- * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/job.c hyp/sched/vcpu.c lib/printf.c
+ * links: hyp/deadline.c hyp/pcpu.c hyp/vcpu_wake.c hyp/sched/core.c hyp/sched/job.c hyp/sched/vcpu.c
  * cflags: -Dsched_yield=hyp_sched_yield -DFAKE_THREADS=1
  */
 #undef sched_yield
