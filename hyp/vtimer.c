@@ -16,25 +16,18 @@ static bool enabled(const struct arch_vtimer *t)
 	return (t->ctl & (TIMER_CTL_ENABLE | TIMER_CTL_IMASK)) == TIMER_CTL_ENABLE;
 }
 
-/* CNTPCT as the guest reads it. */
-static uint64_t guest_cntpct(const struct vcpu *v) { return arch_counter() - v->vm->cntpct_off; }
+/* Its output, where the guest's time is the counter less off. */
+static bool output(const struct arch_vtimer *t, uint64_t off)
+{
+	return enabled(t) && arch_counter() - off >= t->cval;
+}
 
 /* PPI 27 of the guest is linked to the host's virtual timer PPI. */
-static bool virt_level(struct vcpu *v, uint32_t intid)
+static bool virt_level(struct vcpu *v)
 {
-	const struct arch_vtimer *t = &v->vtimer.virt;
-
-	if (this_pcpu()->loaded == v) return arch_vtimer_output();
-	return enabled(t) && arch_counter() - v->vm->cntvoff >= t->cval;
+	return this_pcpu()->loaded == v ? arch_vtimer_output()
+	                                : output(&v->vtimer.virt, v->vm->cntvoff);
 }
-
-static bool phys_level(struct vcpu *v, uint32_t intid)
-{
-	return enabled(&v->vtimer.phys) && guest_cntpct(v) >= v->vtimer.phys.cval;
-}
-
-static const struct vgic_line_ops virt_lops = {virt_level};
-static const struct vgic_line_ops phys_lops = {phys_level};
 
 /* The vCPU was not loaded when the deadline was set; if it is by now, its CNTV does the work. */
 static void virt_fire(struct deadline *d, uint64_t now)
@@ -44,11 +37,20 @@ static void virt_fire(struct deadline *d, uint64_t now)
 	if (load_acquire(&v->loaded_on) < 0) vgic_set_line(v->vm, v, GUEST_VTIMER_INTID, true);
 }
 
+/* Again if the guest has set its timer meanwhile, on another CPU: the last one here is right. */
+static void phys_line(struct vcpu *v)
+{
+	bool level;
+
+	do {
+		level = output(&v->vtimer.phys, v->vm->cntpct_off);
+		vgic_set_line(v->vm, v, GUEST_PTIMER_INTID, level);
+	} while (level != output(&v->vtimer.phys, v->vm->cntpct_off));
+}
+
 static void phys_fire(struct deadline *d, uint64_t now)
 {
-	struct vcpu *v = container_of(d, struct vcpu, vtimer.phys_dl);
-
-	if (phys_level(v, GUEST_PTIMER_INTID)) vgic_set_line(v->vm, v, GUEST_PTIMER_INTID, true);
+	phys_line(container_of(d, struct vcpu, vtimer.phys_dl));
 }
 
 void vtimer_vcpu_init(struct vcpu *v)
@@ -64,23 +66,18 @@ void vtimer_vcpu_reset(struct vcpu *v)
 	deadline_cancel(&t->virt_dl);
 	deadline_cancel(&t->phys_dl);
 	t->virt = t->phys = (struct arch_vtimer){0};
-	t->phys_active_set = false;
-	vgic_link(v, GUEST_VTIMER_INTID, host.timer.virt_intid, &virt_lops);
-	vgic_link(v, GUEST_PTIMER_INTID, 0, &phys_lops);
+	vgic_link(v, GUEST_VTIMER_INTID, host.timer.virt_intid, virt_level);
 }
 
 void vtimer_load(struct vcpu *v)
 {
-	struct vtimer *t = &v->vtimer;
-
-	deadline_cancel(&t->virt_dl);
+	deadline_cancel(&v->vtimer.virt_dl);
 	/*
 	 * The active state belongs to the vCPU: without it, a timer that the guest is still
 	 * handling would fire into EL2 again; left behind, it would silence the next guest's.
 	 */
-	t->phys_active_set = vgic_hw_active(v, GUEST_VTIMER_INTID);
-	if (t->phys_active_set) arch_gic_set_active(host.timer.virt_intid);
-	arch_vtimer_load(&t->virt, v->vm->cntvoff);
+	if (vgic_hw_active(v, GUEST_VTIMER_INTID)) arch_gic_set_active(host.timer.virt_intid);
+	arch_vtimer_load(&v->vtimer.virt, v->vm->cntvoff);
 }
 
 /* Until its time in the guest; a CVAL so far away that its sum with the offset wraps never comes.
@@ -99,21 +96,17 @@ static void virt_arm(struct vcpu *v)
 
 static void phys_update(struct vcpu *v)
 {
-	bool level = phys_level(v, GUEST_PTIMER_INTID);
+	uint64_t off = v->vm->cntpct_off;
 
-	arm(&v->vtimer.phys_dl, &v->vtimer.phys, v->vm->cntpct_off, !level);
-	vgic_set_line(v->vm, v, GUEST_PTIMER_INTID, level);
+	arm(&v->vtimer.phys_dl, &v->vtimer.phys, off, !output(&v->vtimer.phys, off));
+	phys_line(v);
 }
 
 void vtimer_put(struct vcpu *v)
 {
-	struct vtimer *t = &v->vtimer;
-
-	arch_vtimer_save(&t->virt);
-	if (t->phys_active_set) {
-		arch_gic_clear_active(host.timer.virt_intid);
-		t->phys_active_set = false;
-	}
+	arch_vtimer_save(&v->vtimer.virt);
+	/* It is active if it was when v was loaded or has fired since, and v has not ended it. */
+	if (vgic_hw_active(v, GUEST_VTIMER_INTID)) arch_gic_clear_active(host.timer.virt_intid);
 	virt_arm(v);
 }
 
@@ -126,7 +119,6 @@ void vtimer_irq(struct vcpu *v, uint32_t iar)
 		arch_gic_clear_active(iar);
 		return;
 	}
-	v->vtimer.phys_active_set = true;
 	vgic_inject_hw(v, GUEST_VTIMER_INTID);
 	if (!vcpu_wake_in_place(v) && load_relaxed(&v->state) == VCPU_BLOCKED) vcpu_wake(v);
 }
@@ -157,7 +149,7 @@ void vtimer_vm_thaw(struct vm *vm)
 void vtimer_cntp(struct vcpu *v, enum cntp_reg reg, uint64_t val, uint64_t *out)
 {
 	struct arch_vtimer *t = &v->vtimer.phys;
-	uint64_t now = guest_cntpct(v);
+	uint64_t now = arch_counter() - v->vm->cntpct_off; /* CNTPCT as the guest reads it */
 	bool met = (t->ctl & TIMER_CTL_ENABLE) && now >= t->cval;
 
 	if (out) {

@@ -13,18 +13,17 @@ void vgic_set_line(struct vm *vm, struct vcpu *v, uint32_t intid, bool level)
 
 	spin_lock(&vm->vgic.lock);
 	irq = vgic_irq_find(vm, v, intid);
-	if (irq && irq->line != level && !(irq->hw && v->vgic.cpu >= 0))
+	if (irq && irq->line != level && !(irq->pintid && v->vgic.cpu >= 0))
 		vgic_irq_set_line(vm, irq, level);
 	spin_unlock(&vm->vgic.lock);
 }
 
-void vgic_link(struct vcpu *v, uint32_t intid, uint32_t pintid, const struct vgic_line_ops *lops)
+void vgic_link(struct vcpu *v, uint32_t intid, uint32_t pintid, bool (*level)(struct vcpu *v))
 {
 	struct vgic_irq *irq = &v->vgic.priv[intid % VGIC_NR_PRIVATE];
 
-	irq->hw = pintid != 0;
 	irq->pintid = pintid;
-	irq->lops = lops;
+	irq->level = level;
 }
 
 /* The lowest vCPU of mask that is on; if none is, the lowest. */
@@ -111,9 +110,8 @@ static void irq_reset(struct vm *vm, unsigned i)
 	if (irq->on_list) vgic_irq_unlink(irq);
 	/* What links it to its source stays. */
 	*irq = (struct vgic_irq){
-	    .lops = irq->lops,
-	    .hw = irq->hw,
 	    .pintid = irq->pintid,
+	    .level = irq->level,
 	    .intid = (uint16_t)intid,
 	    .edge = intid < GIC_NR_SGI,
 	    .enabled = vm->vgic.version == 2 && intid < GIC_NR_SGI,

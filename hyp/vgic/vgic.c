@@ -18,7 +18,10 @@ bool vgic_here(const struct vcpu *v) { return v->vgic.cpu == (int)this_pcpu()->i
 static struct vgic_irq *irq_of(struct list_node *n) { return list_entry(n, struct vgic_irq, node); }
 
 /* The line's own say: a linked line is level-sensitive whatever the guest wrote to ICFGR. */
-static bool line_pends(const struct vgic_irq *irq) { return irq->line && (!irq->edge || irq->hw); }
+static bool line_pends(const struct vgic_irq *irq)
+{
+	return irq->line && (!irq->edge || irq->pintid);
+}
 
 bool vgic_irq_pending(const struct vgic_irq *irq) { return irq->latch != 0 || line_pends(irq); }
 
@@ -94,13 +97,9 @@ void vgic_irq_sort(struct vgic_irq *irq)
  */
 static void resample(struct vcpu *v, struct vgic_irq *irq)
 {
-	if (!irq->lops || (irq->edge && !irq->hw)) return;
-	if (!irq->hw) {
-		irq->line = irq->lops->level(v, irq->intid);
-	} else if (irq->line && !irq->active && !irq->lops->level(v, irq->intid)) {
-		irq->line = false;
-		if (vgic_here(v)) arch_gic_clear_active(irq->pintid);
-	}
+	if (!irq->pintid || !irq->line || irq->active || irq->level(v)) return;
+	irq->line = false;
+	if (vgic_here(v)) arch_gic_clear_active(irq->pintid);
 }
 
 /* The guest has emptied this list register, and that asserts the maintenance interrupt (EISR). */
@@ -121,7 +120,7 @@ static void fold_lr(struct vcpu *v, unsigned n)
 	irq->active_source = (uint8_t)source;
 	if ((lr & LR_PENDING) && irq->lr_latch) irq->latch |= (uint8_t)BIT32(source);
 	irq->lr_latch = false;
-	if (irq->hw && (lr & (LR_HW | LR_STATE)) == LR_HW)
+	if (irq->pintid && (lr & (LR_HW | LR_STATE)) == LR_HW)
 		irq->line = false; /* the guest's deactivation reached the hardware */
 	if (irq->active_req != VGIC_NO_REQ) {
 		irq->active = irq->active_req == VGIC_SET_ACTIVE;
@@ -163,15 +162,9 @@ static void fold(struct vcpu *v)
 	while (c->nr_used > 0) fold_lr(v, --c->nr_used);
 	list_for_each_safe (n, tmp, &c->ap_list) {
 		struct vgic_irq *irq = irq_of(n);
-		bool was = irq->line;
 
 		resample(v, irq);
 		queue(v->vm, irq);
-		/*
-		 * Its device will find the line high and say nothing: v, blocked and perhaps on its
-		 * way out of this CPU, hears of it here.
-		 */
-		if (irq->line && !was) vcpu_kick(v, VCPU_WORK_VGIC);
 		if (irq->on_list && irq->on_list != v) vcpu_kick(irq->on_list, VCPU_WORK_VGIC);
 	}
 }
@@ -190,7 +183,7 @@ static uint64_t lr_make(struct vcpu *v, struct vgic_irq *irq)
 
 	if (irq->group1) lr |= LR_GROUP1;
 	if (irq->active) lr |= LR_ACTIVE;
-	if (irq->active && !(irq->hw && irq->line) &&
+	if (irq->active && !(irq->pintid && irq->line) &&
 	    (vgic_irq_owner(v->vm, irq) != v || v->vgic.ap_n > arch_gic_info()->nr_lrs)) {
 		/*
 		 * Once inactive, it goes to another target; or it would be pending in front of a
@@ -199,7 +192,8 @@ static uint64_t lr_make(struct vcpu *v, struct vgic_irq *irq)
 		lr |= FIELD_PREP(LR_CPUID, irq->active_source);
 		return fwd && vgic_irq_pending(irq) ? lr | LR_EOI : lr;
 	}
-	if (irq->hw && irq->line && !(irq->active && irq->latch) && arch_gic_info()->linked_lrs) {
+	if (irq->pintid && irq->line && !(irq->active && irq->latch) &&
+	    arch_gic_info()->linked_lrs) {
 		/* Never pending and active (IHI 0048B 5.2.2): what is due then comes by hardware.
 		 */
 		lr |= LR_HW | FIELD_PREP(LR_PINTID, irq->pintid);
@@ -311,7 +305,7 @@ void vgic_irq_end(struct vm *vm, struct vgic_irq *irq)
 	struct vcpu *was = irq->on_list, *v = vgic_irq_owner(vm, irq);
 
 	if (!irq->in_lr) {
-		if (irq->hw && v && (v->vgic.cpu < 0 || vgic_here(v))) resample(v, irq);
+		if (v && (v->vgic.cpu < 0 || vgic_here(v))) resample(v, irq);
 		queue(vm, irq);
 		if (irq->on_list) vcpu_kick(irq->on_list, VCPU_WORK_VGIC);
 	}
@@ -321,7 +315,7 @@ void vgic_irq_end(struct vm *vm, struct vgic_irq *irq)
 void vgic_irq_set_line(struct vm *vm, struct vgic_irq *irq, bool level)
 {
 	vgic_irq_begin(irq);
-	if (level && irq->edge && !irq->hw) irq->latch = 1;
+	if (level && irq->edge && !irq->pintid) irq->latch = 1;
 	irq->line = level;
 	vgic_irq_end(vm, irq);
 }
@@ -475,5 +469,5 @@ bool vgic_hw_active(struct vcpu *v, uint32_t intid)
 {
 	const struct vgic_irq *irq = &v->vgic.priv[intid % VGIC_NR_PRIVATE];
 
-	return irq->hw && load_relaxed(&irq->line);
+	return irq->pintid && load_relaxed(&irq->line);
 }

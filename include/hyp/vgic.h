@@ -21,20 +21,16 @@ struct vgic_irq;
 #define VGIC_NR_PRIVATE 32u
 #define VGIC_MAX_SPIS 256u
 
-/*
- * Lines whose source can be asked for its level when the core re-samples: under the vGIC lock, on
- * the CPU v is loaded on, or on any while it is not loaded.
- */
-struct vgic_line_ops {
-	bool (*level)(struct vcpu *v, uint32_t intid);
-};
-
 struct vgic_irq {
-	struct list_node node;            /* on on_list's ap_list */
-	struct vcpu *on_list;             /* whose list it is on, or NULL */
-	const struct vgic_line_ops *lops; /* may be NULL */
-	uint64_t route;                   /* ITARGETSR or IROUTER */
+	struct list_node node; /* on on_list's ap_list */
+	struct vcpu *on_list;  /* whose list it is on, or NULL */
+	uint64_t route;        /* ITARGETSR or IROUTER */
+	/*
+	 * Not 0: linked to that physical interrupt (timer PPI), whose source can be asked for its
+	 * level: under the vGIC lock, on the CPU v is loaded on, or on any while it is not loaded.
+	 */
 	uint32_t pintid;
+	bool (*level)(struct vcpu *v);
 	uint16_t intid;
 	uint8_t priority;
 	uint8_t target;        /* vCPU it goes to (private: its own), VGIC_NO_TARGET: none */
@@ -45,9 +41,8 @@ struct vgic_irq {
 	bool in_lr;            /* its state is in lr: active, and pending if lr_latch, are older */
 	bool lr_latch;         /* the latch (or an SGI's source) moved into that list register */
 	bool enabled, group1, edge;
-	bool line; /* level of the input line; hw: the physical interrupt is active for it */
+	bool line; /* level of the input line; linked: the physical interrupt is active for it */
 	bool active;
-	bool hw; /* linked to physical interrupt pintid (timer PPI) */
 };
 #define VGIC_NO_TARGET 0xffu
 enum { VGIC_NO_REQ, VGIC_SET_ACTIVE, VGIC_CLEAR_ACTIVE };
@@ -93,15 +88,14 @@ void vgic_vcpu_reset(struct vcpu *v);
 void vgic_retarget(struct vm *vm);
 
 /* Lines and edges of devices. v: the vCPU for a private interrupt, else NULL. Any context with
- * locks below LOCK_VGIC only; kicks or wakes the target where needed. Of a hw-linked interrupt
+ * locks below LOCK_VGIC only; kicks or wakes the target where needed. Of a linked interrupt
  * only while v is not loaded: the hardware speaks for itself otherwise. */
 void vgic_set_line(struct vm *vm, struct vcpu *v, uint32_t intid, bool level);
 /*
- * The source of a private interrupt: what its level is. pintid not 0: linked to that physical one
- * (HW = 1), so that the guest's deactivation reaches the hardware, and what the guest masks at the
- * source is withdrawn.
+ * Links a private interrupt to a physical one (HW = 1), so that the guest's deactivation reaches
+ * the hardware, and what the guest masks at the source is withdrawn.
  */
-void vgic_link(struct vcpu *v, uint32_t intid, uint32_t pintid, const struct vgic_line_ops *lops);
+void vgic_link(struct vcpu *v, uint32_t intid, uint32_t pintid, bool (*level)(struct vcpu *v));
 /*
  * The hot path: physical interrupt of a hw-linked PPI was acknowledged and priority-dropped on
  * this CPU, whose loaded vCPU is v. It stays active until the guest deactivates the virtual one,

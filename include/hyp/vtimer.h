@@ -17,7 +17,6 @@ struct vtimer {
 	struct deadline virt_dl; /* armed while not loaded and the timer could fire */
 	struct arch_vtimer phys; /* ctl: ENABLE, IMASK */
 	struct deadline phys_dl;
-	bool phys_active_set; /* this CPU's physical vtimer PPI was set active for this vCPU */
 };
 
 void vtimer_vcpu_init(struct vcpu *v);

@@ -32,15 +32,14 @@ struct pcpu pcpus[MAX_PCPUS];
 static const struct machine machine = {.gicd = GICD, .gicc = GICC, .gicr = GICR};
 static struct vm vm;
 static struct vcpu vcpus[CPUS];
-static bool timer_line[CPUS], soft_line[CPUS];
+static bool timer_line[CPUS];
 static const uint8_t *in, *in_end;
 
-static bool level(struct vcpu *v, uint32_t intid)
+static bool level(struct vcpu *v)
 {
 	EXPECT(v->vgic.cpu < 0 || v->vgic.cpu == (int)this_pcpu()->id);
-	return (intid == TIMER ? timer_line : soft_line)[v->id];
+	return timer_line[v->id];
 }
-static const struct vgic_line_ops lops = {level};
 
 static uint8_t byte(void) { return in < in_end ? *in++ : 0; }
 
@@ -98,7 +97,8 @@ static void check(void)
 			uint64_t lr = fake_gic[c->cpu].lr[i];
 
 			EXPECT(q->in_lr && q->lr == i && (lr & LR_VINTID) == q->intid);
-			EXPECT(!(lr & LR_HW) || (q->hw && FIELD_GET(LR_PINTID, lr) == q->pintid));
+			EXPECT(!(lr & LR_HW) ||
+			       (q->pintid && FIELD_GET(LR_PINTID, lr) == q->pintid));
 			for (unsigned j = 0; j < i; j++) EXPECT(c->lr_irq[j] != q);
 		}
 	}
@@ -204,10 +204,7 @@ static void step(void)
 	switch (op & 15) {
 	case 0: vgic_set_line(&vm, NULL, 32 + (arg & 31), arg & 0x80); break;
 	case 1: timer(v, arg & 1); break;
-	case 2:
-		soft_line[v->id] = arg & 1;
-		if (arg & 2) vgic_set_line(&vm, v, SOFT_TIMER, arg & 1);
-		break;
+	case 2: vgic_set_line(&vm, v, SOFT_TIMER, arg & 1); break;
 	case 3:
 		vcpus[1].on = arg & 1;
 		vgic_retarget(&vm);
@@ -263,7 +260,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(vcpus, 0, sizeof(vcpus));
 	memset(pcpus, 0, sizeof(pcpus));
 	memset(timer_line, 0, sizeof(timer_line));
-	memset(soft_line, 0, sizeof(soft_line));
 	vm.machine = &machine;
 	vm.nr_vcpus = CPUS;
 	for (unsigned i = 0; i < MAX_PCPUS; i++) pcpus[i].id = i;
@@ -276,8 +272,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		vm.vcpus[i] = &vcpus[i];
 		arch_gic_vcpu_reset(&vcpus[i].arch.gic);
 		vgic_vcpu_init(&vcpus[i]);
-		vgic_link(&vcpus[i], TIMER, TIMER, &lops);
-		vgic_link(&vcpus[i], SOFT_TIMER, 0, &lops);
+		vgic_link(&vcpus[i], TIMER, TIMER, level);
 	}
 	for (unsigned i = 0; i < CPUS; i++) load(&vcpus[i], i);
 	while (in < in_end) step();

@@ -56,12 +56,11 @@ void __assert_fail(const char *expr, const char *file, unsigned line, const char
 /* The code under test ran into the weeds. */
 static void crashed(int sig) { violation("a fault"); }
 
-static bool timer_level(struct vcpu *v, uint32_t intid)
+static bool timer_level(struct vcpu *v)
 {
 	assert(v->vgic.cpu < 0 || v->vgic.cpu == (int)this_pcpu()->id);
 	return timer_line[v->id];
 }
-static const struct vgic_line_ops timer_lops = {timer_level};
 
 static struct vcpu *loaded(unsigned cpu) { return pcpus[cpu].loaded; }
 
@@ -272,7 +271,7 @@ void world_start(const struct scenario *of)
 		spec.cpu[i] =
 		    (struct spec_cpu){.pmr = 0xf8, .groups = 3, .split = (uint8_t)sc->split};
 		vgic_vcpu_init(v);
-		vgic_link(v, TIMER_INTID, TIMER_INTID, &timer_lops);
+		vgic_link(v, TIMER_INTID, TIMER_INTID, timer_level);
 	}
 	for (unsigned i = 0; i < sc->nr_irqs; i++) {
 		const struct world_irq *q = &sc->irq[i];
@@ -498,7 +497,7 @@ static bool do_reg(struct action act)
 		write_bit(v, i, 0x200, 0x280, act.b);
 		spec_set(&spec, i, act.b ? SPEC_LATCH : SPEC_UNLATCH, 1);
 		/* A timer that has gone quiet may be taken before this, see check(). */
-		if (act.b && irqs[i]->hw && irqs[i]->in_lr) spec.irq[i].again |= 1;
+		if (act.b && irqs[i]->pintid && irqs[i]->in_lr) spec.irq[i].again |= 1;
 		return true;
 	case OP_ACTIVE:
 		/* Not of one that somebody takes or ends at the same time: either order is right.

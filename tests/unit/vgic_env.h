@@ -32,14 +32,12 @@ static struct vcpu vcpus[MAX_VCPUS];
 static unsigned kicks[MAX_VCPUS], wakes;
 static bool timer_line[MAX_VCPUS]; /* output of the vCPU's timer */
 
-static __attribute__((unused)) bool timer_level(struct vcpu *v, uint32_t intid)
+static __attribute__((unused)) bool timer_level(struct vcpu *v)
 {
 	/* The vGIC may ask here for what is loaded here, or for what is not loaded. */
-	assert_int_equal(intid, TIMER);
 	assert_true(v->vgic.cpu < 0 || v->vgic.cpu == (int)this_pcpu()->id);
 	return timer_line[v->id];
 }
-static const struct vgic_line_ops timer_lops = {timer_level};
 
 static __attribute__((unused)) void set_timer(unsigned id, bool line)
 {
@@ -157,7 +155,7 @@ static __attribute__((unused)) void env_setup(unsigned version, unsigned nr_lrs,
 		vm.vcpus[i] = v;
 		arch_gic_vcpu_reset(&v->arch.gic);
 		vgic_vcpu_init(v);
-		vgic_link(v, TIMER, TIMER, &timer_lops);
+		vgic_link(v, TIMER, TIMER, timer_level);
 	}
 	vgic_vm_reset(&vm);
 	for (unsigned i = 0; i < loaded; i++) env_load(i, i);
