@@ -13,17 +13,29 @@
 #include <string.h>
 
 #define FDT_LIMIT MiB(4) /* booting.rst allows 2; QEMU doubles what -dtb gives it */
-#define TREE_MAX_DEPTH 16u
 #define ADDRESS_LIMIT BIT(48)
 #define GIC_MAX_INTID 1019u
 #define ABSENT UINT64_MAX /* no address and no size is that large */
 
-#define BAD_GIC_REGS "the interrupt controller's registers in the device tree are broken"
-#define NO_GIC "the device tree has no interrupt controller that Atoll can use (GICv2 or GICv3)"
-#define NO_GICH "the GICv2 has no virtualization extensions (GICH and GICV in the device tree)"
-#define NO_MAINTENANCE "the interrupt controller has no maintenance interrupt in the device tree"
-#define NO_TIMER_IRQ "the device tree does not give the virtual and hypervisor timer interrupts"
-#define BAD_RESERVED "the device tree's /memreserve/ or reserved-memory is broken or too long"
+#define MINI_UART "brcm,bcm2835-aux-uart\0"
+
+#define OWN CONFIG_OWN_TREE
+#define BROKEN "the device tree is damaged, or there is none" OWN
+#define NO_RAM "the device tree names no RAM (no usable memory node)" OWN
+#define NOT_HERE "Atoll lies outside all RAM that the device tree names" OWN
+#define BAD_RESERVED "the device tree's /memreserve/ or reserved-memory is broken or too long" OWN
+#define NO_CPUS "the device tree has no /cpus" OWN
+#define NO_GIC "the device tree has no interrupt controller that Atoll can use (GICv2 or GICv3)" OWN
+#define BAD_GIC "the interrupt controller's registers in the device tree are broken or too many" OWN
+#define NO_GICH "the GICv2 has no virtualization extensions (GICH and GICV in the device tree)" OWN
+#define NO_MAINTENANCE                                                                             \
+	"the interrupt controller has no maintenance interrupt in the device tree" OWN
+#define NO_TIMER "the device tree has no generic timer" OWN
+#define NO_TIMER_IRQ "the device tree does not give the virtual and hypervisor timer interrupts" OWN
+#define BAD_INITRD                                                                                 \
+	"the device tree's linux,initrd-start and -end make no range; load the bundle again"
+#define INITRD_NO_RAM "the bundle is said to lie where there is no RAM; load it to another address"
+#define INITRD_OVER "the bundle lies over Atoll or the device tree; load it to another address"
 
 struct host host;
 
@@ -75,24 +87,30 @@ static bool node_enabled(const void *fdt, int node)
 {
 	const char *status = prop_str(fdt, node, "status");
 
-	return status[0] == '\0' || strcmp(status, "okay") == 0 || strcmp(status, "ok") == 0;
+	return status[0] == '\0' || strncmp(status, "ok", 2) == 0; /* "okay", "ok" */
 }
 
-/* Names: a list, each ended by \0. The first enabled node of the first name that has one. */
+/* Names: a list, each ended by \0. */
+static bool is_compatible(const void *fdt, int node, const char *names)
+{
+	while (*names != '\0' && fdt_node_check_compatible(fdt, node, names) != 0)
+		names += strlen(names) + 1;
+	return *names != '\0';
+}
+
 static int find_enabled(const void *fdt, const char *names)
 {
-	int node = -1;
+	int node = 0;
 
-	for (; node < 0 && *names != '\0'; names += strlen(names) + 1) do {
-			node = fdt_node_offset_by_compatible(fdt, node, names);
-		} while (node >= 0 && !node_enabled(fdt, node));
+	while (node >= 0 && !(is_compatible(fdt, node, names) && node_enabled(fdt, node)))
+		node = fdt_next_node(fdt, node, NULL);
 	return node;
 }
 
 /* From the bus `bus` up to the root through each `ranges`. */
 static bool translate(const void *fdt, int bus, uint64_t *addr)
 {
-	for (unsigned depth = 0; bus > 0 && depth < TREE_MAX_DEPTH; depth++) {
+	while (bus > 0) { /* no deeper than fit_check_tree() lets a tree be */
 		int parent = fdt_parent_offset(fdt, bus), len, ac = fdt_address_cells(fdt, bus);
 		int pac = fdt_address_cells(fdt, parent), sc = fdt_size_cells(fdt, bus);
 		uint64_t from = 0, to = 0, size = ABSENT; /* no entry: one to one */
@@ -148,17 +166,14 @@ static void add_bank(struct host *h, struct host_range r)
 	uint64_t lo = ALIGN_UP(pa_raw(r.base), PAGE_SIZE);
 	uint64_t hi = ALIGN_DOWN(pa_raw(r.base) + r.size, PAGE_SIZE);
 
-	for (unsigned i = 0; lo < hi && i < h->nr_ram;) {
+	for (unsigned i = 0; lo < hi && i < h->nr_ram; i++) {
 		uint64_t base = pa_raw(h->ram[i].base), end = base + h->ram[i].size;
 
-		if (lo > end || base > hi) {
-			i++;
-			continue;
-		}
+		if (lo > end || base > hi) continue;
 		lo = MIN(lo, base);
 		hi = MAX(hi, end);
 		h->ram[i] = h->ram[--h->nr_ram];
-		i = 0; /* the larger one may touch others */
+		i = UINT32_MAX; /* from the first again: the larger one may touch others */
 	}
 	if (lo < hi && h->nr_ram < HOST_MAX_BANKS)
 		h->ram[h->nr_ram++] = (struct host_range){pa(lo), hi - lo};
@@ -174,8 +189,24 @@ static bool add_reserved(struct host *h, uint64_t base, uint64_t size)
 	return true;
 }
 
+static bool overlap(const struct host_range *a, const struct host_range *b)
+{
+	return pa_raw(a->base) < pa_raw(b->base) + b->size &&
+	       pa_raw(b->base) < pa_raw(a->base) + a->size;
+}
+
+static bool in_ram(const struct host *h, const struct host_range *r)
+{
+	bool in = false;
+
+	for (unsigned i = 0; i < h->nr_ram; i++)
+		in |= pa_raw(r->base) - pa_raw(h->ram[i].base) < h->ram[i].size &&
+		      r->size <= h->ram[i].size - (pa_raw(r->base) - pa_raw(h->ram[i].base));
+	return in;
+}
+
 /* The readers return NULL, or what is wrong as a sentence. */
-static const char *read_memory(const struct tree *t)
+static const char *read_memory(struct tree *t)
 {
 	struct host_range r;
 	int node, reserved = fdt_path_offset(t->fdt, "/reserved-memory");
@@ -186,7 +217,8 @@ static const char *read_memory(const struct tree *t)
 
 		for (int i = 0; ram && reg_get(t->fdt, node, i, &r); i++) add_bank(t->h, r);
 	}
-	if (t->h->nr_ram == 0) return "the device tree names no RAM (no usable memory node)";
+	if (t->h->nr_ram == 0) return NO_RAM;
+	if (!in_ram(t->h, &t->h->image)) return NOT_HERE;
 	for (int i = 0; i < fdt_num_mem_rsv(t->fdt); i++) {
 		uint64_t base, size;
 
@@ -200,30 +232,21 @@ static const char *read_memory(const struct tree *t)
 	return NULL;
 }
 
-static const char *read_chosen(const struct tree *t)
+static const char *read_root(struct tree *t)
 {
-	int node = fdt_path_offset(t->fdt, "/chosen");
-	uint64_t start = number(t->fdt, node, "linux,initrd-start", ABSENT);
-	uint64_t end = number(t->fdt, node, "linux,initrd-end", ABSENT);
-
-	str_copy(t->h->bootargs, prop_str(t->fdt, node, "bootargs"), sizeof(t->h->bootargs));
-	if (start == ABSENT || end == ABSENT) return NULL;
-	if (end < start || end > ADDRESS_LIMIT)
-		return "the device tree's linux,initrd-start and -end make no range";
-	t->h->initrd = (struct host_range){pa(start), end - start};
-	return NULL;
-}
-
-static void read_root(const void *fdt, struct host *h)
-{
+	const void *fdt = t->fdt;
+	struct host *h = t->h;
 	const char *model = prop_str(fdt, 0, "model");
 	int psci = find_enabled(fdt, "arm,psci-0.2\0arm,psci-1.0\0");
 	const char *method = prop_str(fdt, psci, "method");
 
+	str_copy(h->bootargs, prop_str(fdt, fdt_path_offset(fdt, "/chosen"), "bootargs"),
+	         sizeof(h->bootargs));
 	str_copy(h->model, model[0] != '\0' ? model : "unknown board", sizeof(h->model));
 	str_copy(h->compatible, prop_str(fdt, 0, "compatible"), sizeof(h->compatible));
 	h->psci_smc = strcmp(method, "smc") == 0;
 	h->psci_hvc = strcmp(method, "hvc") == 0;
+	return NULL;
 }
 
 /*
@@ -240,35 +263,31 @@ static int find_stdout(const void *fdt)
 	return path[0] == '/' ? fdt_path_offset(fdt, path) : -1;
 }
 
-static void read_uart(const struct tree *t, struct host_uart *u)
+static const char *read_uart(struct tree *t)
 {
-	static const struct {
-		const char *compatible;
-		enum host_uart_type type;
-		uint32_t shift;
-	} kinds[] = {
-	    {"arm,pl011", HOST_UART_PL011, 0}, {"arm,sbsa-uart", HOST_UART_PL011, 0},
-	    {"ns16550a", HOST_UART_8250, 0},   {"brcm,bcm2835-aux-uart", HOST_UART_8250, 2},
-	    {"ns16550", HOST_UART_8250, 0},    {"snps,dw-apb-uart", HOST_UART_8250, 0},
-	};
 	int node = find_stdout(t->fdt), clock;
+	struct host_uart *u = &t->h->uart;
 
 	node = node >= 0 ? node : find_enabled(t->fdt, "arm,pl011\0");
-	if (node < 0 || !reg_get(t->fdt, node, 0, &u->regs)) return;
-	for (unsigned i = 0; i < ARRAY_SIZE(kinds) && u->type == HOST_UART_NONE; i++) {
-		if (fdt_node_check_compatible(t->fdt, node, kinds[i].compatible) != 0) continue;
-		u->type = kinds[i].type;
-		u->reg_shift = (uint32_t)number(t->fdt, node, "reg-shift", kinds[i].shift);
+	if (node < 0 || !reg_get(t->fdt, node, 0, &u->regs)) return NULL;
+	if (is_compatible(t->fdt, node, "arm,pl011\0arm,sbsa-uart\0")) {
+		u->type = HOST_UART_PL011;
+	} else if (is_compatible(t->fdt, node, MINI_UART "ns16550a\0ns16550\0snps,dw-apb-uart\0")) {
+		u->type = HOST_UART_8250;
+		u->reg_shift = (uint32_t)number(t->fdt, node, "reg-shift",
+		                                is_compatible(t->fdt, node, MINI_UART) ? 2 : 0);
 	}
 	clock = fdt_node_offset_by_phandle(t->fdt, (uint32_t)cells(t->fdt, node, "clocks", 0, 1));
 	u->clock_hz = (uint32_t)number(t->fdt, node, "clock-frequency",
 	                               number(t->fdt, clock, "clock-frequency", 0));
 	u->intid = irq_get(t, node, 0);
+	return NULL;
 }
 
 static const char *read_gic(struct tree *t)
 {
 	struct host_gic *g = &t->h->gic;
+	struct host_range *const v2[] = {&g->gicd, &g->gicc, &g->gich, &g->gicv};
 	const void *fdt = t->fdt;
 	uint64_t regions;
 
@@ -279,26 +298,20 @@ static const char *read_gic(struct tree *t)
 		t->gic = find_enabled(fdt, "arm,gic-v3\0");
 	}
 	if (t->gic < 0) return NO_GIC;
-	if (!reg_get(fdt, t->gic, 0, &g->gicd)) return BAD_GIC_REGS;
-	if (g->version == 2) {
-		if (!reg_get(fdt, t->gic, 1, &g->gicc)) return BAD_GIC_REGS;
-		if (!reg_get(fdt, t->gic, 2, &g->gich) || !reg_get(fdt, t->gic, 3, &g->gicv))
-			return NO_GICH;
-	} else {
-		regions = number(fdt, t->gic, "#redistributor-regions", 1);
-		if (regions > HOST_MAX_BANKS) return "the GICv3 has too many redistributor regions";
-		g->gicr_stride = number(fdt, t->gic, "redistributor-stride", 0);
-		for (; g->nr_gicr < regions; g->nr_gicr++)
-			if (!reg_get(fdt, t->gic, (int)g->nr_gicr + 1, &g->gicr[g->nr_gicr])) break;
-		if (g->nr_gicr == 0 || g->nr_gicr < regions)
-			return "the GICv3's redistributors in the device tree are broken";
-	}
+	for (int i = 0; i < (g->version == 2 ? 4 : 1); i++)
+		if (!reg_get(fdt, t->gic, i, v2[i])) return i < 2 ? BAD_GIC : NO_GICH;
+	g->gicr_stride = number(fdt, t->gic, "redistributor-stride", 0);
+	regions = g->version == 2 ? 0 : number(fdt, t->gic, "#redistributor-regions", 1);
+	if (regions > HOST_MAX_BANKS || (g->version == 3 && regions == 0)) return BAD_GIC;
+	for (; g->nr_gicr < regions; g->nr_gicr++)
+		if (!reg_get(fdt, t->gic, (int)g->nr_gicr + 1, &g->gicr[g->nr_gicr]))
+			return BAD_GIC;
 	g->maint_intid = irq_get(t, t->gic, 0);
 	return g->maint_intid ? NULL : NO_MAINTENANCE;
 }
 
 /* Interrupts in the order of the binding: secure physical, physical, virtual, hypervisor. */
-static const char *read_timer(const struct tree *t)
+static const char *read_timer(struct tree *t)
 {
 	struct host_timer *timer = &t->h->timer;
 	int node = find_enabled(t->fdt, "arm,armv8-timer\0arm,armv7-timer\0");
@@ -306,60 +319,65 @@ static const char *read_timer(const struct tree *t)
 	timer->virt_intid = irq_get(t, node, 2);
 	timer->hyp_intid = irq_get(t, node, 3);
 	timer->clock_hz = (uint32_t)number(t->fdt, node, "clock-frequency", 0);
-	if (node < 0) return "the device tree has no generic timer";
+	if (node < 0) return NO_TIMER;
 	return timer->virt_intid != 0 && timer->hyp_intid != 0 ? NULL : NO_TIMER_IRQ;
 }
 
-static void read_cpu(const void *fdt, int node, int ac, struct host *h)
-{
-	const char *method = prop_str(fdt, node, "enable-method");
-	uint64_t release = number(fdt, node, "cpu-release-addr", ABSENT);
-	uint64_t mpidr = cells(fdt, node, "reg", 0, ac);
-	struct host_cpu *c = &h->cpus[h->nr_cpus];
-
-	if (mpidr == ABSENT || !node_enabled(fdt, node) || h->nr_cpus == MAX_PCPUS) {
-		h->nr_cpus_ignored++;
-		return;
-	}
-	c->mpidr = mpidr & (GENMASK(23, 0) | GENMASK(39, 32));
-	if (strcmp(method, "psci") == 0 && h->psci_smc) {
-		c->enable = HOST_ENABLE_PSCI;
-	} else if (strcmp(method, "spin-table") == 0 && release < ADDRESS_LIMIT &&
-	           IS_ALIGNED(release, 8)) {
-		c->enable = HOST_ENABLE_SPIN_TABLE;
-		c->release = pa(release);
-	}
-	h->nr_cpus++;
-}
-
-static const char *read_cpus(const struct tree *t)
+static const char *read_cpus(struct tree *t)
 {
 	int cpus = fdt_path_offset(t->fdt, "/cpus"), node;
 
-	fdt_for_each_subnode (node, t->fdt, cpus)
-		if (strcmp(prop_str(t->fdt, node, "device_type"), "cpu") == 0)
-			read_cpu(t->fdt, node, fdt_address_cells(t->fdt, cpus), t->h);
-	return cpus < 0 ? "the device tree has no /cpus" : NULL;
+	fdt_for_each_subnode (node, t->fdt, cpus) {
+		int ac = fdt_address_cells(t->fdt, cpus);
+		const char *method = prop_str(t->fdt, node, "enable-method");
+		uint64_t release = number(t->fdt, node, "cpu-release-addr", ABSENT);
+		uint64_t mpidr = cells(t->fdt, node, "reg", 0, ac);
+		struct host_cpu *c = &t->h->cpus[t->h->nr_cpus];
+
+		if (strcmp(prop_str(t->fdt, node, "device_type"), "cpu") != 0) continue;
+		if (mpidr == ABSENT || !node_enabled(t->fdt, node) || t->h->nr_cpus == MAX_PCPUS) {
+			t->h->nr_cpus_ignored++;
+			continue;
+		}
+		t->h->nr_cpus++;
+		c->mpidr = mpidr & (GENMASK(23, 0) | GENMASK(39, 32));
+		if (strcmp(method, "psci") == 0 && t->h->psci_smc) {
+			c->enable = HOST_ENABLE_PSCI;
+		} else if (strcmp(method, "spin-table") == 0 && release < ADDRESS_LIMIT &&
+		           IS_ALIGNED(release, 8)) {
+			c->enable = HOST_ENABLE_SPIN_TABLE;
+			c->release = pa(release);
+		}
+	}
+	return cpus < 0 ? NO_CPUS : NULL;
 }
 
-enum hyp_err config_host_init(const void *fdt, struct host *out, const char **why)
+static const char *read_initrd(struct tree *t)
 {
-	struct tree t = {.fdt = fdt, .gic = -1, .h = out};
-	uint64_t size = config_fdt_size(fdt);
-	const char *fault;
+	int node = fdt_path_offset(t->fdt, "/chosen");
+	uint64_t start = number(t->fdt, node, "linux,initrd-start", ABSENT);
+	uint64_t end = number(t->fdt, node, "linux,initrd-end", ABSENT);
+	struct host_range *r = &t->h->initrd;
 
-	memset(out, 0, sizeof(*out));
-	if (size == 0 || fit_check_tree(fdt, size, why) != HYP_OK || fdt_num_mem_rsv(fdt) < 0) {
-		*why = "the device tree is damaged, or there is none";
-		return HYP_EINVAL;
-	}
-	out->fdt = (struct host_range){ptr_to_pa(fdt), size};
-	read_root(fdt, out);
-	fault = read_chosen(&t);
-	fault = fault ? fault : read_memory(&t);
-	fault = fault ? fault : read_cpus(&t);
-	fault = fault ? fault : read_gic(&t);
-	read_uart(&t, &out->uart); /* wanted for the sentence as well */
-	*why = fault ? fault : read_timer(&t);
+	if (start == ABSENT || end == ABSENT || start == end) return NULL;
+	if (end < start || end > ADDRESS_LIMIT) return BAD_INITRD;
+	*r = (struct host_range){pa(start), end - start};
+	if (!in_ram(t->h, r)) return INITRD_NO_RAM;
+	return overlap(r, &t->h->image) || overlap(r, &t->h->fdt) ? INITRD_OVER : NULL;
+}
+
+enum hyp_err config_host_init(const void *fdt, struct host_range image, struct host *out,
+                              const char **why)
+{
+	static const char *(*const readers[])(struct tree *) = {
+	    read_root, read_memory, read_cpus, read_gic, read_uart, read_timer, read_initrd};
+	uint64_t size = config_fdt_size(fdt);
+	struct tree t = {.fdt = fdt, .gic = -1, .h = out};
+
+	*out = (struct host){.image = image, .fdt = {ptr_to_pa(fdt), size}};
+	*why = NULL;
+	if (size == 0 || fit_check_tree(fdt, size, why) != HYP_OK || fdt_num_mem_rsv(fdt) < 0)
+		*why = BROKEN;
+	for (unsigned i = 0; *why == NULL && i < ARRAY_SIZE(readers); i++) *why = readers[i](&t);
 	return *why ? HYP_EINVAL : HYP_OK;
 }

@@ -36,6 +36,7 @@ noreturn void boot_wrong_el(const void *fdt, unsigned el);
 noreturn void boot_main(const void *fdt);
 
 static uint32_t released; /* shared: secondaries may go */
+static struct host_uart early_uart = {.reg_shift = 2};
 static struct fit bundle;
 static struct manifest manifest;
 
@@ -60,23 +61,39 @@ static void boot_need(enum hyp_err err, const char *what)
 	if (err != HYP_OK) boot_stop("%s: %s", what, hyp_err_str(err));
 }
 
-static const struct board *early_console(void)
+static struct host_range image_range(void)
+{
+	return (struct host_range){ptr_to_pa(image_start), (uint64_t)(image_end - image_start)};
+}
+
+/* MMU off. */
+static void early_console(void)
 {
 	const struct board *b = board_guess((uint64_t)(uintptr_t)image_start);
-	const struct host_uart u = {.type = HOST_UART_PL011, .regs = {.base = b->uart}};
+	bool mini = b->has_mini_uart != NULL && b->has_mini_uart();
 
-	console_early(&u);
-	return b;
+	early_uart.type = mini ? HOST_UART_8250 : HOST_UART_PL011;
+	early_uart.regs.base = mini ? b->mini_uart : b->uart;
+	console_early(&early_uart);
+}
+
+/* A fault while the machine is explored: not of Atoll, but of what it was told. */
+noreturn void boot_fault(uint64_t at)
+{
+	console_early(&early_uart);
+	boot_stop("nothing answers at 0x%lx, where x0 or the device tree led" CONFIG_OWN_TREE, at);
 }
 
 const void *boot_early(const void *fdt)
 {
-	const struct board *b = early_console();
-	uint64_t size = config_fdt_size(fdt);
+	uint64_t size;
 
-	if (arch_mm_boot(fdt, size, b->uart) != HYP_OK)
+	early_console();
+	size = config_fdt_size(fdt);
+	fdt = size != 0 ? fdt : NULL;
+	if (arch_mm_boot(fdt, size, early_uart.regs.base) != HYP_OK)
 		boot_stop("the image and the device tree at %p overlap", fdt);
-	return size != 0 ? fdt : NULL;
+	return fdt;
 }
 
 noreturn void boot_wrong_el(const void *fdt, unsigned el)
@@ -84,7 +101,8 @@ noreturn void boot_wrong_el(const void *fdt, unsigned el)
 	const char *why;
 
 	early_console();
-	if (config_fdt_size(fdt) != 0 && config_host_init(fdt, &host, &why) != HYP_OK)
+	if (config_fdt_size(fdt) != 0 &&
+	    config_host_init(fdt, image_range(), &host, &why) != HYP_OK)
 		host.psci_smc = false; /* say the more important thing all the same */
 	boot_stop("entered at EL%u; Atoll needs EL2 (QEMU: -machine virt,virtualization=on)", el);
 }
@@ -119,16 +137,10 @@ static void start_console(void)
 
 static void start_cpus(void)
 {
-	for (unsigned i = 1; i < host.nr_cpus;) {
-		if (arch_cpu_start(i) == HYP_OK) {
-			nr_pcpus = ++i;
-			continue;
-		}
-		host.nr_cpus--; /* left out: those behind move up */
-		host.nr_cpus_ignored++;
-		memmove(&host.cpus[i], &host.cpus[i + 1],
-		        (host.nr_cpus - i) * sizeof(host.cpus[0]));
-	}
+	for (unsigned i = 0; i < host.nr_cpus; i++)
+		if (host.cpus[i].mpidr != this_pcpu()->mpidr &&
+		    arch_cpu_start(&host.cpus[i], nr_pcpus) == HYP_OK)
+			nr_pcpus++;
 }
 
 static uint64_t ram_size(void)
@@ -143,13 +155,14 @@ static void banner(void)
 {
 	const struct board *b = board_find(host.compatible);
 	const struct arch_gic_info *gic = arch_gic_info();
+	unsigned cpus = host.nr_cpus + host.nr_cpus_ignored;
 	char cpu[48];
 
 	arch_cpu_name(cpu, sizeof(cpu));
 	say("Atoll %s on %s (%s), EL2\n", ATOLL_VERSION, b != NULL ? b->name : host.model,
 	    host.compatible);
 	say("  CPUs   %u x %s", nr_pcpus, cpu);
-	say(host.nr_cpus_ignored != 0 ? ", %u left out\n" : "\n", host.nr_cpus_ignored);
+	say(cpus > nr_pcpus ? ", %u left out\n" : "\n", cpus - nr_pcpus);
 	say("  RAM    %lu MiB in %u bank%s\n", ram_size() >> 20, host.nr_ram,
 	    host.nr_ram == 1 ? "" : "s");
 	say("  GIC    v%u, %u list registers, %u interrupts\n", gic->version, gic->nr_lrs,
@@ -225,6 +238,7 @@ static void cpu_init(void)
 	arch_gic_cpu_init();
 	deadline_cpu_init();
 	irq_cpu_init();
+	store_release(&this_pcpu()->online, true); /* after all of this CPU's set-up */
 }
 
 /* Every CPU ends up here, the boot CPU as well. */
@@ -240,18 +254,18 @@ noreturn void boot_main(const void *fdt)
 	const char *why;
 
 	arch_cpu_init();
-	if (fdt == NULL) boot_stop("the loader passed no device tree (x0), or a broken one");
-	if (config_host_init(fdt, &host, &why) != HYP_OK) boot_stop("%s", why);
+	if (fdt == NULL)
+		boot_stop("the loader passed no device tree (x0), or a broken one" CONFIG_OWN_TREE);
+	if (config_host_init(fdt, image_range(), &host, &why) != HYP_OK) boot_stop("%s", why);
 	boot_need(arch_timer_init(host.timer.clock_hz),
 	          "the timer's frequency is unknown (CNTFRQ_EL0 is 0, no clock-frequency)");
-	arch_smp_init(&host);
-	nr_pcpus = 1;
 	start_console();
 	boot_need(arch_mm_init(&host),
 	          "EL2's memory map: RAM, initrd or device tree overlap, or too many banks");
 	boot_need(page_init(&host, ptr_to_pa(image_start), ptr_to_pa(image_end)), "too little RAM");
 	boot_need(arch_gic_init(&host.gic), "the interrupt controller cannot be used");
 	cpu_init();
+	nr_pcpus = 1; /* from now on a fault is Atoll's own */
 	start_cpus();
 	banner();
 	read_manifest();
@@ -271,10 +285,7 @@ noreturn void boot_main(const void *fdt)
 
 noreturn void boot_secondary(void)
 {
-	struct pcpu *p = this_pcpu();
-
 	cpu_init();
-	store_release(&p->online, true); /* after all of this CPU's set-up */
 	while (!load_acquire(&released)) {
 		arch_cpu_idle(); /* WFI, not WFE: QEMU spins on that */
 		irq_handle();    /* the release's SGI, or a panic's */

@@ -10,7 +10,6 @@
 #include <arch/mm.h>
 #include <arch/spinlock.h>
 #include <hyp/check.h>
-#include <hyp/log.h>
 #include <hyp/page.h>
 
 /* Of the first frame of a block; those inside are garbage. 16 bytes. */
@@ -333,12 +332,6 @@ static void bank_add(const struct host_range *r) REQUIRES(page_lock)
 	struct span s = {MAX(ALIGN_UP(pa_raw(r->base), PAGE_SIZE) / PAGE_SIZE, 1),
 	                 MIN((pa_raw(r->base) + r->size) / PAGE_SIZE, FRAME_MAX)};
 
-	for (unsigned i = 0; i < nr_banks; i++) {
-		if (overlap(s, banks[i].in)) {
-			log_warn("page: RAM banks overlap, one is ignored");
-			return;
-		}
-	}
 	if (s.first < s.end) banks[nr_banks++].in = s;
 }
 

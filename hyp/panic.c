@@ -144,5 +144,6 @@ noreturn void panic_exception(const struct exc_frame *f)
 {
 	static const char *const kinds[] = {"", "unexpected IRQ", "unexpected FIQ", "SError"};
 
+	if (nr_pcpus == 0) boot_fault(f->far);
 	end(f->kind == EXC_SYNC ? esr_class_name(f->esr) : kinds[f->kind & 3], f, f->x[29]);
 }

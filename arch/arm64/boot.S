@@ -74,10 +74,9 @@ boot_primary:
 	b	1b
 2:	dsb	sy				/* stores done before anything depends on them */
 
-	adr_l	x20, boot_slots			/* slot 0: this CPU */
 	msr	spsel, #1
-	ldr	x0, [x20, #BOOT_SLOT_STACK]
-	mov	sp, x0
+	adr_l	x4, cpu_stacks + STACK_AREA
+	mov	sp, x4
 	mov	x29, xzr
 	mov	x30, xzr
 	mrs	x1, CurrentEL
@@ -86,7 +85,8 @@ boot_primary:
 	mov	x0, x19
 	lsr	x1, x1, #2
 	b	boot_wrong_el			/* (fdt, el); does not return */
-3:	ldr	x1, [x20, #BOOT_SLOT_PCPU]
+3:	adr_l	x1, pcpus
+	str	x4, [x1, #PCPU_STACK_TOP]	/* faults are told from here on */
 	bl	el2_early
 	mov	x0, x19
 	bl	boot_early			/* (fdt) -> fdt or NULL; builds the tables */
@@ -100,8 +100,8 @@ boot_primary:
 	b	boot_park
 
 /*
- * PSCI CPU_ON and spin-table both arrive here, MMU off: the CPU finds its slot by MPIDR, since
- * spin-table passes no argument. A slot is valid once its stack is set.
+ * PSCI CPU_ON and spin-table both arrive here, MMU off: the CPU waits until the slot is its own by
+ * MPIDR, since spin-table passes no argument and a release address may be shared.
  */
 .globl boot_secondary_entry
 boot_secondary_entry:
@@ -111,26 +111,20 @@ boot_secondary_entry:
 	and	x1, x0, #0xff00000000		/* Aff3 */
 	and	x0, x0, #0xffffff		/* Aff2-Aff0; not U, MT and bit 31 */
 	orr	x0, x0, x1
-1:	adr_l	x20, boot_slots + BOOT_SLOT_SIZE	/* slot 0 is the boot CPU's, and not cleaned */
-	mov	w2, #BOOT_SLOT_COUNT - 1
-2:	ldr	x3, [x20, #BOOT_SLOT_MPIDR]
-	ldr	x4, [x20, #BOOT_SLOT_STACK]
+	adr_l	x2, boot_slot
+1:	ldr	x3, [x2, #BOOT_SLOT_MPIDR]
 	cmp	x3, x0
-	ccmp	x4, #0, #4, eq			/* no stack counts as equal to 0: not ours yet */
-	b.ne	3f
-	add	x20, x20, #BOOT_SLOT_SIZE
-	subs	w2, w2, #1
-	b.ne	2b
-	wfe					/* released too early (shared release address) */
+	b.eq	2f
+	wfe					/* released too early: a SEV follows each change */
 	b	1b
-3:	mov	sp, x4
-	ldr	x1, [x20, #BOOT_SLOT_PCPU]
+2:	ldr	x4, [x2, #BOOT_SLOT_STACK]	/* accesses to Device memory (MMU off): in order */
+	ldr	x1, [x2, #BOOT_SLOT_PCPU]
+	mov	sp, x4
 	bl	el2_early
 	bl	el2_mmu_on
-	mov	x0, x20
 	mov	x29, xzr
 	mov	x30, xzr
-	b	smp_secondary			/* (slot); does not return */
+	b	smp_secondary			/* does not return */
 
 /*
  * What C and exceptions need; the rest of EL2's registers is arch_cpu_init(). x1 = struct pcpu.

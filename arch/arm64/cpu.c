@@ -8,6 +8,7 @@
 #include <arch/trap.h>
 #include <hyp/board.h>
 #include <hyp/host.h>
+#include <hyp/pcpu.h>
 
 #include <asm/boot.h>
 #include <asm/smccc.h>
@@ -34,9 +35,12 @@ static const struct {
     {0x41, 0xd47, "Cortex-A710"}, {0x41, 0xd49, "Neoverse-N2"}, {0x46, 0x001, "A64FX"},
 };
 
+uint64_t arch_cpu_mpidr(void) { return sysreg_read(MPIDR_EL1) & (MPIDR_AFF | MPIDR_AFF3); }
+
 /* What trap_cpu_init() and the loading of a vCPU write is left out. */
 void arch_cpu_init(void)
 {
+	this_pcpu()->mpidr = arch_cpu_mpidr();
 	sysreg_write(CNTVOFF_EL2, 0);
 	sysreg_write(CNTHP_CTL_EL2, 0); /* timers of the loader */
 	sysreg_write(CNTV_CTL_EL0, 0);

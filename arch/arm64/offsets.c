@@ -30,8 +30,7 @@ void asm_offsets(void)
 	OFFSET(BOOT_SLOT_MPIDR, struct boot_slot, mpidr);
 	OFFSET(BOOT_SLOT_STACK, struct boot_slot, stack_top);
 	OFFSET(BOOT_SLOT_PCPU, struct boot_slot, pcpu);
-	VALUE(BOOT_SLOT_SIZE, sizeof(struct boot_slot));
-	VALUE(BOOT_SLOT_COUNT, MAX_PCPUS);
+	VALUE(STACK_AREA, STACK_AREA);
 	OFFSET(VCPU_X, struct vcpu, arch.x);
 	VALUE(TRACE_SYNC, TRACE_SYNC);
 	VALUE(TRACE_IRQ, TRACE_IRQ);

@@ -16,6 +16,13 @@
 #define PM_RSTS_HALT UINT32_C(0x555) /* partition 63: the firmware halts instead of booting */
 #define PM_WDOG_TICKS UINT32_C(10)   /* of 16 us */
 
+/* GPIO 14, the serial line's: BCM2711 ARM Peripherals 5.2, table 5.3. */
+#define GPFSEL1 UINT64_C(0xfe200004)
+#define FSEL14 GENMASK(14, 12)
+#define ALT5_TXD1 2u
+
+static bool rpi4_has_mini_uart(void) { return FIELD_GET(FSEL14, io_read32(GPFSEL1)) == ALT5_TXD1; }
+
 static void rpi4_system_down(bool off)
 {
 	if (off) io_write32(PM_RSTS, PM_PASSWORD | io_read32(PM_RSTS) | PM_RSTS_HALT);
@@ -30,6 +37,8 @@ const struct board board_rpi4 = {
     .guess_lo = 0,
     .guess_hi = GiB(1),
     .uart = {0xfe201000},
+    .mini_uart = {0xfe215040},
+    .has_mini_uart = rpi4_has_mini_uart,
     .power = {{PM_BASE}, PAGE_SIZE},
     .system_down = rpi4_system_down,
 };

@@ -26,11 +26,11 @@ unsigned arch_pa_bits(void);
 /* Bits of VMID: 8 or 16. */
 unsigned arch_vmid_bits(void);
 
-/* Starts CPU `cpu` of host.cpus at the secondary entry; its pcpu is set up. Boot CPU only. */
-enum hyp_err arch_cpu_start(unsigned cpu) __must_check;
-struct host;
-/* Boot CPU: makes it cpus[0] of the host's list and sets up its pcpu. */
-void arch_smp_init(struct host *h);
+struct host_cpu;
+/* Starts a CPU of the host as pcpus[cpu], one at a time. It is logged if that fails. Boot CPU. */
+enum hyp_err arch_cpu_start(const struct host_cpu *c, unsigned cpu) __must_check;
+/* This CPU's affinity fields. */
+uint64_t arch_cpu_mpidr(void);
 /* Where a started CPU arrives, on its own stack with its pcpu set; hyp/main.c. */
 noreturn void boot_secondary(void);
 /* Power of the whole machine, by PSCI or the board; return only if there is no way. */

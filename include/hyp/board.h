@@ -13,6 +13,8 @@ struct board {
 	const char *compatible;        /* prefix of the root's first compatible string */
 	uint64_t guess_lo, guess_hi;   /* image loaded in [lo, hi): probably this board */
 	pa_t uart;                     /* PL011 */
+	pa_t mini_uart;                /* 8250, registers a word apart, */
+	bool (*has_mini_uart)(void);   /* if this says that it has the pins; MMU off */
 	struct host_range power;       /* registers of the hook, mapped before it is called */
 	void (*system_down)(bool off); /* off, else reset; NULL: PSCI only */
 };

@@ -77,9 +77,13 @@ enum hyp_err config_next(struct manifest *m, struct vm_config *out) __must_check
  */
 enum hyp_err config_create(const char *name, char *words, struct vm_config *out) __must_check;
 
-/* Host FDT -> host. MMU may be off. EINVAL with *why set to a sentence for the console; what was
- * found until then is in *out, for the way it is said. */
-enum hyp_err config_host_init(const void *fdt, struct host *out, const char **why) __must_check;
+/* What to do about a tree that is wrong. */
+#define CONFIG_OWN_TREE "; pass this board's own device tree"
+
+/* Host FDT -> host; image: where Atoll itself lies. MMU may be off. EINVAL with *why set to a
+ * sentence for the console; what was found until then is in *out, for the way it is said. */
+enum hyp_err config_host_init(const void *fdt, struct host_range image, struct host *out,
+                              const char **why) __must_check;
 
 /* Size of the tree at fdt by its header, 0: it cannot be one. */
 uint64_t config_fdt_size(const void *fdt);

@@ -55,15 +55,15 @@ struct host {
 	char compatible[HOST_STRING_MAX]; /* first compatible string of the root: selects the board
 	                                   */
 	char bootargs[HOST_BOOTARGS_MAX];
-	struct host_range ram[HOST_MAX_BANKS];
+	struct host_range ram[HOST_MAX_BANKS]; /* whole pages, no two overlap or touch */
 	unsigned nr_ram;
 	struct host_range reserved[HOST_MAX_RESERVED]; /* memreserve, reserved-memory */
 	unsigned nr_reserved;
-	struct host_range fdt, initrd; /* initrd.size 0: none */
+	struct host_range image, fdt, initrd; /* Atoll itself; initrd.size 0: none */
 	struct host_uart uart;
 	struct host_gic gic;
 	struct host_timer timer;
-	struct host_cpu cpus[MAX_PCPUS]; /* [0] is the boot CPU */
+	struct host_cpu cpus[MAX_PCPUS]; /* in the tree's order, the boot CPU among them */
 	unsigned nr_cpus;
 	unsigned nr_cpus_ignored; /* beyond MAX_PCPUS or disabled */
 	bool psci_smc;            /* SMC may be used at all */

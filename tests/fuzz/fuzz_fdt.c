@@ -43,11 +43,11 @@ static void check_ranges(const struct host_range *r, unsigned n, unsigned max)
 		EXPECT(pa_raw(r[i].base) < LIMIT && r[i].size <= LIMIT - pa_raw(r[i].base));
 }
 
-static void check_host(const void *fdt)
+static void check_host(const void *fdt, struct host_range image)
 {
 	static struct host h;
 	const char *why;
-	bool good = config_host_init(fdt, &h, &why) == HYP_OK;
+	bool good = config_host_init(fdt, image, &h, &why) == HYP_OK;
 
 	EXPECT(good == (why == NULL));
 	/* What was found until then is used for the sentence, so it holds in any case. */
@@ -73,6 +73,8 @@ static void check_host(const void *fdt)
 		EXPECT(IS_ALIGNED(pa_raw(h.cpus[i].release), 8) &&
 		       (h.cpus[i].mpidr & ~(GENMASK(39, 32) | GENMASK(23, 0))) == 0);
 	if (!good) return;
+	EXPECT(pa_raw(h.initrd.base) + h.initrd.size <= pa_raw(image.base) ||
+	       pa_raw(h.initrd.base) >= pa_raw(image.base) + image.size || h.initrd.size == 0);
 	EXPECT(h.nr_ram > 0 && (h.gic.version == 2 || h.gic.version == 3));
 	EXPECT(h.gic.version == 2 || h.gic.nr_gicr > 0);
 	EXPECT(h.gic.maint_intid >= 16 && h.gic.maint_intid < 1020);
@@ -116,7 +118,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		/* How much is there, only its header can say: let it be right. */
 		tree = config_fdt_size(copy);
 		if (tree > 0) fdt_set_totalsize(copy, (uint32_t)MIN(tree, size - 1));
-		check_host(copy);
+		check_host(copy, (struct host_range){pa(0x40200000), MiB(1)});
+		check_host(copy, (struct host_range){pa(0x80000), MiB(1)});
 	}
 	free(copy);
 	return 0;

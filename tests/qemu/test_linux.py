@@ -93,7 +93,7 @@ def crowd(boot, seconds, append=''):
 
 @pytest.mark.matrix(compiler=['gcc'], gic=[3, 2], smp=[2])
 def test_two_linux_four_unikernels(cfg, boot):
-    crowd(boot, 60 if cfg.gic == 3 else 30)
+    crowd(boot, 60)
 
 
 @pytest.mark.slow

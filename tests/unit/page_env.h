@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <hyp/log.h>
 #include "hyp/page.c"
 
 /* A copy of what the table says of the page. */

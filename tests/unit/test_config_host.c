@@ -13,11 +13,13 @@
 
 #include <cmocka.h>
 
+#include <arch/mm.h>
 #include <hyp/config.h>
 #include <hyp/host.h>
 #include <libfdt.h>
 
 static struct host h;
+static struct host_range image; /* where Atoll would lie */
 static const char *why;
 
 /* The output of a command that writes $OUT, in a buffer of exactly its totalsize (for ASan). */
@@ -65,7 +67,7 @@ static enum hyp_err parse(void *blob)
 	enum hyp_err err;
 
 	why = NULL;
-	err = config_host_init(blob, &h, &why);
+	err = config_host_init(blob, image, &h, &why);
 	free(blob);
 	assert_int_equal(err == HYP_OK, why == NULL);
 	return err;
@@ -95,6 +97,11 @@ static void *qemu(const char *machine)
 	return blob_of(line);
 }
 
+static struct host_range range(uint64_t base, uint64_t size)
+{
+	return (struct host_range){pa(base), size};
+}
+
 static void check_virt_common(unsigned cpus)
 {
 	assert_string_equal(h.compatible, "linux,dummy-virt");
@@ -120,6 +127,7 @@ static void check_virt_common(unsigned cpus)
 static void test_qemu_v2(void **state)
 {
 	(void)state;
+	image = range(GiB(1) + MiB(2), MiB(1));
 	assert_int_equal(parse(qemu("gic-version=2 -smp 4")), HYP_OK);
 	check_virt_common(4);
 	assert_int_equal(h.gic.version, 2);
@@ -134,6 +142,7 @@ static void test_qemu_v2(void **state)
 static void test_qemu_v3(void **state)
 {
 	(void)state;
+	image = range(GiB(1) + MiB(2), MiB(1));
 	assert_int_equal(parse(qemu("gic-version=3 -smp 12")), HYP_OK);
 	check_virt_common(12);
 	assert_int_equal(h.gic.version, 3);
@@ -161,10 +170,179 @@ static void test_qemu_v3(void **state)
 	"cpus { #address-cells = <1>; #size-cells = <0>; cpu@0 { device_type = \"cpu\"; reg = "    \
 	"<0>; }; };"
 
+/*
+ * The 8 GiB board: three banks, the one above 4 GiB in entries of 32-bit sizes that join, one not
+ * page-aligned; reservations that overlap, touch, stick out, and lie across two banks' ends.
+ */
+#define BIG_PI(chosen)                                                                             \
+	"/dts-v1/; /memreserve/ 0 0x1000; /memreserve/ 0x800 0x2000; /memreserve/ 0x3b3ff000 "     \
+	"0x4c02000;"                                                                               \
+	"/ { #address-cells = <2>; #size-cells = <1>; compatible = \"raspberrypi,4-model-b\"; "    \
+	"interrupt-parent = <&gic>;"                                                               \
+	"memory@0 { device_type = \"memory\"; reg = <0 0 0x3b400000>, <0 0x40000000 0xbc000000>, " \
+	"<1 0 0x80000000>, <1 0x80000000 0x7ffffe00>; };"                                          \
+	"reserved-memory { #address-cells = <2>; #size-cells = <1>; ranges;"                       \
+	" a@40000000 { reg = <0 0x40000000 0x100000>; no-map; };"                                  \
+	" b@40080000 { reg = <0 0x40080000 0x100000 1 0x7ffff000 0x2000>; };"                      \
+	" c@1 { reg = <1 0xffffe000 0x10000>; status = \"disabled\"; }; };"                        \
+	"chosen { " chosen " }; " CPUS                                                             \
+	"gic: gic@ff841000 { compatible = \"arm,gic-400\"; #interrupt-cells = <3>; interrupts = "  \
+	"<1 9 4>; reg = <0 0xff841000 0x1000>, <0 0xff842000 0x2000>, <0 0xff844000 0x2000>, "     \
+	"<0 0xff846000 0x2000>; };" TIMER " };"
+#define INITRD(start, end) "linux,initrd-start = <" start ">; linux,initrd-end = <" end ">;"
+
+static void test_big_pi(void **state)
+{
+	(void)state;
+	image = range(0x80000, MiB(1));
+	assert_int_equal(parse(tree(BIG_PI(INITRD("1 0x20000000", "1 0x90000000")))), HYP_OK);
+	assert_int_equal(h.nr_ram, 3);
+	assert_range(h.ram[0], 0, 0x3b400000);
+	assert_range(h.ram[1], 0x40000000, 0xbc000000);
+	assert_range(h.ram[2], GiB(4), GiB(4) - 0x1000);
+	assert_int_equal(h.nr_reserved, 6);
+	assert_range(h.reserved[2], 0x3b3ff000, 0x4c02000);
+	assert_range(h.reserved[5], GiB(6) - 0x1000, 0x2000);
+	assert_range(h.initrd, GiB(4) + 0x20000000, 0x70000000); /* over the entries' border */
+}
+
+/* Atoll and its bundle are in RAM, and do not overlap. */
+static void test_places(void **state)
+{
+	static const struct {
+		const char *dts;
+		struct host_range image;
+		const char *word; /* NULL: good */
+	} cases[] = {
+	    {BIG_PI(""), {{0x3b300000}, 0x100000}, NULL},
+	    {BIG_PI(""), {{0x3b300000}, 0x101000}, "Atoll lies outside"},
+	    {BIG_PI(""), {{0x3ffff000}, 0x100000}, "Atoll lies outside"},
+	    {BIG_PI(""), {{GiB(8)}, 0x100000}, "Atoll lies outside"},
+	    {BIG_PI(""), {{0xfc000000}, 0x100000}, "Atoll lies outside"},
+	    {BIG_PI(""), {{GiB(5)}, 0x100000}, NULL},
+	    {BIG_PI(INITRD("0x3b000000", "0x3b400000")), {{0x80000}, 0x100000}, NULL},
+	    {BIG_PI(INITRD("0x3b000000", "0x3b400001")), {{0x80000}, 0x100000}, "no RAM"},
+	    {BIG_PI(INITRD("0x3b400000", "0x3b500000")), {{0x80000}, 0x100000}, "no RAM"},
+	    {BIG_PI(INITRD("2 0", "2 0x1000")), {{0x80000}, 0x100000}, "no RAM"},
+	    {BIG_PI(INITRD("0x3b400000", "0x3b3fffff")), {{0x80000}, 0x100000}, "no range"},
+	    {BIG_PI(INITRD("0", "0x10000 1")), {{0x80000}, 0x100000}, "no range"},
+	    {BIG_PI(INITRD("0x3b400000", "0x3b400000")), {{0x80000}, 0x100000}, NULL},
+	    {BIG_PI(INITRD("0x180000", "0x190000")), {{0x80000}, 0x100000}, NULL},
+	    {BIG_PI(INITRD("0x17ffff", "0x190000")), {{0x80000}, 0x100000}, "over Atoll"},
+	    {BIG_PI(INITRD("0x70000", "0x80000")), {{0x80000}, 0x100000}, NULL},
+	    {BIG_PI(INITRD("0x70000", "0x80001")), {{0x80000}, 0x100000}, "over Atoll"},
+	    {BIG_PI(INITRD("0x90000", "0x90010")), {{0x80000}, 0x100000}, "over Atoll"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		image = cases[i].image;
+		if (cases[i].word != NULL)
+			assert_refused(cases[i].dts, cases[i].word);
+		else
+			assert_int_equal(parse(tree(cases[i].dts)), HYP_OK);
+	}
+}
+
+/* The tree itself has a place as well. */
+static void test_bundle_over_tree(void **state)
+{
+	uint64_t *blob = tree(BIG_PI(INITRD("1 0", "1 0x1000")));
+	uint64_t at = pa_raw(ptr_to_pa(blob)), size = fdt_totalsize(blob);
+	static const int64_t offset[] = {-0x1000, -0xfff, 0, 8};
+	int node = fdt_path_offset(blob, "/chosen"), memory = fdt_path_offset(blob, "/memory@0");
+
+	(void)state;
+	/* RAM is around the blob: 2 address cells, 1 size cell. */
+	fdt_setprop_inplace_u32(blob, memory, "reg", 0);
+	for (unsigned i = 0; i < 12; i++) {
+		static const fdt32_t zero;
+
+		fdt_setprop_inplace_namelen_partial(blob, memory, "reg", 3, i * 4, &zero, 4);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		fdt64_t base = cpu_to_fdt64(ALIGN_DOWN(at, PAGE_SIZE) - MiB(16) + i * MiB(64));
+		fdt32_t len = cpu_to_fdt32(MiB(64));
+
+		fdt_setprop_inplace_namelen_partial(blob, memory, "reg", 3, i * 12, &base, 8);
+		fdt_setprop_inplace_namelen_partial(blob, memory, "reg", 3, i * 12 + 8, &len, 4);
+	}
+	image = range(at - MiB(8), MiB(1));
+	for (size_t i = 0; i < ARRAY_SIZE(offset); i++) {
+		fdt_setprop_inplace_u64(blob, node, "linux,initrd-start", at + (uint64_t)offset[i]);
+		fdt_setprop_inplace_u64(blob, node, "linux,initrd-end",
+		                        at + (uint64_t)offset[i] + 0x1000);
+		assert_int_equal(config_host_init(blob, image, &h, &why),
+		                 i == 0 ? HYP_OK : HYP_EINVAL);
+		if (i != 0) assert_non_null(strstr(why, "over Atoll or the device tree"));
+	}
+	fdt_setprop_inplace_u64(blob, node, "linux,initrd-start", at + size);
+	fdt_setprop_inplace_u64(blob, node, "linux,initrd-end", at + size + 1);
+	assert_int_equal(config_host_init(blob, image, &h, &why), HYP_OK);
+	free(blob);
+}
+
+/* stdout-path as path or alias, with and without options; both kinds; clocks. */
+static void test_stdout(void **state)
+{
+	static const struct {
+		const char *path, *serial0, *serial1;
+		enum host_uart_type type;
+		uint32_t shift, hz;
+	} cases[] = {
+	    {"serial0:115200n8", "", "", HOST_UART_PL011, 0, 48000000},
+	    {"serial1:115200n8", "", "", HOST_UART_8250, 2, 500000000},
+	    {"serial1", "", "", HOST_UART_8250, 2, 500000000},
+	    {"/soc/b:9600", "", "", HOST_UART_8250, 2, 500000000},
+	    {"/soc/a", "", "", HOST_UART_PL011, 0, 48000000},
+	    /* What the board's own property says stands over the clock and the kind. */
+	    {"serial0", "clock-frequency = <3000000>;", "", HOST_UART_PL011, 0, 3000000},
+	    {"serial1", "", "reg-shift = <0>;", HOST_UART_8250, 0, 500000000},
+	    {"serial1", "", "clocks = <&prov 5>;", HOST_UART_8250, 2, 0}, /* the firmware's */
+	    {"serial0", "", "compatible = \"snps,dw-apb-uart\";", HOST_UART_PL011, 0, 48000000},
+	    {"serial1", "", "compatible = \"snps,dw-apb-uart\";", HOST_UART_8250, 0, 500000000},
+	    /* No stdout-path that leads anywhere: the first PL011 that is enabled, if any. */
+	    {"serial9:115200n8", "", "", HOST_UART_PL011, 0, 48000000},
+	    {"/soc/nowhere", "", "", HOST_UART_PL011, 0, 48000000},
+	    {"", "", "", HOST_UART_PL011, 0, 48000000},
+	    {"", "status = \"disabled\";", "", HOST_UART_NONE, 0, 0},
+	    {"serial0", "compatible = \"x,unknown\";", "", HOST_UART_NONE, 0, 48000000},
+	};
+	char dts[4000];
+
+	(void)state;
+	image = range(0x40200000, MiB(1));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		snprintf(dts, sizeof(dts),
+		         HEAD MEMORY CPUS GICV2 TIMER
+		         "aliases { serial0 = \"/soc/a\"; serial1 = \"/soc/b\"; };"
+		         "chosen { stdout-path = \"%s\"; };"
+		         "c48: c48 { clock-frequency = <48000000>; };"
+		         "c500: c500 { clock-frequency = <500000000>; }; prov: prov { };"
+		         "soc { #address-cells = <1>; #size-cells = <1>;"
+		         " ranges = <0x7e000000 0 0xfe000000 0x1000000>;"
+		         " a { reg = <0x7e201000 0x200>; interrupts = <0 121 4>; compatible = "
+		         "\"arm,pl011\", \"arm,primecell\"; clocks = <&c48>; };"
+		         " b { reg = <0x7e215040 0x40>; interrupts = <0 93 4>; compatible = "
+		         "\"brcm,bcm2835-aux-uart\"; clocks = <&c500 0>; }; }; }; / { soc { a { %s "
+		         "}; b { %s }; }; };",
+		         cases[i].path, cases[i].serial0, cases[i].serial1);
+		assert_int_equal(parse(tree(dts)), HYP_OK);
+		assert_int_equal(h.uart.type, cases[i].type);
+		if (h.uart.type == HOST_UART_NONE) continue;
+		assert_int_equal(h.uart.reg_shift, cases[i].shift);
+		assert_int_equal(h.uart.clock_hz, cases[i].hz);
+		assert_int_equal(h.uart.intid, 32 + (h.uart.type == HOST_UART_PL011 ? 121 : 93));
+		assert_int_equal(pa_raw(h.uart.regs.base),
+		                 h.uart.type == HOST_UART_PL011 ? 0xfe201000 : 0xfe215040);
+	}
+}
+
 /* What BCM2711 trees look like: everything on a bus with ranges, spin-table, an alias. */
 static void test_pi(void **state)
 {
 	(void)state;
+	image = range(0x80000, MiB(1));
 	assert_int_equal(
 	    parse(tree(
 	        "/dts-v1/; /memreserve/ 0 0x1000;"
@@ -235,6 +413,7 @@ static void test_pi(void **state)
 static void test_gicv3_regions(void **state)
 {
 	(void)state;
+	image = range(0x40200000, MiB(1));
 	assert_int_equal(
 	    parse(tree(HEAD MEMORY CPUS TIMER
 	               "psci { compatible = \"arm,psci-1.0\"; method = \"hvc\"; };"
@@ -257,6 +436,7 @@ static void test_gicv3_regions(void **state)
 static void test_banks(void **state)
 {
 	(void)state;
+	image = range(0x100000, 0x1000);
 	assert_int_equal(
 	    parse(tree(
 	        HEAD CPUS TIMER GICV2
@@ -272,6 +452,7 @@ static void test_banks(void **state)
 	assert_range(h.ram[0], 0x4000, 0x3000);
 	assert_range(h.ram[1], 0x100000, 0x1000);
 	assert_range(h.ram[2], 0x8000, 0x1000);
+	image = range(0x2000, 0x1000);
 	assert_int_equal(
 	    parse(tree(
 	        HEAD CPUS TIMER GICV2
@@ -285,6 +466,7 @@ static void test_banks(void **state)
 static void test_refusals(void **state)
 {
 	(void)state;
+	image = range(0x40200000, MiB(1));
 	assert_refused(HEAD CPUS TIMER GICV2 "};", "RAM");
 	assert_refused(HEAD MEMORY TIMER GICV2 "};", "/cpus");
 	assert_refused(HEAD MEMORY CPUS TIMER "gic: gic { compatible = \"arm,gic-v9\"; }; };",
@@ -297,12 +479,12 @@ static void test_refusals(void **state)
 	               "gic: gic { compatible = \"arm,gic-v3\"; #interrupt-cells = <3>; reg = <0 "
 	               "0x8000000 0 0x1000>;"
 	               "interrupts = <1 9 4>; }; };",
-	               "redistributors");
+	               "interrupt controller's registers");
 	assert_refused(HEAD MEMORY CPUS TIMER
 	               "gic: gic { compatible = \"arm,gic-v3\"; #interrupt-cells = <3>; "
 	               "#redistributor-regions = <99>;"
 	               "reg = <0 0x8000000 0 0x1000>; interrupts = <1 9 4>; }; };",
-	               "regions");
+	               "too many");
 	assert_refused(HEAD MEMORY CPUS GICV2 "};", "timer");
 	assert_refused(
 	    HEAD MEMORY CPUS GICV2
@@ -331,6 +513,7 @@ static void test_refusals(void **state)
 static void test_aliases(void **state)
 {
 	(void)state;
+	image = range(0x40200000, MiB(1));
 	for (unsigned i = 0; i < 3; i++) {
 		static const char *const trees[] = {
 		    HEAD MEMORY CPUS GICV2 TIMER "chosen { stdout-path = \"a\"; };"
@@ -358,7 +541,7 @@ static void test_no_tree(void **state)
 	assert_int_equal(config_fdt_size(blob), fdt_totalsize(blob));
 	fdt_set_totalsize(blob, MiB(4) + 1);
 	assert_int_equal(config_fdt_size(blob), 0);
-	assert_int_equal(config_host_init(zero, &h, &why), HYP_EINVAL);
+	assert_int_equal(config_host_init(zero, image, &h, &why), HYP_EINVAL);
 	free(blob);
 }
 
@@ -372,6 +555,7 @@ static void test_damaged(void **state)
 	unsigned refused = 0;
 
 	(void)state;
+	image = range(0x40200000, MiB(1));
 	for (uint32_t cut = 0; cut < len; cut += 4) { /* the structure ends early */
 		char *bad = NULL;
 
@@ -408,7 +592,9 @@ int main(void)
 	    cmocka_unit_test(test_pi),      cmocka_unit_test(test_gicv3_regions),
 	    cmocka_unit_test(test_banks),   cmocka_unit_test(test_refusals),
 	    cmocka_unit_test(test_aliases), cmocka_unit_test(test_no_tree),
-	    cmocka_unit_test(test_damaged),
+	    cmocka_unit_test(test_damaged), cmocka_unit_test(test_big_pi),
+	    cmocka_unit_test(test_places),  cmocka_unit_test(test_bundle_over_tree),
+	    cmocka_unit_test(test_stdout),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

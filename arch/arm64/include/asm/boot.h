@@ -11,19 +11,17 @@
 struct pcpu;
 
 /*
- * One attempt to start a CPU. Read by that CPU with its caches off, so cleaned to the point of
- * coherency; a slot is valid once its stack is set, and never used again.
+ * What the CPU that is being started needs. It reads this with its caches off, so it is cleaned to
+ * the point of coherency: a line, whose owner is written last. Who takes the owner out has the
+ * slot: the CPU that has come, or the boot CPU that waits no longer.
  */
+#define SLOT_FREE UINT64_MAX
 struct boot_slot {
-	uint64_t mpidr; /* affinity fields */
+	uint64_t mpidr; /* affinity fields of its owner, or SLOT_FREE; shared */
 	uint8_t *stack_top;
 	struct pcpu *pcpu;
-	uint64_t state; /* enum boot_state; shared, only with the MMU on */
-};
-
-enum boot_state { BOOT_STARTING, BOOT_ARRIVED, BOOT_ABANDONED };
-
-extern struct boot_slot boot_slots[MAX_PCPUS];
+} __attribute__((aligned(64)));
+extern struct boot_slot boot_slot;
 
 /*
  * A CPU's stacks, from low to high: guard page, emergency stack (faults of EL2 itself), guard
@@ -49,7 +47,10 @@ noreturn void boot_park(void);
 /* A page anywhere, read-write through a window of its own, for the moment; e.g. a spin-table's. */
 void *mm_window(pa_t page);
 
+/* A fault before nr_pcpus is 1: of what x0 or the device tree said; hyp/main.c. */
+noreturn void boot_fault(uint64_t at);
+
 /* The rest of what is UNKNOWN at reset; every CPU, first thing in C with the MMU on. */
 void arch_cpu_init(void);
 /* boot.S comes here, on the slot's stack. */
-noreturn void smp_secondary(struct boot_slot *slot);
+noreturn void smp_secondary(void);
