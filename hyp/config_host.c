@@ -24,6 +24,7 @@
 #define NO_RAM "the device tree names no RAM (no usable memory node)" OWN
 #define NOT_HERE "Atoll lies outside all RAM that the device tree names" OWN
 #define BAD_RESERVED "the device tree's /memreserve/ or reserved-memory is broken or too long" OWN
+#define UART_IN_RAM "the console of the device tree lies in its RAM" OWN
 #define NO_CPUS "the device tree has no /cpus" OWN
 #define NO_GIC "the device tree has no interrupt controller that Atoll can use (GICv2 or GICv3)" OWN
 #define BAD_GIC "the interrupt controller's registers in the device tree are broken or too many" OWN
@@ -281,7 +282,7 @@ static const char *read_uart(struct tree *t)
 	u->clock_hz = (uint32_t)number(t->fdt, node, "clock-frequency",
 	                               number(t->fdt, clock, "clock-frequency", 0));
 	u->intid = irq_get(t, node, 0);
-	return NULL;
+	return in_ram(t->h, &u->regs) ? UART_IN_RAM : NULL;
 }
 
 static const char *read_gic(struct tree *t)

@@ -65,7 +65,8 @@ static const char *open_bundle(const uint8_t *p, uint64_t size, struct fit *out)
 		return "the bundle is not 8-byte aligned in memory; load it at another address";
 	if (size >= UIMAGE_HEADER && be32(p) == UIMAGE_MAGIC) {
 		if (be32(p + UIMAGE_SIZE_AT) > size - UIMAGE_HEADER)
-			return "the bundle is cut off: less was loaded than its uImage header says";
+			return "the bundle is cut off: less was loaded than its uImage header "
+			       "says; load it again";
 		size = be32(p + UIMAGE_SIZE_AT);
 		p += UIMAGE_HEADER;
 	}

@@ -36,6 +36,7 @@ noreturn void boot_wrong_el(const void *fdt, unsigned el);
 noreturn void boot_main(const void *fdt);
 
 static uint32_t released; /* shared: secondaries may go */
+static bool faulted;
 static struct host_uart early_uart = {.reg_shift = 2};
 static struct fit bundle;
 static struct manifest manifest;
@@ -81,6 +82,8 @@ static void early_console(void)
 noreturn void boot_fault(uint64_t at)
 {
 	console_early(&early_uart);
+	if (faulted) boot_park(); /* on the way out */
+	faulted = true;
 	boot_stop("nothing answers at 0x%lx, where x0 or the device tree led" CONFIG_OWN_TREE, at);
 }
 
@@ -117,8 +120,6 @@ static enum log_level level_arg(const char *word)
 
 static void start_console(void)
 {
-	const struct board *b = board_find(host.compatible);
-
 	if (host.uart.type == HOST_UART_NONE) {
 		/* To the UART that was guessed. */
 		say("atoll: the device tree names no UART that Atoll can use: no more is shown\n");
@@ -129,10 +130,6 @@ static void start_console(void)
 	console_init(&host.uart); /* without a UART as well: guests' output goes nowhere then */
 	console_set_color(!boot_arg_is("console", "plain"));
 	log_set_levels(level_arg("loglvl"), level_arg("guest_loglvl"));
-	if (b != NULL && b->power.size != 0) {
-		boot_need(arch_mm_map(b->power.base, b->power.size, MM_DEVICE),
-		          "the board's power registers lie in RAM");
-	}
 }
 
 static void start_cpus(void)
@@ -251,12 +248,19 @@ static noreturn void enter_guests(void)
 
 noreturn void boot_main(const void *fdt)
 {
+	const struct board *b;
 	const char *why;
+	enum hyp_err err;
 
 	arch_cpu_init();
 	if (fdt == NULL)
 		boot_stop("the loader passed no device tree (x0), or a broken one" CONFIG_OWN_TREE);
-	if (config_host_init(fdt, image_range(), &host, &why) != HYP_OK) boot_stop("%s", why);
+	err = config_host_init(fdt, image_range(), &host, &why);
+	b = board_find(host.compatible);
+	if (b != NULL && b->power.size != 0) /* first: who cannot start may be told to go off */
+		boot_need(arch_mm_map(b->power.base, b->power.size, MM_DEVICE),
+		          "the board's power registers lie in RAM");
+	if (err != HYP_OK) boot_stop("%s", why);
 	boot_need(arch_timer_init(host.timer.clock_hz),
 	          "the timer's frequency is unknown (CNTFRQ_EL0 is 0, no clock-frequency)");
 	start_console();

@@ -127,22 +127,6 @@ static enum hyp_err map_image(void)
 	return map_range(at_of(rodata_end), at_of(image_end), MM_RW, MAP_FILL);
 }
 
-enum hyp_err arch_mm_boot(const void *fdt, uint64_t fdt_size, pa_t uart)
-{
-	uint64_t at = at_of(fdt), ps = sysreg_read(ID_AA64MMFR0_EL1) & 0xf;
-
-	mm_regs = (struct mm_regs){
-	    .mair = MAIR_VALUE,
-	    .tcr = TCR_VALUE | MIN(ps, UINT64_C(5)) << TCR_PS_SHIFT, /* 5: 48 bits */
-	    .ttbr0 = (uint64_t)(uintptr_t)tables[0],
-	    .sctlr = SCTLR_EL2_RES1 | SCTLR_M | SCTLR_C | SCTLR_SA | SCTLR_I | SCTLR_WXN,
-	};
-	TRY(map_image());
-	TRY(map_range(pa_raw(uart), pa_raw(uart) + PAGE_SIZE, MM_DEVICE, MAP_NEW));
-	return map_range(ALIGN_DOWN(at, PAGE_SIZE), ALIGN_UP(at + fdt_size, PAGE_SIZE), MM_RO,
-	                 MAP_NEW);
-}
-
 enum hyp_err arch_mm_map(pa_t at, uint64_t size, enum mm_attr attr)
 {
 	uint64_t start = ALIGN_DOWN(pa_raw(at), PAGE_SIZE), limit = BIT(arch_pa_bits());
@@ -153,6 +137,21 @@ enum hyp_err arch_mm_map(pa_t at, uint64_t size, enum mm_attr attr)
 	dsb_ishst(); /* entries are visible to walks ... */
 	isb();       /* ... of the next instructions (D8.2.6) */
 	return err;
+}
+
+enum hyp_err arch_mm_boot(const void *fdt, uint64_t fdt_size, pa_t uart)
+{
+	uint64_t ps = sysreg_read(ID_AA64MMFR0_EL1) & 0xf;
+
+	mm_regs = (struct mm_regs){
+	    .mair = MAIR_VALUE,
+	    .tcr = TCR_VALUE | MIN(ps, UINT64_C(5)) << TCR_PS_SHIFT, /* 5: 48 bits */
+	    .ttbr0 = (uint64_t)(uintptr_t)tables[0],
+	    .sctlr = SCTLR_EL2_RES1 | SCTLR_M | SCTLR_C | SCTLR_SA | SCTLR_I | SCTLR_WXN,
+	};
+	TRY(map_image());
+	TRY(arch_mm_map(uart, 1, MM_DEVICE));
+	return fdt_size == 0 ? HYP_OK : arch_mm_map(ptr_to_pa(fdt), fdt_size, MM_RO);
 }
 
 /* Page-aligned, and within what the CPU can address. */

@@ -51,7 +51,7 @@ def tree(board, place, *edits, bundle=None, append=QUIET, gic=3, smp=2, ram=None
     place.mkdir(parents=True, exist_ok=True)
     path = place / 'host.dtb'
     banks = ram or [board.ram]
-    if board == VIRT:
+    if board.name == 'virt':
         command = run_qemu.qemu_command('', gic=gic, smp=smp, extra=['-machine', f'dumpdtb={path}'])
         del command[command.index('-kernel'):command.index('-kernel') + 2]
         subprocess.run(command, stdin=subprocess.DEVNULL, check=True, capture_output=True, timeout=60)
@@ -76,7 +76,7 @@ def command(board, image, place, tree=None, bundle=None, x0=None, pokes=(), mem=
     at = at or board.image
     (place / 'stub.bin').write_bytes(stub(board.tree if x0 is None else x0, at, pokes))
     parts = [('atoll', image.read_bytes(), at), ('tree', tree, board.tree), ('bundle', bundle, board.bundle)]
-    if board == VIRT:
+    if board.name == 'virt':
         line = ['qemu-system-aarch64', '-M', f'virt,gic-version={gic},virtualization=on', '-cpu', 'cortex-a72', '-smp', str(smp), '-m',
                 mem, '-nic', 'none', '-device', f'loader,file={place}/stub.bin,addr={board.stub:#x},cpu-num=0,force-raw=on']
     else:

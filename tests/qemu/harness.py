@@ -23,6 +23,7 @@ import run_qemu  # noqa: E402
 SCALE = float(os.environ.get('ATOLL_TIME_SCALE', '1'))
 SGR = re.compile(r'\x1b\[[0-9;]*m')
 
+STDIO = ('-serial', 'stdio', '-monitor', 'none')
 Outcome = collections.namedtuple('Outcome', 'text status stopped crashed')
 
 
@@ -150,7 +151,7 @@ class Serial(pexpect.spawn):
 class Machine:
     """QEMU with Atoll: expect() and send() on its serial line, finish() for its end. Killed by close() at the latest."""
 
-    def __init__(self, command, log, limit, raw=False, serial=('-serial', 'stdio', '-monitor', 'none')):
+    def __init__(self, command, log, limit, raw=False, serial=STDIO):
         LOGS.mkdir(parents=True, exist_ok=True)
         self.command = command
         self.log = pathlib.Path(log)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Does what its arguments say, one after the other: lines=N pad=N partial=TEXT say=TEXT keys=N
- * (read and shown) sleep=MS spin=MS, and at last exit=N off reset abort fault hang. Else: exit
- * status 0.
+ * (read and shown) sleep=MS spin=MS fill=MIB (memory, each page with its number), and at last
+ * exit=N off reset abort fault hang. Else: exit status 0.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +55,21 @@ static const char *value_of(const char *word, const char *name)
 	return strncmp(word, name, n) == 0 && word[n] == '=' ? word + n + 1 : NULL;
 }
 
+/* A number in every page, read back when all are written. */
+static void fill(size_t mib)
+{
+	size_t n = mib << 20, wrong = 0;
+	char *p = malloc(n + UK_PAGE_SIZE);
+
+	if (p == NULL) abort();
+	p += -(uintptr_t)p % UK_PAGE_SIZE;
+	for (size_t at = 0; at < n; at += UK_PAGE_SIZE)
+		*(volatile uint64_t *)(p + at) = 0xf111ed0000000000u | at;
+	for (size_t at = 0; at < n; at += UK_PAGE_SIZE)
+		wrong += *(volatile uint64_t *)(p + at) != (0xf111ed0000000000u | at);
+	printf("filled %lu MiB, %lu wrong\n", (unsigned long)mib, (unsigned long)wrong);
+}
+
 /* The last thing a program does. */
 static void end(const char *word)
 {
@@ -92,6 +107,8 @@ static void act(const char *word)
 		uk_sleep_us(strtoull(v, NULL, 0) * 1000);
 	} else if ((v = value_of(word, "spin"))) {
 		spin(strtoull(v, NULL, 0));
+	} else if ((v = value_of(word, "fill"))) {
+		fill(strtoul(v, NULL, 0));
 	} else if ((v = value_of(word, "exit"))) {
 		exit(atoi(v));
 	} else {
