@@ -178,7 +178,8 @@ static void read_manifest(void)
 	const char *why;
 
 	if (host.initrd.size == 0)
-		boot_stop("no bundle: the loader passed no initrd (QEMU: -initrd bundle.img)");
+		boot_stop("no bundle: the loader passed no initrd (QEMU: -initrd bundle.img; "
+		          "Raspberry Pi: initramfs bundle.img followkernel in config.txt)");
 	if (fit_open(pa_to_ptr(host.initrd.base), host.initrd.size, &bundle, &why) != HYP_OK)
 		boot_stop("%s", why);
 	manifest.bundle = &bundle;

@@ -50,7 +50,7 @@ def flip(data, at):
 
 
 def test_no_bundle(cfg, boot):
-    cannot_start(boot(bundle=None, append=HEADLESS), r'no bundle: the loader passed no initrd \(QEMU: -initrd bundle.img\)')
+    cannot_start(boot(bundle=None, append=HEADLESS), r'no bundle: the loader passed no initrd \(QEMU: -initrd bundle.img; Raspberry Pi: initramfs')
 
 
 def test_without_headless_it_waits(cfg, boot):
