@@ -234,6 +234,14 @@ static void read_prop(struct node *node, const struct prop *prop, const uint8_t 
 	memcpy(out, &v, prop->size);
 }
 
+/* NULL: none of the n has that name. */
+static const struct prop *find(const struct prop *known, unsigned n, const char *name)
+{
+	for (; n > 0; n--, known++)
+		if (strcmp(known->name, name) == 0) return known;
+	return NULL;
+}
+
 /* All properties of a node, by the n in `known`, into the struct that they belong to. */
 static void read_props(struct node *node, const char *compatible, const struct prop *known,
                        unsigned n, void *out)
@@ -248,12 +256,12 @@ static void read_props(struct node *node, const char *compatible, const struct p
 	      p ? RULE_VERSION : RULE_NO_COMPATIBLE, compatible);
 	fdt_for_each_property_offset(at, node->blob, node->offset)
 	{
-		unsigned i = 0;
+		const struct prop *prop;
 
 		p = fdt_getprop_by_offset(node->blob, at, &name, &len);
-		while (i < n && strcmp(name, known[i].name) != 0) i++;
-		if (i < n)
-			read_prop(node, &known[i], p, (size_t)len, out);
+		prop = find(known, n, name);
+		if (prop)
+			read_prop(node, prop, p, (size_t)len, out);
 		else if (strcmp(name, version.name) != 0)
 			unknown(node, name, known, n);
 	}
@@ -393,33 +401,31 @@ static uint64_t check_neighbours(struct node *node)
 static void check_files(struct node *node)
 {
 	static const enum prop_id ids[] = {P_image, P_ramdisk, P_fdt_overlay};
-	const struct vm_config *cfg = node->cfg;
-	struct fit_image buf[3] = {0}, *file[3] = {NULL};
-	struct load_plan plan;
+	struct vm_config *cfg = node->cfg;
 	const char *why;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++) {
+	for (unsigned i = 0; i < NR_FILES; i++) {
 		const struct prop *prop = props + ids[i];
-		const char *name = (const char *)cfg + prop->offset;
-		enum hyp_err err = fit_find(boot->bundle, name, &buf[i]);
+		struct fit_image *file = &cfg->files[i];
+		enum hyp_err err;
 
-		if (name[0] == '\0') continue;
-		file[i] = &buf[i];
+		if (!given(node, ids[i])) continue;
+		err = fit_find(boot->bundle, (const char *)cfg + prop->offset, file);
 		if (check(err != HYP_ENOENT, node, prop, RULE_NO_FILE) &&
 		    check(err == HYP_OK, node, prop, RULE_CUT_OFF) &&
-		    check(buf[i].size > 0, node, prop, RULE_EMPTY_FILE) &&
-		    ids[i] == P_fdt_overlay &&
-		    check(buf[i].size <= GFDT_MAX_OVERLAY, node, prop, RULE_OVERLAY_SIZE,
-		          buf[i].size, GFDT_MAX_OVERLAY))
-			check(fit_check_tree(buf[i].data, buf[i].size, &why) == HYP_OK, node, prop,
+		    check(file->size > 0, node, prop, RULE_EMPTY_FILE) && i == FILE_OVERLAY &&
+		    check(file->size <= GFDT_MAX_OVERLAY, node, prop, RULE_OVERLAY_SIZE, file->size,
+		          GFDT_MAX_OVERLAY))
+			check(fit_check_tree(file->data, file->size, &why) == HYP_OK, node, prop,
 			      RULE_OVERLAY);
 	}
 	if (!node->faulty && cfg->format == FORMAT_AUTO) {
-		check_address(node, P_load, cfg->load, loader_detect(file[0]));
-		check_address(node, P_entry, cfg->entry, loader_detect(file[0]));
+		enum vm_format format = loader_detect(&cfg->files[FILE_IMAGE]);
+
+		check_address(node, P_load, cfg->load, format);
+		check_address(node, P_entry, cfg->entry, format);
 	}
-	if (!node->faulty && loader_plan(cfg, machine_v1.ram_base, file[0], file[1],
-	                                 gfdt_room(file[2]), &plan, &why) != HYP_OK)
+	if (!node->faulty && loader_plan(cfg, machine_v1.ram_base, &why) != HYP_OK)
 		check(false, node, props + P_image, "%s", why);
 }
 
@@ -501,64 +507,37 @@ static char *take_word(char **s)
 	return word;
 }
 
-static int put_string(void *tree, const char *name, const char *value)
+static int put_string(void *tree, int node, const char *name, const char *value)
 {
-	return fdt_property(tree, name, value, (int)strlen(value) + 1);
+	return fdt_setprop(tree, node, name, value, (int)strlen(value) + 1);
 }
 
 /* NAME=VALUE as dtc would have made it of <VALUE> or "VALUE": what is no number stays a string. */
-static int put_prop(void *tree, const char *name, const char *value)
+static int put_prop(void *tree, int node, const char *name, const char *value)
 {
-	const struct prop *p = props;
-	uint8_t buf[(MAX_PCPUS + 1) * 8];
-	unsigned n = 0;
-	bool good = true, wide;
+	const struct prop *p = find(props, NR_PROPS, name);
+	int err = fdt_setprop(tree, node, name, NULL, 0);
+	char *end;
 
-	while (p < props + NR_PROPS && strcmp(p->name, name) != 0) p++;
-	if (!value) return fdt_property(tree, name, "", 0);
-	if (p == props + NR_PROPS || p->type <= T_CHOICE) return put_string(tree, name, value);
-	wide = nr_cells[p->type] == 2;
-	for (const char *at = value; good && at;) {
-		char *end;
+	if (value && (!p || p->type <= T_CHOICE)) return put_string(tree, node, name, value);
+	for (const char *at = value; err == 0 && at; at = *end ? end + 1 : NULL) {
 		uint64_t v = strtoul(at, &end, 0);
 
-		good = *at >= '0' && *at <= '9' && (*end == ',' || *end == '\0') &&
-		       n + 8 <= sizeof(buf);
-		wide = wide || v > UINT32_MAX;
-		if (good && wide)
-			fdt64_st(buf + n, v);
-		else if (good)
-			fdt32_st(buf + n, (uint32_t)v);
-		n += wide ? 8 : 4;
-		at = *end ? end + 1 : NULL;
+		if (*at < '0' || *at > '9' || (*end != ',' && *end != '\0'))
+			return put_string(tree, node, name, value);
+		err = nr_cells[p->type] == 2 || v > UINT32_MAX
+		          ? fdt_appendprop_u64(tree, node, name, v)
+		          : fdt_appendprop_u32(tree, node, name, (uint32_t)v);
 	}
-	return good ? fdt_property(tree, name, buf, (int)n) : put_string(tree, name, value);
-}
-
-static int make_tree(void *tree, int size, const char *name, char *words)
-{
-	int err = fdt_create(tree, size);
-
-	err = err ? err : fdt_finish_reservemap(tree);
-	err = err ? err : fdt_begin_node(tree, "");
-	err = err ? err : fdt_begin_node(tree, name);
-	err = err ? err : put_string(tree, "compatible", VM_COMPATIBLE);
-	for (char *word = take_word(&words); !err && word; word = take_word(&words)) {
-		char *value = strchr(word, '=');
-
-		if (value) *value++ = '\0';
-		err = put_prop(tree, word, value);
-	}
-	err = err ? err : fdt_end_node(tree);
-	err = err ? err : fdt_end_node(tree);
-	return err ? err : fdt_finish(tree);
+	return err;
 }
 
 enum hyp_err config_create(const char *name, char *words, struct vm_config *out)
 {
-	void *tree = NULL;
 	enum hyp_err err = HYP_EINVAL;
-	int top;
+	char *word, *value;
+	void *tree;
+	int top, bad;
 
 	if (words[strspn(words, " ")] == '\0') {
 		top = fdt_path_offset(boot->blob, HYPERVISOR);
@@ -567,10 +546,18 @@ enum hyp_err config_create(const char *name, char *words, struct vm_config *out)
 	}
 	tree = page_alloc_hyp(CREATE_MAX);
 	if (!tree) return HYP_ENOMEM;
-	if (make_tree(tree, CREATE_MAX, name, words) != 0)
+	(void)fdt_create_empty_tree(tree, CREATE_MAX);
+	top = fdt_add_subnode(tree, 0, name); /* what fails here fails in the next line */
+	bad = put_string(tree, top, "compatible", VM_COMPATIBLE);
+	while (!bad && (word = take_word(&words)) != NULL) {
+		value = strchr(word, '=');
+		if (value) *value++ = '\0';
+		bad = put_prop(tree, top, word, value);
+	}
+	if (bad)
 		log_err("%s: " RULE_WORDS, name);
 	else
-		err = read_vm(tree, fdt_first_subnode(tree, 0), out);
+		err = read_vm(tree, top, out);
 	page_free_hyp(tree, CREATE_MAX);
 	return err;
 }

@@ -2,7 +2,7 @@
 /*
  * The one-screen explanation of a VM's crash: cause in words, PC, registers, last events, policy.
  */
-#include <hyp/life.h>
+#include <hyp/lifecycle.h>
 #include <hyp/log.h>
 #include <hyp/trace.h>
 #include <hyp/vm.h>

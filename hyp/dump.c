@@ -6,7 +6,6 @@
 #include <hyp/shell.h>
 
 #include <hyp/gmem.h>
-#include <hyp/life.h>
 #include <hyp/loader.h>
 #include <hyp/vm.h>
 
@@ -145,12 +144,12 @@ void dump_address(struct vcpu *v, uint64_t va)
 
 static void show_code(struct vcpu *v, const char *what, uint64_t at)
 {
-	const struct life *l = life_of(v->vm);
+	const struct vm_config *cfg = v->vm->cfg;
 	char name[SYMBOL_MAX];
 	uint64_t off;
 
 	shell_out("%s %#018lx", what, at);
-	if (loader_symbol(&l->files[FILE_IMAGE], l->plan.entry, at, name, sizeof(name), &off) ==
+	if (loader_symbol(&cfg->files[FILE_IMAGE], cfg->plan.entry, at, name, sizeof(name), &off) ==
 	    HYP_OK)
 		shell_out(" %s+%#lx", name, off);
 	shell_out("\n");

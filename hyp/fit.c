@@ -115,6 +115,7 @@ static enum hyp_err read_image(const struct fit *f, int node, struct fit_image *
 	if (!offset || !size) return HYP_ECORRUPT;
 	at += be32(offset);
 	if (at > f->size || be32(size) > f->size - at) return HYP_ECORRUPT;
+	out->name = fdt_getprop(f->base, node, "description", NULL);
 	out->data = f->base + at;
 	out->size = be32(size);
 	fdt_for_each_subnode (hash, f->base, node)

@@ -5,29 +5,13 @@
 #include <libfdt.h>
 #include <string.h>
 
+#include <hyp/fit.h>
 #include <hyp/gfdt.h>
 #include <hyp/vm.h>
 
 static const _Alignas(8) uint8_t guest_dtb[] = {
 #include <gen/guest_dtb.h>
 };
-
-/* The functions below return 0, or libfdt's errors, all of them negative, ORed. */
-static int set(void *fdt, const char *path, const char *name, const void *value, size_t n)
-{
-	return fdt_setprop(fdt, fdt_path_offset(fdt, path), name, value, (int)n);
-}
-
-/* A literal: one string, or a list with \0 between them. */
-#define set_text(fdt, path, name, list) set((fdt), (path), (name), (list), sizeof(list))
-
-/* n bytes at `at` of a property that the tree has. */
-static int patch(void *fdt, const char *path, const char *name, uint32_t at, const void *value,
-                 size_t n)
-{
-	return fdt_setprop_inplace_namelen_partial(fdt, fdt_path_offset(fdt, path), name,
-	                                           (int)strlen(name), at, value, (int)n);
-}
 
 /* The tree has vCPUs 0 to MAX_VCPUS - 1 in order, each with its number as MPIDR (vm_vcpu_mpidr()).
  */
@@ -42,35 +26,46 @@ static int set_cpus(void *fdt, const struct vm_config *cfg)
 
 static int set_gic(void *fdt, const struct vm_config *cfg, const struct machine *m)
 {
-	static const char path[] = "/intc@8000000";
-	fdt64_t gicr_size = cpu_to_fdt64(KiB(128) * cfg->cpus);
-	fdt64_t gicc[] = {cpu_to_fdt64(m->gicc), cpu_to_fdt64(KiB(64))};
+	static const char gicv2[] = "arm,cortex-a15-gic";
+	bool v3 = cfg->gic == 3;
+	fdt64_t reg[] = {cpu_to_fdt64(m->gicd), cpu_to_fdt64(KiB(64)),
+	                 cpu_to_fdt64(v3 ? m->gicr : m->gicc),
+	                 cpu_to_fdt64(v3 ? KiB(128) * cfg->cpus : KiB(64))};
 	/* The CPUs that a PPI is wired to, one bit each; level, active high. */
 	fdt32_t flags = cpu_to_fdt32((BIT32(cfg->cpus) - 1) << 8 | 4);
-	int err = 0;
+	int node = fdt_path_offset(fdt, "/intc@8000000");
+	int err = fdt_setprop(fdt, node, "reg", reg, sizeof(reg));
 
-	if (cfg->gic == 3) return patch(fdt, path, "reg", 24, &gicr_size, sizeof(gicr_size));
-	err |= patch(fdt, path, "reg", 16, gicc, sizeof(gicc));
-	err |= set_text(fdt, path, "compatible", "arm,cortex-a15-gic");
-	err |= fdt_delprop(fdt, fdt_path_offset(fdt, path), "#redistributor-regions");
-	for (uint32_t i = 0; i < 4; i++)
-		err |= patch(fdt, "/timer", "interrupts", 12 * i + 8, &flags, sizeof(flags));
+	if (v3) return err;
+	err |= fdt_setprop(fdt, node, "compatible", gicv2, sizeof(gicv2));
+	err |= fdt_delprop(fdt, node, "#redistributor-regions");
+	node = fdt_path_offset(fdt, "/timer");
+	for (uint32_t at = 8; at < 48; at += 12)
+		err |= fdt_setprop_inplace_namelen_partial(fdt, node, "interrupts", 10, at, &flags,
+		                                           sizeof(flags));
 	return err;
 }
 
-static int set_chosen(void *fdt, const struct gfdt_input *in)
+/* What differs from VM to VM. Returns 0, or libfdt's errors, all of them negative, ORed. */
+static int fill_in(void *fdt, const struct vm_config *cfg, const struct machine *m)
 {
-	fdt64_t start = cpu_to_fdt64(in->initrd_start), end = cpu_to_fdt64(in->initrd_end);
-	int err = 0;
+	fdt64_t memory[] = {cpu_to_fdt64(m->ram_base), cpu_to_fdt64(cfg->memory)};
+	int node = fdt_path_offset(fdt, "/memory@40000000");
+	int err = fdt_setprop(fdt, node, "reg", memory, sizeof(memory));
 
-	if (in->initrd_end > in->initrd_start) {
-		err |= set(fdt, "/chosen", "linux,initrd-end", &end, sizeof(end));
-		err |= set(fdt, "/chosen", "linux,initrd-start", &start, sizeof(start));
+	err |= set_gic(fdt, cfg, m);
+	err |= set_cpus(fdt, cfg);
+	node = fdt_path_offset(fdt, "/chosen");
+	if (cfg->files[FILE_RAMDISK].size > 0) {
+		err |=
+		    fdt_setprop_u64(fdt, node, "linux,initrd-end", ipa_raw(cfg->plan.initrd_end));
+		err |= fdt_setprop_u64(fdt, node, "linux,initrd-start",
+		                       ipa_raw(cfg->plan.initrd_start));
 	}
-	if (in->cfg->bootargs[0])
-		err |= set(fdt, "/chosen", "bootargs", in->cfg->bootargs,
-		           strlen(in->cfg->bootargs) + 1);
-	return err;
+	if (cfg->bootargs[0])
+		err |= fdt_setprop(fdt, node, "bootargs", cfg->bootargs,
+		                   (int)strlen(cfg->bootargs) + 1);
+	return err | fdt_pack(fdt);
 }
 
 /* Each target is a path or a handle: libfdt would follow an alias that a fragment made of itself.
@@ -118,23 +113,15 @@ static bool fixups_ok(const void *overlay)
 }
 
 /* libfdt spoils the overlay while it applies it: a copy at the end of buf. */
-static enum hyp_err merge(const struct fit_image *overlay, void *buf, uint64_t n, const char **why)
+static enum hyp_err merge(const struct fit_image *overlay, void *buf, int n, const char **why)
 {
-	uint64_t copy_size = ALIGN_UP(overlay->size, 8);
-	uint8_t *copy;
-	int err;
+	int room = n - (int)ALIGN_UP(overlay->size, 8), err;
+	void *copy = (uint8_t *)buf + room;
 
-	if (fit_check_tree(overlay->data, overlay->size, why) != HYP_OK) {
-		*why = "the device tree overlay is broken; compile it again with dtc";
-		return HYP_EINVAL;
-	}
-	if (n < copy_size || fdt_totalsize(buf) > n - copy_size) return HYP_ENOMEM;
-	copy = (uint8_t *)buf + (n - copy_size);
+	if (room < 0 || fdt_open_into(buf, buf, room) != 0) return HYP_ENOMEM;
 	memcpy(copy, overlay->data, overlay->size);
-	err = fdt_open_into(buf, buf, (int)(n - copy_size));
-	if (err == 0)
-		err = targets_ok(copy) && fixups_ok(copy) ? fdt_overlay_apply(buf, copy)
-		                                          : -FDT_ERR_BADOVERLAY;
+	err = targets_ok(copy) && fixups_ok(copy) ? fdt_overlay_apply(buf, copy)
+	                                          : -FDT_ERR_BADOVERLAY;
 	if (err == 0 || err == -FDT_ERR_NOSPACE)
 		return err == 0 && fdt_pack(buf) == 0 ? HYP_OK : HYP_ENOMEM;
 	*why = "the device tree overlay does not apply; give it fragments with target-path";
@@ -145,23 +132,16 @@ static enum hyp_err merge(const struct fit_image *overlay, void *buf, uint64_t n
 	return HYP_EINVAL;
 }
 
-enum hyp_err gfdt_build(const struct gfdt_input *in, void *buf, uint64_t n, uint64_t *size,
-                        const char **why)
+enum hyp_err gfdt_build(const struct vm_config *cfg, const struct machine *m, void *buf, uint64_t n,
+                        uint64_t *size, const char **why)
 {
-	fdt64_t memory = cpu_to_fdt64(in->cfg->memory);
-	int err;
-
 	/* An overlay's copy and libfdt's int sizes. */
-	n = ALIGN_DOWN(MIN(n, MiB(2)), 8);
-	err = fdt_open_into(guest_dtb, buf, (int)n);
-	if (err) return HYP_ENOMEM;
-	err |= patch(buf, "/memory@40000000", "reg", 8, &memory, sizeof(memory));
-	err |= set_gic(buf, in->cfg, in->machine);
-	err |= set_cpus(buf, in->cfg);
-	err |= set_chosen(buf, in);
-	err |= fdt_pack(buf);
-	if (err) return HYP_ENOMEM;
-	if (in->overlay) TRY(merge(in->overlay, buf, n, why));
+	int room = (int)ALIGN_DOWN(MIN(n, MiB(2)), 8);
+
+	if (fdt_open_into(guest_dtb, buf, room) != 0 || fill_in(buf, cfg, m) != 0)
+		return HYP_ENOMEM;
+	if (cfg->files[FILE_OVERLAY].size > 0)
+		TRY(merge(&cfg->files[FILE_OVERLAY], buf, room, why));
 	*size = fdt_totalsize(buf);
 	return HYP_OK;
 }

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Life of a VM: creation, stop, restart with back-off, and what follows when all have stopped.
- * Loading is hyp/load_job.c. One job per VM does everything that takes time.
+ * Life of a VM: creation, loading, pause, stop, restart with back-off, destruction, and what
+ * follows when all have stopped. One job per VM does everything that takes time, in steps of at
+ * most 64 KiB.
  */
 #include <hyp/atomic.h>
 #include <hyp/check.h>
 #include <hyp/console.h>
-#include <hyp/life.h>
+#include <hyp/fit.h>
+#include <hyp/gfdt.h>
+#include <hyp/gmem.h>
 #include <hyp/lifecycle.h>
 #include <hyp/log.h>
 #include <hyp/page.h>
+#include <hyp/pcpu.h>
 #include <hyp/sched.h>
 #include <hyp/setway.h>
 #include <hyp/trace.h>
 #include <hyp/vdev.h>
+#include <arch/barrier.h>
+#include <arch/cache.h>
 #include <arch/cpu.h>
 #include <arch/mm.h>
 #include <lib/str.h>
@@ -21,14 +27,56 @@
 #include <stdio.h>
 #include <string.h>
 
+#define STEP KiB(64)
+#define BUNDLE_MAX_IMAGES 256u
 #define GICV_SIZE KiB(4) /* the page of DIR is emulated */
 #define BACKOFF_FIRST_US 10000u
 #define BACKOFF_LAST_US 5000000u
+#define SCRUB_WEIGHT 10u
 /* Debian's U-Boot checksums these 256 KiB byte by byte before its console exists. */
 #define FLASH_ZERO_BASE 0x04000000u
 #define FLASH_ZERO_SIZE KiB(256)
+/* Started, and not told to stop. */
+#define ALIVE                                                                                      \
+	(BIT(VM_LOADING) | BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_RESUMING) | BIT(VM_BACKOFF))
+#define AT_REST (BIT(VM_NEW) | BIT(VM_STOPPED))
 
-static const struct fit *bundle;
+/* What the job does next while the VM is NEW (RAM only), LOADING, or GONE (from UNLINK on). */
+enum life_phase {
+	LIFE_RAM,
+	LIFE_VERIFY,
+	LIFE_FDT,
+	LIFE_COPY,
+	LIFE_START,
+	LIFE_UNLINK,
+	LIFE_GRACE,
+	LIFE_FREE,
+	LIFE_FREED,
+};
+
+/* A VM with what its life needs: one allocation. Less `doomed`, all is the job's alone. */
+struct life {
+	struct vm vm;
+	struct vm_config cfg;
+	struct deadline backoff;
+	bool doomed; /* to be destroyed once it has stopped (vm->lock) */
+	bool frozen; /* its time stands still */
+	bool dirty;  /* RAM was written: it is zeroed before the next load */
+	enum life_phase phase;
+	unsigned file; /* being verified, or piece being copied */
+	uint64_t at;   /* progress in bytes */
+	uint64_t ram;  /* bytes of RAM mapped */
+	pa_t block;    /* being scrubbed, mapped next; 0: none */
+	unsigned block_order;
+	struct fit_verify verify;
+	uint8_t *fdt; /* GFDT_MAX_SIZE bytes while loading */
+	uint64_t fdt_size;
+	uint64_t passes[MAX_PCPUS]; /* of each CPU when the VM was unlinked */
+	struct vcpu vcpus[];
+};
+
+static struct life *life_of(struct vm *vm) { return container_of(vm, struct life, vm); }
+
 static enum when_idle when_idle;
 static pa_t zero_page;
 /* VMs that keep the host on, VMs that were started and have not stopped for good; the outcome. */
@@ -38,11 +86,8 @@ static bool told;       /* the verdict was given */
 static bool booted;     /* jobs run: nothing that takes time is done at once any more */
 static uint64_t slots;  /* bit: a VM has it, or has not given everything back */
 static struct job scrub_job;
-
-#define SCRUB_WEIGHT 10u
-/* Started, and not told to stop. */
-#define ALIVE                                                                                      \
-	(BIT(VM_LOADING) | BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_RESUMING) | BIT(VM_BACKOFF))
+/* Images of the bundle whose hashes were right: bit 0 crc32, bit 1 sha256 as well. */
+static uint8_t verified[BUNDLE_MAX_IMAGES];
 
 /* --- stage-2 resources ------------------------------------------------------------------- */
 
@@ -62,17 +107,29 @@ static bool may_map(uint16_t owner, pa_t p, uint64_t size, enum s2_attr attr)
 
 const struct s2_mem_ops life_s2_ops = {table_alloc, page_free, may_map};
 
-/* --- requests ------------------------------------------------------------------------------ */
+/* --- states and requests ------------------------------------------------------------------ */
 
 static bool in(const struct vm *vm, uint64_t states) { return (states & BIT(vm->state)) != 0; }
 
-/* Comes last: the job, which does the rest, looks at the VM without the lock. */
-static void go_locked(struct vm *vm, enum vm_state to) REQUIRES(vm->lock)
+/*
+ * The one place where a VM changes its state; false: it is in none of `from`. Comes last: the job,
+ * which does the rest, looks at the VM without the lock.
+ */
+static bool go_locked(struct vm *vm, uint64_t from, enum vm_state to) REQUIRES(vm->lock)
 {
+	if (!in(vm, from)) return false;
+	if (to == VM_RUNNING) {
+		vm->reason = STOP_NONE;
+		vm->crash.what = NULL;
+	}
 	store_release(&vm->state, to);
-	if (to == VM_PAUSED || to == VM_STOPPING)
-		for (unsigned i = 0; i < vm->nr_vcpus; i++) vcpu_stop(vm->vcpus[i]);
-	job_start(&life_of(vm)->job);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		if (to == VM_PAUSED || to == VM_STOPPING)
+			vcpu_stop(vm->vcpus[i]);
+		else if (to == VM_RUNNING && vm->vcpus[i]->on)
+			sched_start(vm->vcpus[i]);
+	job_start(&vm->job);
+	return true;
 }
 
 static enum hyp_err go(struct vm *vm, enum vm_state from, enum vm_state to)
@@ -80,8 +137,7 @@ static enum hyp_err go(struct vm *vm, enum vm_state from, enum vm_state to)
 	bool ok;
 
 	spin_lock(&vm->lock);
-	ok = vm->state == from;
-	if (ok) go_locked(vm, to);
+	ok = go_locked(vm, BIT(from), to);
 	spin_unlock(&vm->lock);
 	return ok ? HYP_OK : HYP_EBUSY;
 }
@@ -92,13 +148,12 @@ enum hyp_err vm_start(struct vm *vm)
 
 	spin_lock(&vm->lock);
 	/* Who takes the host down sets this first, then stops what it finds alive. */
-	ok = !load_relaxed(&going_down) && in(vm, BIT(VM_NEW) | BIT(VM_STOPPED));
+	ok = !load_relaxed(&going_down) && go_locked(vm, AT_REST, VM_LOADING);
 	if (ok) {
 		vm->restarts = 0;
 		store_relaxed(&told, false);
 		atomic_fetch_add_full(&nr_alive, 1u);
 		atomic_fetch_add_full(&nr_foreground, vm->cfg->background ? 0u : 1u);
-		go_locked(vm, VM_LOADING);
 	}
 	spin_unlock(&vm->lock);
 	return ok ? HYP_OK : HYP_EBUSY;
@@ -119,7 +174,7 @@ static enum hyp_err stop(struct vm *vm, enum stop_reason reason, uint32_t status
 		vm->reason = reason;
 		vm->exit_status = status;
 		vm->crash = *c;
-		go_locked(vm, VM_STOPPING);
+		(void)go_locked(vm, ALIVE, VM_STOPPING);
 	}
 	spin_unlock(&vm->lock);
 	if (first) trace_event(TRACE_STOP, vm, c->vcpu, c->esr, c->pc, reason);
@@ -146,7 +201,7 @@ enum hyp_err vm_destroy(struct vm *vm)
 	spin_lock(&vm->lock);
 	first = !l->doomed;
 	l->doomed = true;
-	if (first && in(vm, BIT(VM_NEW) | BIT(VM_STOPPED))) go_locked(vm, VM_GONE);
+	if (first) (void)go_locked(vm, AT_REST, VM_GONE);
 	spin_unlock(&vm->lock);
 	if (first) (void)vm_stop(vm, STOP_ADMIN, 0);
 	return first ? HYP_OK : HYP_EBUSY;
@@ -156,129 +211,6 @@ static void backoff_fire(struct deadline *d, uint64_t now)
 {
 	(void)go(&container_of(d, struct life, backoff)->vm, VM_BACKOFF, VM_LOADING);
 }
-
-/* --- creation ---------------------------------------------------------------------------- */
-
-bool life_free_step(struct life *l)
-{
-	struct vm *vm = &l->vm;
-	struct s2_walk w;
-	unsigned order;
-
-	if (pa_raw(l->block) != 0) page_free(l->block, l->block_order);
-	l->block = pa(0);
-	if (l->ram != 0) {
-		/* The last page says which block is the last. Unmapped first: no page is free while
-		 * a TLB may still know it. */
-		CHECK(s2_unmap(&vm->s2, ipa(vm->machine->ram_base + l->ram - PAGE_SIZE), &w) ==
-		      HYP_OK);
-		order = 9 * (3u - w.level);
-		l->ram = ALIGN_DOWN(l->ram - 1, PAGE_SIZE << order);
-		page_free(pa(ALIGN_DOWN(pa_raw(w.pa), PAGE_SIZE << order)), order);
-		return true;
-	}
-	if (vm->pl031) vpl031_destroy(vm);
-	if (vm->pl011) vpl011_destroy(vm);
-	for (unsigned i = 0; i < vm->nr_vcpus && vm->vcpus[i]; i++)
-		page_free_hyp(vm->vcpus[i], sizeof(struct vcpu));
-	vgic_vm_fini(vm);
-	if (pa_raw(vm->s2.root) != 0) s2_destroy(&vm->s2);
-	page_free(zero_page, 0);
-	CHECK(page_count((uint16_t)(vm->slot + 1)) == 0);
-	atomic_fetch_and_full(&slots, ~BIT(vm->slot));
-	job_start(&scrub_job);
-	return false;
-}
-
-static enum hyp_err vm_build(struct life *l)
-{
-	struct vm *vm = &l->vm;
-	const struct machine *m = vm->machine;
-
-	TRY(life_find_files(l, bundle));
-	TRY(s2_create(&vm->s2, (uint16_t)(vm->slot + 1)));
-	TRY(vgic_vm_init(vm, vm->cfg->gic, m->virtio_intid + m->nr_virtio - GIC_FIRST_SPI));
-	if (vm->cfg->gic == 2)
-		TRY(s2_map(&vm->s2, ipa(m->gicc), arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
-	for (uint64_t off = 0; off < FLASH_ZERO_SIZE; off += PAGE_SIZE)
-		TRY(s2_map(&vm->s2, ipa(m->flash_base + FLASH_ZERO_BASE + off), zero_page,
-		           PAGE_SIZE, S2_RO));
-	TRY(mmio_add(&vm->mmio, ipa(m->flash_base), m->flash_size, &vflash_ops, vm));
-	TRY(vpl011_create(vm));
-	TRY(vpl031_create(vm));
-	TRY(mmio_add(&vm->mmio, ipa(m->virtio), (uint64_t)m->nr_virtio * 0x200, &vvirtio_empty_ops,
-	             vm));
-	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
-		struct vcpu *v = page_alloc_hyp(sizeof(*v));
-
-		if (!v) return HYP_ENOMEM;
-		vm->vcpus[i] = v;
-		v->vm = vm;
-		v->id = i;
-		sched_vcpu_init(v, vm->cfg);
-		vgic_vcpu_init(v);
-		vtimer_vcpu_init(v);
-	}
-	setway_vm_init(vm);
-	while (!booted && l->phase == LIFE_RAM) TRY(life_ram_step(l));
-	return HYP_OK;
-}
-
-enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
-{
-	unsigned slot = slots != UINT64_MAX ? (unsigned)__builtin_ctzll(~slots) : MAX_VMS;
-	struct life *l;
-	struct vm *vm;
-	uint64_t memory = cfg->memory;
-	enum hyp_err err;
-
-	if (slot == MAX_VMS) return HYP_EFULL;
-	/* RAM that nobody has, less what VMs still wait for. */
-	for (unsigned i = 0; i < MAX_VMS; i++)
-		if (vms[i]) memory += vms[i]->cfg->memory - load_relaxed(&life_of(vms[i])->ram);
-	if (memory / PAGE_SIZE > page_count(OWNER_NONE) + page_count(OWNER_DIRTY))
-		return HYP_ENOMEM;
-	l = page_alloc_hyp(sizeof(*l));
-	if (!l) return HYP_ENOMEM;
-	l->cfg = *cfg;
-	vm = &l->vm;
-	vm->lock = SPINLOCK_INIT(LOCK_VM);
-	vm->slot = slot;
-	vm->cfg = &l->cfg;
-	vm->machine = &machine_v1;
-	vm->nr_vcpus = cfg->cpus;
-	(void)str_copy(vm->name, cfg->name, sizeof(vm->name));
-	atomic_fetch_or_full(&slots, BIT(slot));
-	page_ref(zero_page);
-	job_init(&l->job, life_step, vm, 0);
-	l->job.done = life_done;
-	deadline_init(&l->backoff, backoff_fire);
-	err = vm_build(l);
-	if (err != HYP_OK) {
-		while (life_free_step(l)) {
-		}
-		page_free_hyp(l, sizeof(*l));
-		return err;
-	}
-	store_release(&vms[slot], vm);
-	*out = vm;
-	if (booted) job_start(&l->job);
-	return HYP_OK;
-}
-
-bool vm_slot_used(unsigned slot) { return (load_acquire(&slots) & BIT(slot)) != 0; }
-
-static bool scrub_step(struct job *j) { return page_scrub_step(); }
-
-enum hyp_err lifecycle_init(const struct manifest *m)
-{
-	bundle = m->bundle;
-	when_idle = m->when_idle;
-	job_init(&scrub_job, scrub_step, NULL, SCRUB_WEIGHT);
-	return page_alloc(0, OWNER_SHARED, &zero_page);
-}
-
-void lifecycle_vm_refused(void) { nr_crashed++; }
 
 /* --- what follows ------------------------------------------------------------------------- */
 
@@ -324,7 +256,7 @@ static void stopped_for_good(struct vm *vm)
 	bool last_fg, last;
 
 	spin_lock(&vm->lock);
-	vm->state = life_of(vm)->doomed ? VM_GONE : VM_STOPPED;
+	(void)go_locked(vm, BIT(VM_STOPPING), life_of(vm)->doomed ? VM_GONE : VM_STOPPED);
 	spin_unlock(&vm->lock);
 	atomic_fetch_add_full(&nr_stopped, 1);
 	if (failed(vm)) atomic_fetch_add_full(&nr_crashed, 1);
@@ -334,14 +266,6 @@ static void stopped_for_good(struct vm *vm)
 		all_stopped();
 	else if (last_fg)
 		stop_background();
-}
-
-void lifecycle_start_all(void)
-{
-	booted = true; /* no job runs before this CPU's scheduler does */
-	for (unsigned i = 0; i < MAX_VMS; i++)
-		if (vms[i] && vms[i]->cfg->autostart) CHECK(vm_start(vms[i]) == HYP_OK);
-	if (nr_alive == 0) all_stopped(); /* nothing was let in: the verdict is due at once */
 }
 
 /* What policy does with a VM that would start again; true: it does. */
@@ -357,11 +281,9 @@ static bool restart(struct life *l)
 		return false;
 	}
 	spin_lock(&vm->lock);
-	go_on = !l->doomed && !load_relaxed(&going_down);
-	if (go_on) {
-		vm->state = failed(vm) ? VM_BACKOFF : VM_LOADING;
-		vm->restarts = by_hand ? 0 : vm->restarts + 1;
-	}
+	go_on = !l->doomed && !load_relaxed(&going_down) &&
+	        go_locked(vm, BIT(VM_STOPPING), failed(vm) ? VM_BACKOFF : VM_LOADING);
+	if (go_on) vm->restarts = by_hand ? 0 : vm->restarts + 1;
 	spin_unlock(&vm->lock);
 	if (go_on && failed(vm)) {
 		log_info("%s: restart %u of %u in %lu ms", vm->name, vm->restarts,
@@ -371,7 +293,8 @@ static bool restart(struct life *l)
 	return go_on;
 }
 
-void life_stopped(struct life *l)
+/* Every vCPU is out: what follows by the policy. */
+static void stopped(struct life *l)
 {
 	struct vm *vm = &l->vm;
 	enum vm_on_crash policy = vm->cfg->on_crash;
@@ -394,6 +317,397 @@ void life_stopped(struct life *l)
 	    restart(l))
 		return;
 	stopped_for_good(vm);
+}
+
+/* --- the job: RAM and loading --------------------------------------------------------------- */
+
+static bool next_phase(struct life *l, enum life_phase phase)
+{
+	l->phase = phase;
+	l->file = 0;
+	l->at = 0;
+	return true;
+}
+
+/* It cannot be brought up, for a reason that another try would not change. */
+static bool give_up(struct life *l, unsigned file, const char *why)
+{
+	struct vm *vm = &l->vm;
+
+	log_err("%s: cannot be loaded: %s: %s", vm->name, l->cfg.files[file].name, why);
+	if (load_relaxed(&vm->state) == VM_NEW)
+		(void)vm_destroy(vm); /* its RAM cannot be had: nobody has started it yet */
+	else
+		(void)vm_stop(vm, STOP_CRASH, 0);
+	return true;
+}
+
+/* In the largest blocks there are, each scrubbed before it is mapped. */
+static enum hyp_err take_ram(struct life *l)
+{
+	uint64_t left = l->cfg.memory - l->ram;
+
+	if (pa_raw(l->block) == 0) {
+		return page_alloc_best(left / PAGE_SIZE, l->vm.s2.owner, &l->block,
+		                       &l->block_order);
+	}
+	if (page_scrub_block(l->block)) return HYP_OK;
+	TRY(s2_map(&l->vm.s2, ipa(l->vm.machine->ram_base + l->ram), l->block,
+	           PAGE_SIZE << l->block_order, S2_RWX));
+	l->ram += PAGE_SIZE << l->block_order;
+	l->block = pa(0);
+	if (l->ram == l->cfg.memory) next_phase(l, LIFE_VERIFY);
+	return HYP_OK;
+}
+
+static bool ram_step(struct life *l)
+{
+	return take_ram(l) == HYP_OK || give_up(l, FILE_IMAGE, "not enough RAM left");
+}
+
+static bool verify_step(struct life *l)
+{
+	const struct fit_image *file = &l->cfg.files[l->file];
+	uint8_t want = l->cfg.verify == VERIFY_SHA256 ? 3 : 1, unknown = 0;
+	uint8_t *known = file->index < BUNDLE_MAX_IMAGES ? &verified[file->index] : &unknown;
+	const char *why;
+
+	if (file->size != 0 && (*known & want) != want) {
+		if (l->at++ == 0) fit_verify_init(&l->verify, file, want == 3);
+		if (fit_verify_step(&l->verify)) return true;
+		if (fit_verify_done(&l->verify, &why) != HYP_OK) return give_up(l, l->file, why);
+		*known |= want;
+	}
+	l->at = 0;
+	return ++l->file < NR_FILES ? true : next_phase(l, LIFE_FDT);
+}
+
+static bool fdt_step(struct life *l)
+{
+	const char *why = "its device tree does not fit";
+
+	l->fdt = page_alloc_hyp(GFDT_MAX_SIZE);
+	if (!l->fdt) return give_up(l, FILE_IMAGE, "no memory left for its device tree");
+	if (gfdt_build(&l->cfg, l->vm.machine, l->fdt, gfdt_room(&l->cfg), &l->fdt_size, &why) !=
+	    HYP_OK)
+		return give_up(l, l->cfg.files[FILE_OVERLAY].size ? FILE_OVERLAY : FILE_IMAGE, why);
+	next_phase(l, LIFE_COPY);
+	l->file = l->dirty ? 0 : 1;
+	l->dirty = true;
+	return true;
+}
+
+static void drop_fdt(struct life *l)
+{
+	if (l->fdt) page_free_hyp(l->fdt, GFDT_MAX_SIZE);
+	l->fdt = NULL;
+}
+
+/* n bytes of guest RAM at `to`: from `from`, or zero; cleaned so that a guest without caches
+ * sees them. The planner bounded the range, and RAM is mapped whole. */
+static void fill(struct vm *vm, uint64_t to, const uint8_t *from, uint64_t n)
+{
+	while (n > 0) {
+		uint64_t len = n;
+		void *p;
+
+		CHECK(gmem_pin(&vm->s2, ipa(to), true, &p, &len) == HYP_OK);
+		if (from) {
+			memcpy(p, from, len);
+			arch_dcache_clean_poc(p, len);
+			from += len;
+		} else {
+			arch_scrub(p, len);
+		}
+		to += len;
+		n -= len;
+	}
+}
+
+/* Piece 0 is all of RAM, to be zeroed; then what was planned, the FDT, and the FDT at RAM base. */
+static bool copy_step(struct life *l)
+{
+	const struct load_plan *plan = &l->cfg.plan;
+	struct load_segment s = {ipa(l->vm.machine->ram_base), NULL, l->cfg.memory};
+	uint64_t n;
+
+	if (l->file > plan->n)
+		s = (struct load_segment){l->file > plan->n + 1 ? s.to : plan->fdt, l->fdt,
+		                          l->fdt_size};
+	else if (l->file > 0)
+		s = plan->seg[l->file - 1];
+	n = MIN(STEP, s.size - l->at);
+	fill(&l->vm, ipa_raw(s.to) + l->at, s.from ? s.from + l->at : NULL, n);
+	l->at += n;
+	if (l->at < s.size) return true;
+	l->at = 0;
+	if (++l->file <= plan->n + 1 + plan->fdt_at_base) return true;
+	drop_fdt(l);
+	return next_phase(l, LIFE_START);
+}
+
+static bool start_step(struct life *l)
+{
+	struct vm *vm = &l->vm;
+
+	/* Code was written through the data side: no CPU may run what was there before. */
+	arch_icache_inval_all();
+	setway_vm_reset(vm);
+	vgic_vm_reset(vm);
+	vpl011_reset(vm);
+	vpl031_reset(vm);
+	vm->cntvoff = arch_counter();
+	s2_new_vmid(&vm->s2); /* no translation of an earlier life is hit */
+	vm->cntpct_off = 0;
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		vcpu_reset(vm->vcpus[i], 0, 0);
+		vm->vcpus[i]->on = false;
+	}
+	vcpu_reset(vm->vcpus[0], ipa_raw(l->cfg.plan.entry), ipa_raw(l->cfg.plan.fdt));
+	vm->vcpus[0]->on = true;
+	vm->nr_online = 1;
+	(void)go(vm, VM_LOADING, VM_RUNNING); /* unless it was stopped meanwhile */
+	return next_phase(l, LIFE_VERIFY);
+}
+
+/* --- the job: pause, stop, destroy ---------------------------------------------------------- */
+
+/* All vCPUs are out in these three. */
+static bool pause_step(struct life *l)
+{
+	if (!l->frozen) vtimer_vm_freeze(&l->vm);
+	l->frozen = true;
+	return false;
+}
+
+static bool resume_step(struct life *l)
+{
+	if (l->frozen) vtimer_vm_thaw(&l->vm);
+	l->frozen = false;
+	(void)go(&l->vm, VM_RESUMING, VM_RUNNING);
+	return true;
+}
+
+static bool stop_step(struct life *l)
+{
+	deadline_cancel(&l->backoff);
+	drop_fdt(l);
+	l->frozen = false; /* the next life has a time of its own */
+	if (l->phase != LIFE_RAM) next_phase(l, LIFE_VERIFY);
+	stopped(l);
+	return true;
+}
+
+/* Out of everybody's sight, and nothing of it fires any more. */
+static bool unlink_step(struct life *l)
+{
+	struct vm *vm = &l->vm;
+
+	store_release(&vms[vm->slot], NULL);
+	/* What it said last is shown by and by: an unfinished line after some silence. */
+	if (load_acquire(&vm->port.tail) != load_relaxed(&vm->port.head)) return true;
+	vpl031_destroy(vm); /* their up-calls and deadlines wake vCPUs */
+	vpl011_destroy(vm);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) vtimer_vcpu_reset(vm->vcpus[i]);
+	deadline_cancel(&l->backoff);
+	/* Unlinked before the passes are read; a CPU has its passes before it looks at vms[]. */
+	smp_mb();
+	for (unsigned i = 0; i < nr_pcpus; i++) {
+		l->passes[i] = load_relaxed(&pcpus[i].passes);
+		pcpu_kick(&pcpus[i], PCPU_WORK_RESCHED);
+	}
+	return next_phase(l, LIFE_GRACE);
+}
+
+/*
+ * A handler on another CPU may hold a pointer to the VM: the shell, a deadline that fires late.
+ * None does when every CPU has come to its scheduler; twice, since the first time may have begun
+ * before the VM was unlinked.
+ */
+static bool grace_step(struct life *l)
+{
+	for (unsigned i = 0; i < nr_pcpus; i++) {
+		if (load_acquire(&pcpus[i].online) &&
+		    load_acquire(&pcpus[i].passes) - l->passes[i] < 2) {
+			pcpu_kick(&pcpus[i], PCPU_WORK_RESCHED);
+			return true;
+		}
+	}
+	return next_phase(l, LIFE_FREE);
+}
+
+/*
+ * Nobody knows the VM any more, or nobody knows it yet and it may be built in part: takes back a
+ * block of RAM; false: there was none left, all but the life itself is back.
+ */
+static bool take_apart(struct life *l)
+{
+	struct vm *vm = &l->vm;
+	struct s2_walk w;
+	unsigned order;
+
+	if (pa_raw(l->block) != 0) page_free(l->block, l->block_order);
+	l->block = pa(0);
+	if (l->ram != 0) {
+		/* The last page says which block is the last. Unmapped first: no page is free while
+		 * a TLB may still know it. */
+		CHECK(s2_unmap(&vm->s2, ipa(vm->machine->ram_base + l->ram - PAGE_SIZE), &w) ==
+		      HYP_OK);
+		order = 9 * (3u - w.level);
+		l->ram = ALIGN_DOWN(l->ram - 1, PAGE_SIZE << order);
+		page_free(pa(ALIGN_DOWN(pa_raw(w.pa), PAGE_SIZE << order)), order);
+		return true;
+	}
+	if (vm->pl031) vpl031_destroy(vm);
+	if (vm->pl011) vpl011_destroy(vm);
+	vgic_vm_fini(vm);
+	if (pa_raw(vm->s2.root) != 0) s2_destroy(&vm->s2);
+	page_free(zero_page, 0);
+	CHECK(page_count((uint16_t)(vm->slot + 1)) == 0);
+	atomic_fetch_and_full(&slots, ~BIT(vm->slot));
+	job_start(&scrub_job);
+	return false;
+}
+
+static bool free_step(struct life *l)
+{
+	if (take_apart(l)) return true;
+	log_info("%s: destroyed", l->vm.name);
+	l->phase = LIFE_FREED;
+	return false;
+}
+
+static bool (*const phases[])(struct life *l) = {
+    [LIFE_RAM] = ram_step,     [LIFE_VERIFY] = verify_step, [LIFE_FDT] = fdt_step,
+    [LIFE_COPY] = copy_step,   [LIFE_START] = start_step,   [LIFE_UNLINK] = unlink_step,
+    [LIFE_GRACE] = grace_step, [LIFE_FREE] = free_step,
+};
+
+static bool life_step(struct job *j)
+{
+	struct life *l = life_of(j->vm);
+	uint32_t state = load_acquire(&l->vm.state);
+
+	if (state == VM_GONE && l->phase < LIFE_UNLINK) next_phase(l, LIFE_UNLINK);
+	if (state == VM_LOADING || state == VM_GONE || (state == VM_NEW && l->phase == LIFE_RAM))
+		return phases[l->phase](l);
+	if (state == VM_RUNNING) return setway_step(&l->vm);
+	if (state != VM_PAUSED && state != VM_RESUMING && state != VM_STOPPING) return false;
+	/* Each vCPU was kicked: a few turns at most. */
+	for (unsigned i = 0; i < l->vm.nr_vcpus; i++)
+		if (!vcpu_is_out(l->vm.vcpus[i])) return true;
+	return state == VM_PAUSED     ? pause_step(l)
+	       : state == VM_RESUMING ? resume_step(l)
+	                              : stop_step(l);
+}
+
+static uint64_t life_size(unsigned nr_vcpus)
+{
+	return sizeof(struct life) + nr_vcpus * sizeof(struct vcpu);
+}
+
+/* The job's last access. A later start finds another job, if any: the VM is out of sight. */
+static void life_done(struct job *j)
+{
+	struct life *l = life_of(j->vm);
+
+	if (l->phase == LIFE_FREED) page_free_hyp(l, life_size(l->vm.nr_vcpus));
+}
+
+/* --- creation ---------------------------------------------------------------------------- */
+
+static enum hyp_err vm_build(struct life *l)
+{
+	struct vm *vm = &l->vm;
+	const struct machine *m = vm->machine;
+
+	TRY(s2_create(&vm->s2, (uint16_t)(vm->slot + 1)));
+	TRY(vgic_vm_init(vm, vm->cfg->gic, m->virtio_intid + m->nr_virtio - GIC_FIRST_SPI));
+	if (vm->cfg->gic == 2)
+		TRY(s2_map(&vm->s2, ipa(m->gicc), arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
+	for (uint64_t off = 0; off < FLASH_ZERO_SIZE; off += PAGE_SIZE)
+		TRY(s2_map(&vm->s2, ipa(m->flash_base + FLASH_ZERO_BASE + off), zero_page,
+		           PAGE_SIZE, S2_RO));
+	TRY(mmio_add(&vm->mmio, ipa(m->flash_base), m->flash_size, &vflash_ops, vm));
+	TRY(vpl011_create(vm));
+	TRY(vpl031_create(vm));
+	TRY(mmio_add(&vm->mmio, ipa(m->virtio), (uint64_t)m->nr_virtio * 0x200, &vvirtio_empty_ops,
+	             vm));
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		struct vcpu *v = &l->vcpus[i];
+
+		vm->vcpus[i] = v;
+		v->vm = vm;
+		v->id = i;
+		sched_vcpu_init(v, vm->cfg);
+		vgic_vcpu_init(v);
+		vtimer_vcpu_init(v);
+	}
+	while (!booted && l->phase == LIFE_RAM) TRY(take_ram(l));
+	return HYP_OK;
+}
+
+enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
+{
+	unsigned slot = slots != UINT64_MAX ? (unsigned)__builtin_ctzll(~slots) : MAX_VMS;
+	struct life *l;
+	struct vm *vm;
+	uint64_t memory = cfg->memory;
+	enum hyp_err err;
+
+	if (slot == MAX_VMS) return HYP_EFULL;
+	/* RAM that nobody has, less what VMs still wait for. */
+	for (unsigned i = 0; i < MAX_VMS; i++)
+		if (vms[i]) memory += vms[i]->cfg->memory - load_relaxed(&life_of(vms[i])->ram);
+	if (memory / PAGE_SIZE > page_count(OWNER_NONE) + page_count(OWNER_DIRTY))
+		return HYP_ENOMEM;
+	l = page_alloc_hyp(life_size(cfg->cpus));
+	if (!l) return HYP_ENOMEM;
+	l->cfg = *cfg;
+	vm = &l->vm;
+	vm->lock = SPINLOCK_INIT(LOCK_VM);
+	vm->slot = slot;
+	vm->cfg = &l->cfg;
+	vm->machine = &machine_v1;
+	vm->nr_vcpus = cfg->cpus;
+	(void)str_copy(vm->name, cfg->name, sizeof(vm->name));
+	atomic_fetch_or_full(&slots, BIT(slot));
+	page_ref(zero_page);
+	job_init(&vm->job, life_step, vm, 0);
+	vm->job.done = life_done;
+	deadline_init(&l->backoff, backoff_fire);
+	err = vm_build(l);
+	if (err != HYP_OK) {
+		while (take_apart(l)) {
+		}
+		page_free_hyp(l, life_size(cfg->cpus));
+		return err;
+	}
+	store_release(&vms[slot], vm);
+	*out = vm;
+	if (booted) job_start(&vm->job);
+	return HYP_OK;
+}
+
+bool vm_slot_used(unsigned slot) { return (load_acquire(&slots) & BIT(slot)) != 0; }
+
+static bool scrub_step(struct job *j) { return page_scrub_step(); }
+
+enum hyp_err lifecycle_init(const struct manifest *m)
+{
+	when_idle = m->when_idle;
+	job_init(&scrub_job, scrub_step, NULL, SCRUB_WEIGHT);
+	return page_alloc(0, OWNER_SHARED, &zero_page);
+}
+
+void lifecycle_vm_refused(void) { nr_crashed++; }
+
+void lifecycle_start_all(void)
+{
+	booted = true; /* no job runs before this CPU's scheduler does */
+	for (unsigned i = 0; i < MAX_VMS; i++)
+		if (vms[i] && vms[i]->cfg->autostart) CHECK(vm_start(vms[i]) == HYP_OK);
+	if (nr_alive == 0) all_stopped(); /* nothing was let in: the verdict is due at once */
 }
 
 const char *stop_reason_name(enum stop_reason r)

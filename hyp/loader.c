@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <string.h>
 
+#include <hyp/gfdt.h>
 #include <hyp/loader.h>
 
 #define PROP(...)
@@ -30,9 +31,11 @@ struct image_header {
 #define BASE_GAP MiB(2)
 
 struct placing {
+	const struct vm_config *cfg;
+	const struct fit_image *image;
 	uint64_t ram, end;  /* of RAM */
 	uint64_t low, high; /* of the image, BSS included */
-	struct load_plan *plan;
+	struct load_plan plan;
 };
 
 /* Entry i of a table at `at` of the file; false: it does not lie inside. */
@@ -64,13 +67,12 @@ static void add_segment(struct load_plan *plan, uint64_t to, const uint8_t *from
 }
 
 /* An image in one piece, of `size` in memory. */
-static const char *place_whole(struct placing *p, const struct fit_image *image, uint64_t to,
-                               uint64_t size, uint64_t entry)
+static const char *place_whole(struct placing *p, uint64_t to, uint64_t size, uint64_t entry)
 {
 	p->low = to;
 	p->high = to + size;
-	p->plan->entry = ipa(entry);
-	add_segment(p->plan, to, image->data, image->size);
+	p->plan.entry = ipa(entry);
+	add_segment(&p->plan, to, p->image->data, p->image->size);
 	return NULL;
 }
 
@@ -79,19 +81,19 @@ static uint64_t gap_base(const struct placing *p)
 	return p->ram + (p->end - p->ram >= 2 * BASE_GAP ? BASE_GAP : 0);
 }
 
-static const char *place_linux(struct placing *p, const struct fit_image *image)
+static const char *place_linux(struct placing *p)
 {
 	struct image_header h;
 	uint64_t offset, size, base;
 
-	if (loader_detect(image) != FORMAT_LINUX || !take(image, 0, 0, &h, sizeof(h)))
+	if (loader_detect(p->image) != FORMAT_LINUX || !take(p->image, 0, 0, &h, sizeof(h)))
 		return LOAD_NOT_IMAGE;
 	offset = h.image_size ? h.text_offset : IMAGE_OLD_OFFSET;
 	base = offset < PAGE_SIZE ? gap_base(p) : p->ram;
-	size = MAX(h.image_size, image->size);
+	size = MAX(h.image_size, p->image->size);
 	if (!IS_ALIGNED(offset, 4)) return LOAD_IMAGE_OFFSET;
 	if (offset > p->end - base || size > p->end - base - offset) return LOAD_IMAGE_RAM;
-	return place_whole(p, image, base + offset, size, base + offset);
+	return place_whole(p, base + offset, size, base + offset);
 }
 
 /* The PT_LOAD headers that take memory, as the file has them. */
@@ -117,12 +119,11 @@ static const char *elf_segments(const struct fit_image *image, Elf64_Ehdr *eh, E
 }
 
 /* One segment against the file, RAM and those before it. */
-static const char *elf_check(const struct placing *p, const struct fit_image *image,
-                             const Elf64_Phdr *ph, unsigned i)
+static const char *elf_check(const struct placing *p, const Elf64_Phdr *ph, unsigned i)
 {
 	const Elf64_Phdr *h = &ph[i];
 
-	if (h->p_offset > image->size || h->p_filesz > image->size - h->p_offset)
+	if (h->p_offset > p->image->size || h->p_filesz > p->image->size - h->p_offset)
 		return LOAD_ELF_FILE;
 	if (h->p_filesz > h->p_memsz) return LOAD_ELF_SIZES;
 	if (h->p_paddr < p->ram || h->p_paddr > p->end || h->p_memsz > p->end - h->p_paddr)
@@ -134,13 +135,13 @@ static const char *elf_check(const struct placing *p, const struct fit_image *im
 	return NULL;
 }
 
-static const char *place_elf(struct placing *p, const struct fit_image *image)
+static const char *place_elf(struct placing *p)
 {
 	Elf64_Phdr ph[ELF_MAX_SEGMENTS];
 	Elf64_Ehdr eh;
 	uint64_t lowest = UINT64_MAX, bias = 0, entry;
 	unsigned n;
-	const char *why = elf_segments(image, &eh, ph, &n);
+	const char *why = elf_segments(p->image, &eh, ph, &n);
 
 	if (why) return why;
 	for (unsigned i = 0; i < n; i++) lowest = MIN(lowest, ph[i].p_paddr);
@@ -150,26 +151,26 @@ static const char *place_elf(struct placing *p, const struct fit_image *image)
 	p->low = lowest + bias;
 	for (unsigned i = 0; i < n; i++) {
 		ph[i].p_paddr += bias;
-		why = elf_check(p, image, ph, i);
+		why = elf_check(p, ph, i);
 		if (why) return why;
 		entry = eh.e_entry - ph[i].p_vaddr;
 		if (entry < ph[i].p_filesz && IS_ALIGNED(ph[i].p_paddr + entry, 4))
-			p->plan->entry = ipa(ph[i].p_paddr + entry);
+			p->plan.entry = ipa(ph[i].p_paddr + entry);
 		p->high = MAX(p->high, ph[i].p_paddr + ph[i].p_memsz);
-		add_segment(p->plan, ph[i].p_paddr, image->data + ph[i].p_offset, ph[i].p_filesz);
+		add_segment(&p->plan, ph[i].p_paddr, p->image->data + ph[i].p_offset,
+		            ph[i].p_filesz);
 	}
-	return ipa_raw(p->plan->entry) ? NULL : LOAD_ELF_ENTRY;
+	return ipa_raw(p->plan.entry) ? NULL : LOAD_ELF_ENTRY;
 }
 
-static const char *place_raw(struct placing *p, const struct vm_config *cfg,
-                             const struct fit_image *image)
+static const char *place_raw(struct placing *p)
 {
-	uint64_t load = cfg->load ? cfg->load : p->ram + RAW_OFFSET;
-	uint64_t entry = cfg->entry ? cfg->entry : load;
+	uint64_t load = p->cfg->load ? p->cfg->load : p->ram + RAW_OFFSET;
+	uint64_t entry = p->cfg->entry ? p->cfg->entry : load, size = p->image->size;
 
-	if (load < p->ram || load > p->end || image->size > p->end - load) return LOAD_RAW_RAM;
-	if (entry < load || entry - load >= image->size) return LOAD_RAW_ENTRY;
-	return place_whole(p, image, load, image->size, entry);
+	if (load < p->ram || load > p->end || size > p->end - load) return LOAD_RAW_RAM;
+	if (entry < load || entry - load >= size) return LOAD_RAW_ENTRY;
+	return place_whole(p, load, size, entry);
 }
 
 /*
@@ -177,47 +178,44 @@ static const char *place_raw(struct placing *p, const struct vm_config *cfg,
  * BSS does not reach; right above the image if they do not fit there. The FDT does not cross a
  * 2 MiB boundary (booting.rst, section 2).
  */
-static const char *place_rest(struct placing *p, const struct fit_image *ramdisk, uint64_t fdt_size)
+static const char *place_rest(struct placing *p)
 {
 	static const uint64_t aligns[] = {MiB(2), 8};
+	const struct fit_image *ramdisk = &p->cfg->files[FILE_RAMDISK];
 	uint64_t half = p->ram + MIN((p->end - p->ram) / 2, MiB(128));
 	uint64_t from[] = {MAX(p->high, half), p->high};
-	uint64_t size = ramdisk ? ramdisk->size : 0, start, fdt;
+	uint64_t room = gfdt_room(p->cfg), start, fdt;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(aligns) * ARRAY_SIZE(from); i++) {
 		start = ALIGN_UP(from[i % 2], PAGE_SIZE);
-		fdt = ALIGN_UP(start + size, aligns[i / 2]);
-		if (fdt / MiB(2) != (fdt + fdt_size - 1) / MiB(2) || fdt + fdt_size > p->end)
-			continue;
-		if (ramdisk) {
-			p->plan->initrd_start = ipa(start);
-			p->plan->initrd_end = ipa(start + size);
-			add_segment(p->plan, start, ramdisk->data, size);
-		}
-		p->plan->fdt = ipa(fdt);
-		p->plan->fdt_at_base = p->low - p->ram >= fdt_size;
+		fdt = ALIGN_UP(start + ramdisk->size, aligns[i / 2]);
+		if (fdt / MiB(2) != (fdt + room - 1) / MiB(2) || fdt + room > p->end) continue;
+		p->plan.initrd_start = ipa(start);
+		p->plan.initrd_end = ipa(start + ramdisk->size);
+		add_segment(&p->plan, start, ramdisk->data, ramdisk->size);
+		p->plan.fdt = ipa(fdt);
+		p->plan.fdt_at_base = p->low - p->ram >= room;
 		return NULL;
 	}
 	return LOAD_NO_ROOM;
 }
 
-enum hyp_err loader_plan(const struct vm_config *cfg, uint64_t ram_base,
-                         const struct fit_image *image, const struct fit_image *ramdisk,
-                         uint64_t fdt_size, struct load_plan *out, const char **why)
+enum hyp_err loader_plan(struct vm_config *cfg, uint64_t ram_base, const char **why)
 {
-	enum vm_format format = cfg->format == FORMAT_AUTO ? loader_detect(image) : cfg->format;
-	struct load_plan plan = {0};
-	struct placing p = {.ram = ram_base, .end = ram_base + cfg->memory, .plan = &plan};
-	const char *fault = format == FORMAT_LINUX ? place_linux(&p, image)
-	                    : format == FORMAT_ELF ? place_elf(&p, image)
-	                                           : place_raw(&p, cfg, image);
+	static const char *(*const place[])(struct placing * p) = {
+	    [FORMAT_LINUX] = place_linux, [FORMAT_ELF] = place_elf, [FORMAT_RAW] = place_raw};
+	struct placing p = {.cfg = cfg,
+	                    .image = &cfg->files[FILE_IMAGE],
+	                    .ram = ram_base,
+	                    .end = ram_base + cfg->memory};
+	const char *fault = place[cfg->format ? cfg->format : loader_detect(p.image)](&p);
 
-	fault = fault ? fault : place_rest(&p, ramdisk, fdt_size);
+	fault = fault ? fault : place_rest(&p);
 	if (fault) {
 		*why = fault;
 		return HYP_EINVAL;
 	}
-	*out = plan;
+	cfg->plan = p.plan;
 	return HYP_OK;
 }
 

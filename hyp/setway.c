@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Set/way cache maintenance: cannot be virtualised, so that the first use flushes all RAM of the
- * VM to the point of coherency, 64 KiB a step, while the vCPU waits.
+ * Set/way cache maintenance: cannot be virtualised, so that a use flushes all RAM of the VM to the
+ * point of coherency, while the vCPU waits. The VM's job goes round RAM for as long as anyone
+ * waits; each waits for one round, from wherever it is.
  */
+#include <hyp/atomic.h>
+#include <hyp/check.h>
 #include <hyp/gmem.h>
 #include <hyp/setway.h>
 #include <hyp/vm.h>
@@ -10,76 +13,51 @@
 
 #define STEP KiB(64)
 
-/* One flush of everything begins for those who have asked by now; false: nobody has. */
-static bool begin(struct vm *vm)
+bool setway_step(struct vm *vm)
 {
-	spin_lock(&vm->lock);
-	if (vm->flush_for == 0) {
-		vm->flush_for = vm->flush_asked;
-		vm->flush_asked = 0;
-		vm->flush_next = 0;
-	}
-	spin_unlock(&vm->lock);
-	return vm->flush_for != 0;
-}
+	uint64_t done = vm->flush_done, at = done % vm->cfg->memory, n;
+	uint64_t end = MIN(at + STEP, vm->cfg->memory);
+	void *p;
 
-static void finish(struct vm *vm)
-{
-	arch_icache_inval_all();
+	if (done >= load_acquire(&vm->flush_until)) return false;
+	done += end - at;
+	for (; at < end; at += n) {
+		n = end - at;
+		/* RAM is mapped whole. */
+		CHECK(gmem_pin(&vm->s2, ipa(vm->machine->ram_base + at), false, &p, &n) == HYP_OK);
+		arch_dcache_clean_inval_poc(p, n);
+	}
 	spin_lock(&vm->lock);
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
-		if (vm->flush_for & BIT32(i)) {
-			vm->vcpus[i]->flushed = true;
-			vcpu_wake(vm->vcpus[i]);
-		}
+		uint64_t until = vm->vcpus[i]->flush_until;
+
+		if (until > vm->flush_done && until <= done) vcpu_wake(vm->vcpus[i]);
 	}
-	vm->flush_for = 0;
+	vm->flush_done = done;
 	spin_unlock(&vm->lock);
-}
-
-static bool flush_step(struct job *j)
-{
-	struct vm *vm = container_of(j, struct vm, flush_job);
-	uint64_t end;
-
-	if (!begin(vm)) return false;
-	end = MIN(vm->flush_next + STEP, vm->cfg->memory);
-	while (vm->flush_next < end) {
-		uint64_t n = end - vm->flush_next;
-		void *p;
-
-		if (gmem_pin(&vm->s2, ipa(vm->machine->ram_base + vm->flush_next), false, &p, &n) ==
-		    HYP_OK)
-			arch_dcache_clean_inval_poc(p, n);
-		else
-			n = PAGE_SIZE; /* a hole */
-		vm->flush_next += n;
-	}
-	if (end == vm->cfg->memory) finish(vm);
 	return true;
 }
 
-void setway_vm_init(struct vm *vm) { job_init(&vm->flush_job, flush_step, vm, 0); }
-
 void setway_vm_reset(struct vm *vm)
 {
-	/* A flush on its way was asked for by those who are gone: whoever asks now, gets another.
-	 */
-	vm->flush_asked = vm->flush_for = 0;
-	for (unsigned i = 0; i < vm->nr_vcpus; i++) vm->vcpus[i]->flushed = false;
+	vm->flush_done = vm->flush_until = 0;
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) vm->vcpus[i]->flush_until = 0;
 }
 
 bool setway_flushed(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
-	bool done, start;
+	bool asks, done;
 
 	spin_lock(&vm->lock);
-	done = v->flushed;
-	v->flushed = false;
-	start = !done && ((vm->flush_for | vm->flush_asked) & BIT32(v->id)) == 0;
-	if (start) vm->flush_asked |= BIT32(v->id);
+	asks = v->flush_until == 0;
+	done = !asks && v->flush_until <= vm->flush_done;
+	if (done) v->flush_until = 0;
+	/* A round, and what the job may be at just now. */
+	if (asks) v->flush_until = vm->flush_done + STEP + vm->cfg->memory;
+	if (asks) store_release(&vm->flush_until, v->flush_until);
 	spin_unlock(&vm->lock);
-	if (start) job_start(&vm->flush_job);
+	if (asks) job_start(&vm->job);
+	if (done) arch_icache_inval_all(); /* after the data */
 	return done;
 }

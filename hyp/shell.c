@@ -12,6 +12,7 @@
 #include <hyp/atomic.h>
 #include <hyp/console.h>
 #include <hyp/deadline.h>
+#include <hyp/fit.h>
 #include <hyp/host.h>
 #include <hyp/lifecycle.h>
 #include <hyp/log.h>

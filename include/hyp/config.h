@@ -18,6 +18,33 @@ enum vm_format { FORMAT_AUTO, FORMAT_LINUX, FORMAT_ELF, FORMAT_RAW };
 enum vm_sched { SCHED_FAIR, SCHED_FIXED };
 enum vm_on_crash { ON_CRASH_STOP, ON_CRASH_RESTART, ON_CRASH_PANIC };
 enum vm_verify { VERIFY_CRC32, VERIFY_SHA256 };
+enum vm_file { FILE_IMAGE, FILE_RAMDISK, FILE_OVERLAY, NR_FILES };
+
+/* A file of the bundle; size 0: there is none. */
+struct fit_image {
+	const char *name;
+	const uint8_t *data;
+	uint64_t size;
+	uint32_t index;             /* 0, 1, ... in the bundle: to remember what was verified */
+	const void *crc32, *sha256; /* as the bundle has them; NULL: it does not */
+};
+
+#define LOAD_MAX_SEGMENTS 16u
+
+struct load_segment {
+	ipa_t to;
+	const uint8_t *from; /* in the bundle */
+	uint64_t size;       /* bytes copied; the rest of RAM is zero already */
+};
+
+/* Where everything goes, decided before a byte is copied. */
+struct load_plan {
+	unsigned n; /* image and ramdisk; the FDT is the caller's to build and copy */
+	struct load_segment seg[LOAD_MAX_SEGMENTS];
+	ipa_t entry, fdt; /* x0 */
+	bool fdt_at_base; /* a copy of the FDT also goes to RAM base */
+	ipa_t initrd_start, initrd_end;
+};
 
 struct vm_config {
 	char name[CONFIG_NAME_MAX];
@@ -39,6 +66,9 @@ struct vm_config {
 	bool vpl011; /* accepted; every VM has one */
 	enum vm_verify verify;
 	uint64_t rtc_base; /* PL031 start value, seconds */
+	/* Made of the above and the bundle. */
+	struct fit_image files[NR_FILES];
+	struct load_plan plan;
 };
 
 struct fit;

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <hyp/config.h>
 #include <hyp/err.h>
 #include <hyp/types.h>
 #include <lib/sha256.h>
@@ -15,13 +16,6 @@ struct fit {
 	const uint8_t *base; /* the FIT's FDT */
 	uint64_t size;       /* bytes from base to the end of the initrd */
 	int images;          /* node /images */
-};
-
-struct fit_image {
-	const uint8_t *data;
-	uint64_t size;
-	uint32_t index;             /* 0, 1, ... in the bundle: to remember what was verified */
-	const void *crc32, *sha256; /* as the bundle has them; NULL: it does not */
 };
 
 /*

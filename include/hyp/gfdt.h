@@ -7,7 +7,6 @@
 
 #include <hyp/config.h>
 #include <hyp/err.h>
-#include <hyp/fit.h>
 #include <hyp/types.h>
 
 struct machine;
@@ -15,26 +14,20 @@ struct machine;
 #define GFDT_MAX_SIZE KiB(64)
 #define GFDT_MAX_OVERLAY KiB(16)
 
-struct gfdt_input {
-	const struct vm_config *cfg;
-	const struct machine *machine;
-	uint64_t initrd_start, initrd_end; /* 0, 0: none */
-	const struct fit_image *overlay;   /* NULL: none */
-};
-
 /*
  * Room for any tree of a VM (16 vCPUs, a command line of 511 bytes), and the work on its overlay:
  * what loader_plan() reserves and the n of gfdt_build(), at most GFDT_MAX_SIZE for an overlay of at
  * most GFDT_MAX_OVERLAY bytes. scripts/mkbundle computes the same.
  */
-static inline uint64_t gfdt_room(const struct fit_image *overlay)
+static inline uint64_t gfdt_room(const struct vm_config *cfg)
 {
-	return KiB(8) + (overlay ? 3 * ALIGN_UP(overlay->size, 8) : 0);
+	return KiB(8) + 3 * ALIGN_UP(cfg->files[FILE_OVERLAY].size, 8);
 }
 
 /*
- * Writes a packed tree of at most n bytes; buf is 8-byte aligned. ENOMEM: does not fit; EINVAL with
- * *why a sentence: the overlay. buf has no meaning after an error.
+ * Writes a packed tree of at most n bytes; buf is 8-byte aligned, and the overlay, if any, was let
+ * through by fit_check_tree(). ENOMEM: does not fit; EINVAL with *why a sentence: the overlay. buf
+ * has no meaning after an error.
  */
-enum hyp_err gfdt_build(const struct gfdt_input *in, void *buf, uint64_t n, uint64_t *size,
-                        const char **why) __must_check;
+enum hyp_err gfdt_build(const struct vm_config *cfg, const struct machine *m, void *buf, uint64_t n,
+                        uint64_t *size, const char **why) __must_check;

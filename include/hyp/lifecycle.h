@@ -6,12 +6,10 @@
 
 #include <hyp/config.h>
 #include <hyp/err.h>
-#include <hyp/fit.h>
 #include <hyp/vm.h>
 
 /* Page tables from the page allocator, ownership by the frame table: for s2_init(). */
 extern const struct s2_mem_ops life_s2_ops;
-/* m, and its bundle, which stays mapped and read-only for ever, are kept: restarts load from it. */
 enum hyp_err lifecycle_init(const struct manifest *m) __must_check;
 /* A VM of the manifest was refused or could not be created: the verdict at the end counts it. */
 void lifecycle_vm_refused(void);
@@ -23,8 +21,9 @@ void lifecycle_start_all(void);
  * no locks held. They set states and start jobs; what takes time comes later, in the VM's own job.
  * EBUSY: not in this state.
  */
-/* ENOENT (an image is not in the bundle), ENOMEM etc. leave nothing behind. The VM keeps a copy of
- * cfg. Its RAM comes from its job, but before guests run at once. It is NEW, not started. */
+/* ENOMEM etc. leave nothing behind. The VM keeps a copy of cfg, of config_next() or
+ * config_create(), and is loaded from the bundle at each start. Its RAM comes from its job, but
+ * before guests run at once. It is NEW, not started. */
 enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out) __must_check;
 /* NEW or STOPPED: loads and runs; restart-limit counts anew. */
 enum hyp_err vm_start(struct vm *vm) __must_check;
@@ -46,6 +45,9 @@ bool vm_slot_used(unsigned slot);
 enum hyp_err vm_stop(struct vm *vm, enum stop_reason reason, uint32_t status);
 /* Same with reason crash; c is copied. */
 void vm_crash(struct vm *vm, const struct crash_info *c);
+/* hyp/crash.c: one screen of why, where, registers of the vCPU at fault, its last events, the
+ * manifest node. All vCPUs are out. */
+void crash_explain(const struct vm *vm);
 /* For the shell and the last line: "off", "exit(3)", "crash: ...". */
 const char *vm_state_name(const struct vm *vm);
 const char *stop_reason_name(enum stop_reason r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Set/way cache maintenance of guests: one clean and invalidate of the VM's RAM, as a job.
+ * Set/way cache maintenance of guests: one clean and invalidate of the VM's RAM, by its job.
  */
 #pragma once
 
@@ -9,8 +9,9 @@
 struct vcpu;
 struct vm;
 
-void setway_vm_init(struct vm *vm);
-/* The VM starts anew: no vCPU waits, none has been served. vm->lock held. */
+/* Flushes at most 64 KiB more if a vCPU waits for it; true while one does. Step of the VM's job. */
+bool setway_step(struct vm *vm);
+/* The VM starts anew: no vCPU waits, none has been served. No vCPU runs, nor setway_step(). */
 void setway_vm_reset(struct vm *vm);
 /*
  * True once a whole flush has run since v first asked; until then v is to be blocked and to ask

@@ -57,8 +57,8 @@ struct vcpu {
 	struct vcpu_stats stats;
 
 	/* Under vm->lock. */
-	bool on;      /* PSCI; a pause changes nothing here */
-	bool flushed; /* set/way: the flush this vCPU waited for is done */
+	bool on;              /* PSCI; a pause changes nothing here */
+	uint64_t flush_until; /* set/way: waits for that much of vm->flush_done; 0: for nothing */
 };
 
 /*

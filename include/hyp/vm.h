@@ -84,11 +84,11 @@ struct vm {
 	uint64_t cntpct_off; /* not 0: time was stopped, CNTPCT is trapped */
 	uint64_t frozen_at;  /* counter value of the last vtimer_vm_freeze() */
 
-	/* One flush of all RAM for set/way maintenance (hyp/setway.c); under lock. */
-	struct job flush_job;
-	uint64_t flush_next;  /* the job's alone: offset in RAM it goes on at */
-	uint32_t flush_for;   /* vCPUs that wait for the flush now running; 0: none runs */
-	uint32_t flush_asked; /* vCPUs that asked after it began */
+	struct job job; /* all that takes time: hyp/lifecycle.c */
+
+	/* Bytes of RAM flushed for set/way maintenance, round and round, since the VM started; the
+	 * job goes on until flush_until (hyp/setway.c). Under lock. */
+	uint64_t flush_done, flush_until;
 
 	struct vpl011 *pl011;
 	struct vpl031 *pl031;

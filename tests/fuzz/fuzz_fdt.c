@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include <hyp/config.h>
+#include <hyp/fit.h>
 #include <hyp/gfdt.h>
 #include <hyp/host.h>
 #include <hyp/vm.h>
@@ -87,16 +88,17 @@ static void check_overlay(const uint8_t *data, size_t size, uint8_t how)
 {
 	static _Alignas(8) uint8_t buf[GFDT_MAX_SIZE];
 	struct vm_config cfg = {.memory = MiB(64), .cpus = 1 + how % 8, .gic = how & 1 ? 3 : 2};
-	struct fit_image overlay = {.data = data, .size = size};
-	struct gfdt_input in = {.cfg = &cfg, .machine = &machine_v1, .overlay = &overlay};
-	uint64_t room = gfdt_room(&overlay), n = 0;
+	uint64_t room, n = 0;
 	const char *why = NULL;
 	enum hyp_err err;
 
-	in.initrd_end = how & 4 ? 4096 : 0;
+	if (fit_check_tree(data, size, &why) != HYP_OK) return;
+	cfg.files[FILE_OVERLAY] = (struct fit_image){.data = data, .size = size};
+	cfg.files[FILE_RAMDISK].size = how & 4 ? 4096 : 0;
+	room = gfdt_room(&cfg);
 	memset(cfg.bootargs, 'x', how & 16 ? sizeof(cfg.bootargs) - 1 : how % 8);
 	memset(buf + room, 0xa5, sizeof(buf) - room);
-	err = gfdt_build(&in, buf, room, &n, &why);
+	err = gfdt_build(&cfg, &machine_v1, buf, room, &n, &why);
 	for (uint64_t i = room; i < room + 64 && i < sizeof(buf); i++) EXPECT(buf[i] == 0xa5);
 	if (err == HYP_OK)
 		EXPECT(n <= room && fit_check_tree(buf, n, &why) == HYP_OK);

@@ -32,19 +32,21 @@ static bool apart(uint64_t a, uint64_t na, uint64_t b, uint64_t nb)
 	return a + na <= b || b + nb <= a;
 }
 
-static void check_plan(const struct load_plan *p, const struct vm_config *cfg,
-                       const struct fit_image *image, const struct fit_image *ramdisk)
+static void check_plan(const struct vm_config *cfg)
 {
+	const struct load_plan *p = &cfg->plan;
+	const struct fit_image *image = &cfg->files[FILE_IMAGE],
+	                       *ramdisk = &cfg->files[FILE_RAMDISK];
 	uint64_t fdt = ipa_raw(p->fdt), initrd = ipa_raw(p->initrd_end) - ipa_raw(p->initrd_start);
 
-	EXPECT(p->n <= LOAD_MAX_SEGMENTS && initrd == (ramdisk ? ramdisk->size : 0));
+	EXPECT(p->n <= LOAD_MAX_SEGMENTS && initrd == ramdisk->size);
 	EXPECT(inside(ipa_raw(p->entry), 4, RAM, cfg->memory) && IS_ALIGNED(ipa_raw(p->entry), 4));
 	EXPECT(inside(fdt, ROOM, RAM, cfg->memory) && IS_ALIGNED(fdt, 8));
 	EXPECT(fdt / MiB(2) == (fdt + ROOM - 1) / MiB(2));
 	for (unsigned i = 0; i < p->n; i++) {
 		const struct load_segment *s = &p->seg[i];
 		uint64_t to = ipa_raw(s->to);
-		bool rd = ramdisk && s->from == ramdisk->data;
+		bool rd = s->from == ramdisk->data;
 
 		EXPECT(s->size > 0 && inside(to, s->size, RAM, cfg->memory));
 		if (!rd)
@@ -73,8 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in;
 	struct vm_config cfg = {0};
-	struct fit_image image, ramdisk = {.data = (const uint8_t *)&in};
-	struct load_plan plan;
+	struct fit_image *image = &cfg.files[FILE_IMAGE];
 	const char *why = NULL;
 	uint64_t at = 0;
 	uint8_t *copy;
@@ -83,22 +84,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(&in, data, sizeof(in));
 	copy = malloc(size - sizeof(in)); /* ends where it ends */
 	memcpy(copy, data + sizeof(in), size - sizeof(in));
-	image = (struct fit_image){.data = copy, .size = size - sizeof(in)};
+	*image = (struct fit_image){.data = copy, .size = size - sizeof(in)};
 	cfg.format = (enum vm_format)(in.format % 4);
 	cfg.memory = (in.pages % 8192 + 1) * PAGE_SIZE;
 	/* What hyp/config.c lets through: for raw images only, in RAM, in fours. */
 	if (in.flags & 1) cfg.load = RAM + in.load_pages * PAGE_SIZE % cfg.memory;
 	if (in.flags & 2)
 		cfg.entry = RAM + in.load_pages * PAGE_SIZE % cfg.memory + in.entry_words * 4u;
-	ramdisk.size = in.ramdisk;
+	if (in.flags & 4)
+		cfg.files[FILE_RAMDISK] =
+		    (struct fit_image){.data = (const uint8_t *)&in, .size = in.ramdisk};
 	memcpy(&at, in.at, sizeof(in.at));
 	if (in.flags & 8) at |= GENMASK(63, 48);
-	if (loader_plan(&cfg, RAM, &image, in.flags & 4 ? &ramdisk : NULL, ROOM, &plan, &why) ==
-	    HYP_OK)
-		check_plan(&plan, &cfg, &image, in.flags & 4 ? &ramdisk : NULL);
+	if (loader_plan(&cfg, RAM, &why) == HYP_OK)
+		check_plan(&cfg);
 	else
 		EXPECT(why && strstr(why, "; "));
-	check_symbol(&image, RAM + MiB(2), at);
+	check_symbol(image, RAM + MiB(2), at);
 	free(copy);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * For the tests of a VM's life: devices, scheduler, console and files as simple stand-ins. The test
- * brings pages and calls env_forget() for those that are freed. Include it once.
+ * brings pages and calls env_forget() for those that are freed. Include it once, after
+ * hyp/lifecycle.c.
  */
 #pragma once
 
@@ -14,8 +15,8 @@
 
 #include <arch/gic.h>
 #include <arch/mm.h>
+#include <hyp/fit.h>
 #include <hyp/gfdt.h>
-#include <hyp/life.h>
 #include <hyp/lifecycle.h>
 #include <hyp/log.h>
 #include <hyp/page.h>
@@ -145,8 +146,7 @@ void job_init(struct job *j, bool (*step)(struct job *j), struct vm *vm, uint32_
 void job_start(struct job *j)
 {
 	/* Another CPU may be in the job at once: why the VM stops is there before. */
-	if (j->step == life_step && j->vm->state == VM_STOPPING)
-		assert_int_not_equal(j->vm->reason, STOP_NONE);
+	if (j->vm && j->vm->state == VM_STOPPING) assert_int_not_equal(j->vm->reason, STOP_NONE);
 	j->state = 1;
 }
 
@@ -178,7 +178,7 @@ static bool step_job(struct job *j)
 	return true;
 }
 
-static inline bool step(struct vm *vm) { return step_job(&life_of(vm)->job); }
+static inline bool step(struct vm *vm) { return step_job(&vm->job); }
 
 static void run_jobs(void)
 {
@@ -236,16 +236,8 @@ void arch_icache_inval_all(void)
 /* --- files --- */
 static uint8_t file_data[IMAGE_SIZE];
 static uint32_t file_index;
-static const char *verify_why, *plan_why, *fdt_why;
+static const char *verify_why, *fdt_why;
 static unsigned verifies;
-
-enum hyp_err fit_find(const struct fit *f, const char *name, struct fit_image *out)
-{
-	(void)f;
-	if (strcmp(name, "absent") == 0) return HYP_ENOENT;
-	*out = (struct fit_image){.data = file_data, .size = IMAGE_SIZE, .index = file_index};
-	return HYP_OK;
-}
 
 void fit_verify_init(struct fit_verify *v, const struct fit_image *image, bool sha)
 {
@@ -268,23 +260,20 @@ enum hyp_err fit_verify_done(struct fit_verify *v, const char **why)
 	return verify_why ? HYP_ECORRUPT : HYP_OK;
 }
 
-enum hyp_err loader_plan(const struct vm_config *cfg, uint64_t ram_base,
-                         const struct fit_image *image, const struct fit_image *ramdisk,
-                         uint64_t fdt_size, struct load_plan *out, const char **why)
+/* What hyp/config.c would have made of an image and no more. */
+static void plan_image(struct vm_config *cfg)
 {
-	assert_int_equal(ram_base, RAM);
-	assert_true(fdt_size <= GFDT_MAX_SIZE && cfg->memory >= KiB(256) && !ramdisk);
-	*why = plan_why;
-	*out = (struct load_plan){
+	cfg->files[FILE_IMAGE] = (struct fit_image){
+	    .name = "image", .data = file_data, .size = IMAGE_SIZE, .index = file_index};
+	cfg->plan = (struct load_plan){
 	    .n = 1, .entry = ipa(IMAGE_TO), .fdt = ipa(FDT_TO), .fdt_at_base = true};
-	out->seg[0] = (struct load_segment){ipa(IMAGE_TO), image->data, image->size};
-	return plan_why ? HYP_EINVAL : HYP_OK;
+	cfg->plan.seg[0] = (struct load_segment){ipa(IMAGE_TO), file_data, IMAGE_SIZE};
 }
 
-enum hyp_err gfdt_build(const struct gfdt_input *in, void *buf, uint64_t n, uint64_t *size,
-                        const char **why)
+enum hyp_err gfdt_build(const struct vm_config *cfg, const struct machine *m, void *buf, uint64_t n,
+                        uint64_t *size, const char **why)
 {
-	assert_true(in->machine == &machine_v1 && n >= 4096);
+	assert_true(m == &machine_v1 && n == gfdt_room(cfg));
 	memset(buf, 0xfd, 4096);
 	*size = 4096;
 	if (fdt_why) *why = fdt_why;

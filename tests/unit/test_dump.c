@@ -7,14 +7,15 @@
  */
 #include "s2_env.h"
 #include <hyp/gmem.h>
-#include <hyp/life.h>
 #include <hyp/shell.h>
+#include <hyp/vm.h>
 
 #define RAM UINT64_C(0x40000000)
 #define SIZE MiB(4)
 #define SCTLR_M 1u
 
-static struct life life;
+static struct vm vm;
+static struct vm_config config;
 static struct vcpu vcpu;
 static char text[8192];
 
@@ -32,7 +33,7 @@ void shell_out(const char *fmt, ...)
 enum hyp_err loader_symbol(const struct fit_image *image, ipa_t entry, uint64_t at, char *name,
                            size_t n, uint64_t *offset)
 {
-	assert_ptr_equal(image, &life.files[FILE_IMAGE]);
+	assert_ptr_equal(image, &config.files[FILE_IMAGE]);
 	assert_int_equal(ipa_raw(entry), RAM);
 	if (at / PAGE_SIZE != 0x1234) return HYP_ENOENT;
 	snprintf(name, n, "function");
@@ -43,27 +44,27 @@ enum hyp_err loader_symbol(const struct fit_image *image, ipa_t entry, uint64_t 
 /* IPA RAM + x is host RAM + x, but for a hole of a page at 1 MiB. */
 static int setup(void **state)
 {
-	struct s2 *s = &life.vm.s2;
+	struct s2 *s = &vm.s2;
 
 	env_init(40, 8);
 	fake_ram_add(pa(RAM), SIZE);
 	memset(pa_to_ptr(pa(RAM)), 0, SIZE);
-	memset(&life, 0, sizeof(life));
+	vm = (struct vm){.cfg = &config};
 	assert_int_equal(s2_create(s, 7), HYP_OK);
 	assert_int_equal(s2_map(s, ipa(RAM), pa(RAM), MiB(1), S2_RWX), HYP_OK);
 	assert_int_equal(s2_map(s, ipa(RAM + MiB(1) + PAGE_SIZE), pa(RAM + MiB(1) + PAGE_SIZE),
 	                        SIZE - MiB(1) - PAGE_SIZE, S2_RWX),
 	                 HYP_OK);
-	vcpu = (struct vcpu){.vm = &life.vm};
-	strcpy(life.vm.name, "web");
-	life.plan.entry = ipa(RAM);
+	vcpu = (struct vcpu){.vm = &vm};
+	strcpy(vm.name, "web");
+	config.plan.entry = ipa(RAM);
 	text[0] = '\0';
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	s2_destroy(&life.vm.s2);
+	s2_destroy(&vm.s2);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 /*
  * Life of VMs: policy for every way to stop, back-off, the verdict, loading and its failures,
  * creation that fails at any allocation, and stops that cut into loading.
- * links: hyp/load_job.c hyp/gmem.c hyp/setway.c hyp/crash.c hyp/vm.c hyp/deadline.c hyp/pcpu.c hyp/mmio.c
+ * links: hyp/gmem.c hyp/setway.c hyp/crash.c hyp/vm.c hyp/deadline.c hyp/pcpu.c hyp/mmio.c
  * links: arch/arm64/esr.c stage2/s2.c stage2/vmid.c lib/str.c
  * links: tests/fake_arch/fake.c tests/fake_arch/tlb.c tests/fake_arch/timer.c
  * links: tests/fake_arch/cpu.c
@@ -145,7 +145,7 @@ static int setup(void **state)
 	slots = 0;
 	said[0] = logged[0] = '\0';
 	fail_after = -1;
-	verify_why = plan_why = fdt_why = NULL;
+	verify_why = fdt_why = NULL;
 	file_index = 1000; /* beyond what is remembered */
 	at_icache = NULL;
 	nr_pcpus = 1;
@@ -159,6 +159,7 @@ static int setup(void **state)
 		                             .autostart = true,
 		                             .on_crash = ON_CRASH_STOP};
 		snprintf(cfgs[i].name, sizeof(cfgs[i].name), "vm%u", i);
+		plan_image(&cfgs[i]);
 	}
 	manifest.when_idle = IDLE_POWEROFF;
 	assert_int_equal(s2_init(40, 8, &life_s2_ops), HYP_OK);
@@ -225,7 +226,7 @@ static void test_start(void **state)
 	assert_int_equal(*guest(vm, FDT_TO + 4096), 0);
 	assert_string_equal(said, "");
 	/* The second start of a job does nothing. */
-	job_start(&life_of(vm)->job);
+	job_start(&vm->job);
 	run_jobs();
 	assert_int_equal(vm->state, VM_RUNNING);
 }
@@ -514,8 +515,8 @@ static void test_refused(void **state)
 
 	(void)state;
 	assert_int_equal(lifecycle_init(&manifest), HYP_OK);
-	strcpy(cfgs[0].image, "absent");
-	assert_int_equal(vm_create(&cfgs[0], &vm), HYP_ENOENT);
+	cfgs[0].memory = GiB(1);
+	assert_int_equal(vm_create(&cfgs[0], &vm), HYP_ENOMEM);
 	lifecycle_vm_refused();
 	assert_null(vm);
 	lifecycle_vm_refused();
@@ -527,7 +528,7 @@ static void test_refused(void **state)
 
 static void test_load_failures(void **state)
 {
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		unsigned before;
 
 		setup(state);
@@ -543,16 +544,14 @@ static void test_load_failures(void **state)
 		lifecycle_start_all();
 		while (vms[1]->state != VM_RUNNING) assert_true(step(vms[1]));
 		verify_why = i == 0 ? "its crc32 is wrong" : NULL;
-		plan_why = i == 1 ? "does not fit" : NULL;
-		fdt_why = i == 2 ? "its overlay does not fit" : NULL;
-		fail_after = i == 3 ? 0 : -1;
+		fdt_why = i == 1 ? "its overlay does not fit" : NULL;
+		fail_after = i == 2 ? 0 : -1;
 		run_jobs();
 		assert_int_equal(vms[0]->state, VM_STOPPED);
 		assert_int_equal(used, before);
 		assert_non_null(strstr(logged, "vm0: cannot be loaded: image: "));
 		assert_non_null(strstr(logged, i == 0   ? verify_why
-		                               : i == 1 ? plan_why
-		                               : i == 2 ? fdt_why
+		                               : i == 1 ? fdt_why
 		                                        : "no memory left"));
 		vm_stop(vms[1], STOP_OFF, 0);
 		run_jobs();
@@ -564,18 +563,18 @@ static void test_load_failures(void **state)
 static void test_verify_once(void **state)
 {
 	(void)state;
-	file_index = 255;
+	cfgs[0].files[FILE_IMAGE].index = 255;
 	start(1);
 	assert_int_equal(verifies, 1);
 	vm_stop(vms[0], STOP_RESET, 0);
 	run_jobs();
 	assert_int_equal(verifies, 1);
 	setup(state);
-	file_index = 255 + 256; /* another file */
+	cfgs[0].files[FILE_IMAGE].index = 255 + 256; /* another file */
 	start(1);
 	assert_int_equal(verifies, 1);
 	setup(state);
-	file_index = 255;
+	cfgs[0].files[FILE_IMAGE].index = 255;
 	cfgs[0].verify = VERIFY_SHA256; /* the other hash of the same file */
 	start(1);
 	assert_int_equal(verifies, 1);
@@ -616,22 +615,25 @@ static void test_setway_reset(void **state)
 {
 	(void)state;
 	start(1);
-	vms[0]->vcpus[1]->flushed = true;
-	assert_false(setway_flushed(vms[0]->vcpus[0]));
-	assert_true(vms[0]->flush_job.step(&vms[0]->flush_job));
-	assert_int_equal(vms[0]->flush_for, 1);
+	assert_false(setway_flushed(vms[0]->vcpus[1]));
+	assert_true(step(vms[0]));
 	vm_stop(vms[0], STOP_RESET, 0);
 	run_jobs();
 	assert_int_equal(vms[0]->state, VM_RUNNING);
-	assert_int_equal(vms[0]->flush_for | vms[0]->flush_asked, 0);
-	assert_false(vms[0]->vcpus[1]->flushed);
+	assert_int_equal(vms[0]->flush_until, 0);
 	/* The new vCPU gets all of a flush of its own. */
-	assert_false(setway_flushed(vms[0]->vcpus[0]));
+	assert_false(setway_flushed(vms[0]->vcpus[1]));
 	for (uint64_t done = 0; done < MEMORY; done += KiB(64)) {
-		assert_false(vms[0]->vcpus[0]->flushed);
-		assert_true(vms[0]->flush_job.step(&vms[0]->flush_job));
+		assert_false(setway_flushed(vms[0]->vcpus[1]));
+		assert_true(step(vms[0]));
 	}
-	assert_true(setway_flushed(vms[0]->vcpus[0]));
+	/* A pause holds it up, no more. */
+	assert_int_equal(vm_pause(vms[0]), HYP_OK);
+	run_jobs();
+	assert_false(setway_flushed(vms[0]->vcpus[1]));
+	assert_int_equal(vm_resume(vms[0]), HYP_OK);
+	run_jobs();
+	assert_true(setway_flushed(vms[0]->vcpus[1]));
 }
 
 /* The next life has a VMID of its own: nothing of this one is hit in a TLB. */

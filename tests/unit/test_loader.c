@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hyp/gfdt.h>
 #include <hyp/loader.h>
 
 #define RAM 0x40000000ull
@@ -18,8 +19,8 @@
 
 static uint8_t file[KiB(64)];
 static struct vm_config cfg;
-static struct fit_image image;
-static struct load_plan plan;
+#define image (cfg.files[FILE_IMAGE])
+#define plan (cfg.plan)
 static const char *why;
 
 static void put(size_t at, uint64_t v, size_t n) { memcpy(file + at, &v, n); }
@@ -28,8 +29,9 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(file, 0, sizeof(file));
-	memset(&plan, 0xa5, sizeof(plan));
 	cfg = (struct vm_config){.memory = MiB(64)};
+	memset(&plan, 0xa5, sizeof(plan));
+	assert_int_equal(gfdt_room(&cfg), ROOM);
 	image = (struct fit_image){.data = file, .size = 4096};
 	why = NULL;
 	return 0;
@@ -69,7 +71,8 @@ static void make_elf(unsigned type, uint64_t entry, const struct seg *s, unsigne
 
 static enum hyp_err plan_it(const struct fit_image *ramdisk)
 {
-	return loader_plan(&cfg, RAM, &image, ramdisk, ROOM, &plan, &why);
+	cfg.files[FILE_RAMDISK] = ramdisk ? *ramdisk : (struct fit_image){0};
+	return loader_plan(&cfg, RAM, &why);
 }
 
 static void refused(const char *words)
