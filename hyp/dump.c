@@ -175,7 +175,7 @@ static void backtrace(struct vcpu *v)
 
 void dump_registers(struct vcpu *v)
 {
-#define NAME(reg) #reg,
+#define NAME(reg, ...) #reg,
 	static const char *const names[] = {FOR_EACH_SR(NAME)};
 	const struct arch_vcpu *a = &v->arch;
 

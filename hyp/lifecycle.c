@@ -414,7 +414,7 @@ static void fill(struct vm *vm, uint64_t to, const uint8_t *from, uint64_t n)
 		CHECK(gmem_pin(&vm->s2, ipa(to), true, &p, &len) == HYP_OK);
 		if (from) {
 			memcpy(p, from, len);
-			arch_dcache_clean_poc(p, len);
+			arch_dcache_clean_inval_poc(p, len);
 			from += len;
 		} else {
 			arch_scrub(p, len);

@@ -62,9 +62,8 @@ static bool entry_get(const struct trace_ring *r, uint64_t i, struct trace_entry
 
 static int entry_line(unsigned cpu, const struct trace_entry *e, char *buf, size_t n)
 {
-	static const char *const kinds[] = {
-	    [TRACE_SYNC] = "exit",        [TRACE_IRQ] = "interrupt", [TRACE_SERROR] = "SError",
-	    [TRACE_SWITCH] = "switch to", [TRACE_INJECT] = "inject", [TRACE_STOP] = "stop"};
+	/* By enum trace_kind. */
+	static const char *const kinds[] = {"exit", "interrupt", "switch to", "inject", "stop"};
 	uint64_t hz = arch_counter_hz();
 	bool esr = e->esr != 0;
 

@@ -26,16 +26,16 @@ What a guest's access to a system register does is one of four things:
 AArch32 at EL0 (where the CPU has it) reaches the emulated timer by `MRC`/`MCR p15, 0, Rt, c14, c2, {0, 1}` and `MRRC`/`MCRR p15, 2,
 Rt, Rt2, c14`, and `CNTPCT` by `MRRC p15, 0`; conditions and IT blocks are honoured. The rest of CP14 and CP15 that traps is undefined.
 '''
-# What a handler does: read, write.
+# What a handler does, or a handler with its argument: read, write.
 HANDLERS = {
     'raz_wi': ('zero', 'ignored'),
     'setway': ('-', 'RAM is flushed, then free'),
     'tvm': ('native', 'written; flushed before if it toggles the caches'),
     'debug': ('made the guest\'s, repeated', 'made the guest\'s, repeated'),
     'oslock': ('OSLM, OSLK', 'bit 0 kept'),
-    'dir': ('-', 'deactivates (GICv3 machines)'),
-    'icc_sre': ('7 (GICv3 machines)', 'ignored (GICv3 machines)'),
-    'sgir': ('-', 'sends (GICv3 machines)'),
+    'icc, ICC_DIR': ('-', 'deactivates (GICv3 machines)'),
+    'icc, ICC_SRE': ('7 (GICv3 machines)', 'ignored (GICv3 machines)'),
+    'icc': ('-', 'sends (GICv3 machines)'),
     'cntpct': ('less the VM\'s offset', '-'),
     'cntp': ('emulated', 'emulated'),
 }
@@ -75,27 +75,35 @@ def find(pattern, text, what):
     return match
 
 
+def tvm_rows():
+    """FOR_EACH_TVM_SR() of include/arch/vcpu.h as rows."""
+    regs = find(r'#define FOR_EACH_TVM_SR\(X\) (.*?)\n#', source('../../include/arch/vcpu.h'), 'FOR_EACH_TVM_SR()').group(1)
+    return re.sub(r'X\((\w+), (\d+), (\d+), (\d+)\)', r'ROW(3, 0, \2, \3, \4, "\1", WR, tvm, 0),', regs)
+
+
 def trapped():
     """(name, encoding, read, write, reason) of every row."""
-    body = find(r'sysreg_row \{.*?\} rows\[\] = \{\n(.*?)\n\};', source('sysreg.c'), 'rows[]').group(1)
+    body = find(r'sysreg_row \{.*?\} rows\[128\] = \{\n(.*?)\n\};', source('sysreg.c'), 'rows[]').group(1)
     body = re.sub(r'#define ROW\(.*?\n(?=    /\*)', '', body, flags=re.S)
-    row = r'ROW\((\d+), (\d+), (\d+), (\d+), (\d+), "([^"]*)", (RD|WR|RW), (\w+), \w+\)'
+    body = body.replace('FOR_EACH_TVM_SR(TVM_ROW)', tvm_rows())
+    row = r'ROW\((\d+), (\d+), (\d+), (\d+), (\d+), "([^"]*)", (RD|WR|RW), (\w+), (\w+)\)'
     reason, out = '', []
     for token in re.finditer(r'/\*(.*?)\*/|' + row, body, re.S):
         if token.group(1) is not None:
             reason = words(token.group(1))
             continue
-        op0, op1, crn, crm, op2, name, dirs, handler = token.groups()[1:]
+        op0, op1, crn, crm, op2, name, dirs, handler, arg = token.groups()[1:]
         if handler not in HANDLERS:
             fail('say in HANDLERS what %s does' % handler)
         if not reason:
             fail(name + ' has no reason: a comment above it')
-        read, write = HANDLERS[handler]
+        read, write = HANDLERS.get(f'{handler}, {arg}', HANDLERS[handler])
         if dirs == 'RD':
             write = 'undefined'
         elif dirs == 'WR' and read != 'native':
             read = '-' if op0 == '1' else 'undefined'
-        out.append((name, 'S%s_%s_C%s_C%s_%s' % (op0, op1, crn, '<0..15>' if '<0..15>' in name else crm, op2), read, write, reason))
+        many = '<0..15>' in name  # by CRm; op2 says which
+        out.append((name, 'S%s_%s_C%s_C%s_%s' % (op0, op1, crn, '<0..15>' if many else crm, '<4..7>' if many else op2), read, write, reason))
     if len(out) != body.count('ROW('):
         fail('a row could not be read')
     return out
@@ -104,7 +112,7 @@ def trapped():
 def id_registers():
     """(name, encoding, value) of the ID registers that are not zero."""
     out, comment = [], ''
-    body = find(r'void idregs_init\(void\)\n\{\n(.*?)\n\}', source('sysreg.c'), 'idregs_init()').group(1)
+    body = find(r'void sysreg_init\(void\)\n\{\n(.*?)\n\}', source('sysreg.c'), 'sysreg_init()').group(1)
     for token in re.finditer(r'^\s*/\*(.*?)\*/|\bID\((\d), (\d), (\w+),[^;]*;(?: /\*(.*?)\*/)?', body, re.S | re.M):
         if token.group(1) is not None:
             comment = words(token.group(1))
@@ -119,17 +127,11 @@ def id_registers():
 def controls():
     """(register, bit, reason) of HCR_EL2."""
     body = find(r'vcpu_hcr_base =\n(.*?);', source('vcpu_regs.c'), 'vcpu_hcr_base').group(1)
-    body += re.search(r'HCR_TERR;(.*)', source('vcpu_regs.c')).group(1)
-    rows, pending = [], []
-    for token in re.finditer(r'HCR_(\w+)|/\*(.*?)\*/', body, re.S):
-        if token.group(1):
-            pending.append(token.group(1))
-        else:
-            rows.append((', '.join(pending), words(token.group(2))))
-            pending = []
-    if pending:
-        fail('HCR_%s has no reason' % pending[0])
-    return rows
+    body += re.search(r'BIT\(36\);(.*)', source('vcpu_regs.c')).group(1)
+    rows = re.findall(r'/\* ([A-Z0-9_, ]+): (.*?) \*/', body, re.S)
+    if sum(len(bits.split(', ')) for bits, _ in rows) != body.count('BIT('):
+        fail('a bit of HCR_EL2 has no name or no reason')
+    return [(bits, words(reason)) for bits, reason in rows]
 
 
 def make():

@@ -107,10 +107,7 @@ static void pt_flush(struct s2 *s, uint64_t start, uint64_t pages)
 	id = load_relaxed(&s->vmid_gen) & 0xffff;
 	if (id == 0) return; /* has never run: no TLB holds anything of it */
 	vttbr = id << VTTBR_VMID_SHIFT | s2_vttbr_empty();
-	if (pages > PT_FLUSH_MAX)
-		arch_tlb_s2_vmid(vttbr);
-	else
-		arch_tlb_s2_range(vttbr, ipa(start), pages);
+	arch_tlb_s2(vttbr, ipa(start), pages > PT_FLUSH_MAX ? 0 : pages);
 }
 
 static bool pt_empty(const uint64_t *table)
@@ -243,7 +240,7 @@ static enum hyp_err map_locked(struct s2 *s, uint64_t start, uint64_t p, uint64_
 		for (a = start; a < end;) a = pt_clear(s, a);
 		return HYP_ENOMEM;
 	}
-	arch_tlb_s2_publish();
+	dsb_ishst(); /* seen by all walks; ERET synchronises the fetches (D8.2.6) */
 	return HYP_OK;
 }
 

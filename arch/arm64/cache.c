@@ -6,9 +6,8 @@
 
 #include <arch/barrier.h>
 #include <arch/cache.h>
-#include <asm/dc.h>
+#include <asm/maint.h>
 #include <asm/sysreg.h>
-#include <asm/tlb.h>
 
 /* CTR_EL0.DminLine: log2 of the smallest data line in 4-byte words (Arm ARM D19.2.34). */
 #define CTR_DMINLINE GENMASK(19, 16)
@@ -16,13 +15,12 @@
 #define DCZID_DZP BIT(4)
 #define DCZID_BS GENMASK(3, 0)
 
-#define CLEAN(a) dc(cvac, a)
 #define CLEAN_INVAL(a) dc(civac, a)
 /* Same address: the zeroing comes first (Arm ARM D7.5.8). */
-#define ZERO_CLEAN(a)                                                                              \
+#define ZERO_CLEAN_INVAL(a)                                                                        \
 	do {                                                                                       \
 		dc(zva, a);                                                                        \
-		dc(cvac, a);                                                                       \
+		dc(civac, a);                                                                      \
 	} while (0)
 /* op on every line that [start, start + size) touches, four at a time. Nothing wraps: a count. */
 #define DC_LINES(op, start, size)                                                                  \
@@ -44,8 +42,6 @@ static uint64_t line_size(void)
 {
 	return UINT64_C(4) << FIELD_GET(CTR_DMINLINE, sysreg_read(CTR_EL0));
 }
-
-void arch_dcache_clean_poc(const void *start, uint64_t size) { DC_LINES(CLEAN, start, size); }
 
 void arch_dcache_clean_inval_poc(const void *start, uint64_t size)
 {
@@ -70,9 +66,9 @@ void arch_scrub(void *start, uint64_t size)
 
 	if (!(id & DCZID_DZP) && block == line_size() &&
 	    IS_ALIGNED((uintptr_t)start | size, block)) {
-		DC_LINES(ZERO_CLEAN, start, size);
+		DC_LINES(ZERO_CLEAN_INVAL, start, size);
 	} else {
 		memset(start, 0, size);
-		arch_dcache_clean_poc(start, size);
+		arch_dcache_clean_inval_poc(start, size);
 	}
 }

@@ -19,9 +19,9 @@
 /*
  * EL2t and EL2h: sync, IRQ, FIQ, SError; the same of AArch64 EL1 or EL0, and of AArch32 EL0. The
  * guest's SP_EL0 and TPIDR*_EL0 serve as scratch in a fault: no guest runs on this CPU any more.
- * FIQs are not expected (group 1 only), but handled alike.
+ * FIQs are not expected (group 1 only), but handled alike; SError has a class as all others.
  */
-.macro vector_table name, sync, irq, serror
+.macro vector_table name, sync, irq
 .balign 2048
 .globl \name
 \name:
@@ -31,15 +31,15 @@
 	mov	x0, #\kind
 	b	vector_fatal
 	.endr
-	.irp	label, \sync, \irq, \irq, \serror, \sync, \irq, \irq, \serror
+	.irp	label, \sync, \irq, \irq, \sync, \sync, \irq, \irq, \sync
 	.balign	128
 	b	\label
 	.endr
 .endm
 
 .section .text.vectors, "ax"
-vector_table vectors, guest_sync, guest_irq, guest_serror
-vector_table vectors_trace, trace_sync, trace_irq, trace_serror
+vector_table vectors, guest_sync, guest_irq
+vector_table vectors_trace, trace_sync, trace_irq
 
 .section .text, "ax"
 /* x0 = kind, SP_EL0 = x0 at the fault. SP may be in a guard page: nothing is pushed on it. */
@@ -132,14 +132,6 @@ guest_irq:
 	loaded_vcpu
 	restore_light_eret
 
-guest_serror:
-	save_light
-	X18_X29(stp, x0, VCPU_X)
-	mov	x29, xzr
-	mrs	x1, esr_el2
-	bl	trap_serror		/* (vcpu, esr) -> vCPU to run */
-	b	guest_resume
-
 /* Work is pending after a light handler: x19-x29 are the guest's again, save and decide. */
 guest_slow:
 	loaded_vcpu
@@ -174,7 +166,6 @@ trace_\what:
 .endm
 traced sync, TRACE_SYNC
 traced irq, TRACE_IRQ
-traced serror, TRACE_SERROR
 
 /*
  * void fp_save(struct arch_vcpu_fp *), fp_load(const struct arch_vcpu_fp *): 32 Q registers, FPSR,

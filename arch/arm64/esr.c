@@ -24,7 +24,7 @@ const char *esr_fault_name(uint64_t esr)
 	if (fsc / 4 < ARRAY_SIZE(types)) return types[fsc / 4]; /* the low bits are the level */
 	return (fsc & FSC_TYPE) == FSC_EXTERNAL_WALK ? "external abort on a table walk"
 	       : fsc == FSC_EXTERNAL                 ? "external abort"
-	       : fsc == FSC_ALIGNMENT                ? "alignment fault"
+	       : fsc == 0x21                         ? "alignment fault"
 	                                             : "fault of another kind";
 }
 

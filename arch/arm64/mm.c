@@ -6,6 +6,7 @@
 #include <arch/barrier.h>
 #include <arch/cpu.h>
 #include <arch/mm.h>
+#include <arch/pte.h>
 #include <arch/tlb.h>
 #include <hyp/check.h>
 #include <hyp/host.h>
@@ -13,29 +14,23 @@
 #include <asm/boot.h>
 #include <asm/sysreg.h>
 
-/* Stage-1 descriptors of the EL2 regime (D8.3). */
-#define S1_VALID BIT(0)
-#define S1_TABLE BIT(1) /* level 3: page */
-#define S1_ATTR(n) FIELD_PREP(GENMASK(4, 2), n)
-#define S1_AP_RES1 BIT(6) /* AP[1], one privilege level */
+/*
+ * Stage-1 descriptors of the EL2 regime (D8.3). VALID, table or page, AF, SH, XN and the address
+ * are where stage 2 has them. AP[1] is RES1: one privilege level.
+ */
+#define S1_DEVICE (PTE_VALID | S2_PTE_AF | BIT(6) | S2_PTE_XN) /* attribute 0 */
+#define S1_NORMAL (PTE_VALID | S2_PTE_AF | BIT(6) | FIELD_PREP(S2_PTE_SH, S2_SH_INNER) | BIT(2))
 #define S1_RO BIT(7)
-#define S1_SH_INNER FIELD_PREP(GENMASK(9, 8), 3u)
-#define S1_AF BIT(10)
-#define S1_XN BIT(54)
-#define S1_ADDR GENMASK(47, 12)
-/* Invalid, but not free: a page that is to stay unmapped when RAM is filled in. */
-#define S1_HOLE BIT(2)
+#define S1_TABLE (PTE_VALID | PTE_TYPE_TABLE)
 
 /* MAIR_EL2: attribute 0 device nGnRE, 1 normal write-back read/write-allocate (D19.2.101). */
-#define ATTR_DEVICE 0u
-#define ATTR_NORMAL 1u
 #define MAIR_VALUE UINT64_C(0xff04)
 /* TCR_EL2: T0SZ = 16, walks inner shareable write-back, 4 KiB (D19.2.144). PS is added. */
 #define TCR_VALUE (BIT(31) | BIT(23) | (UINT64_C(3) << 12) | BIT(10) | BIT(8) | 16)
-#define TCR_PS_SHIFT 16
+/* SCTLR_EL2: RES1 (bits 29 28 23 22 18 16 11 5 4), WXN, I, SA, C, M (D19.2.120). */
+#define SCTLR_VALUE UINT64_C(0x30cd183d)
 
-#define VA_BITS 48u
-#define WINDOW_VA (BIT(VA_BITS) - PAGE_SIZE)
+#define WINDOW_VA (BIT(48) - PAGE_SIZE)
 
 /* 8 banks and 32 reserved ranges with ragged ends in the worst case; a Pi takes 20. */
 #define POOL_TABLES 128u
@@ -45,22 +40,14 @@ static unsigned tables_used = 1;
 struct mm_regs mm_regs;
 uint8_t cpu_stacks[MAX_PCPUS][STACK_AREA] __attribute__((aligned(4096)));
 
+#define MM_HOLE 4 /* invalid, but not free: stays unmapped when RAM is filled in */
 static const uint64_t attr_bits[] = {
-    [MM_RW] = S1_ATTR(ATTR_NORMAL) | S1_SH_INNER | S1_XN,
-    [MM_RO] = S1_ATTR(ATTR_NORMAL) | S1_SH_INNER | S1_XN | S1_RO,
-    [MM_RX] = S1_ATTR(ATTR_NORMAL) | S1_SH_INNER | S1_RO,
-    [MM_DEVICE] = S1_ATTR(ATTR_DEVICE) | S1_XN,
+    [MM_RW] = S1_NORMAL | S2_PTE_XN,
+    [MM_RO] = S1_NORMAL | S1_RO | S2_PTE_XN,
+    [MM_RX] = S1_NORMAL | S1_RO,
+    [MM_DEVICE] = S1_DEVICE,
+    [MM_HOLE] = BIT(2),
 };
-#define MM_HOLE 4 /* stays unmapped */
-
-/* What is there already: EEXIST unless it is the same, or it stays. */
-enum map_mode { MAP_NEW, MAP_FILL };
-
-static uint64_t leaf(uint64_t at, unsigned attr, bool page)
-{
-	if (attr == MM_HOLE) return S1_HOLE;
-	return at | attr_bits[attr] | S1_AP_RES1 | S1_AF | S1_VALID | (page ? S1_TABLE : 0);
-}
 
 /*
  * The entry of `at` that covers 1 << *shift bytes, with the tables above it; or above or below
@@ -76,19 +63,26 @@ static uint64_t *entry_of(uint64_t at, unsigned *shift)
 
 		if (*e == 0 && s > *shift) {
 			if (tables_used == POOL_TABLES) return NULL;
-			*e = (uint64_t)(uintptr_t)tables[tables_used++] | S1_TABLE | S1_VALID;
+			*e = (uint64_t)(uintptr_t)tables[tables_used++] | S1_TABLE;
 		}
-		if (s == PAGE_SHIFT || (*e & (S1_TABLE | S1_VALID)) != (S1_TABLE | S1_VALID)) {
+		if (s == PAGE_SHIFT || (*e & S1_TABLE) != S1_TABLE) {
 			*shift = s;
 			return e;
 		}
-		t = (uint64_t *)(uintptr_t)(*e & S1_ADDR);
+		t = (uint64_t *)(uintptr_t)(*e & PTE_ADDR_MASK);
 	}
 }
 
-/* Flat map of [at, end), both page-aligned, in the largest blocks. */
-static enum hyp_err map_range(uint64_t at, uint64_t end, unsigned attr, enum map_mode mode)
+/*
+ * Flat map of the pages that [at, at + size) touches, as far as the CPU can address them, in the
+ * largest blocks. What is there already stays; unless fill it has to be the same: else EEXIST.
+ */
+static enum hyp_err map_range(uint64_t at, uint64_t size, unsigned attr, bool fill)
 {
+	uint64_t limit = BIT(arch_pa_bits()), end = at < limit ? at + MIN(size, limit - at) : at;
+
+	end = ALIGN_UP(end, PAGE_SIZE);
+	at = ALIGN_DOWN(at, PAGE_SIZE);
 	while (at < end) {
 		unsigned fit = 30, shift;
 		uint64_t *e, want;
@@ -97,43 +91,42 @@ static enum hyp_err map_range(uint64_t at, uint64_t end, unsigned attr, enum map
 		shift = fit;
 		e = entry_of(at, &shift);
 		if (e == NULL) return HYP_ENOMEM;
-		want = leaf(at, attr, shift == PAGE_SHIFT);
+		want = at | attr_bits[attr] | (shift == PAGE_SHIFT ? PTE_TYPE_TABLE : 0);
 		if (*e == 0)
 			*e = want;
-		else if (mode == MAP_NEW && (shift > fit || *e != want))
+		else if (!fill && (shift > fit || *e != want))
 			return HYP_EEXIST;
 		at = (at | (BIT(shift) - 1)) + 1;
 	}
 	return HYP_OK;
 }
 
-static uint64_t at_of(const void *p) { return (uint64_t)(uintptr_t)p; }
-
-static enum hyp_err make_hole(const void *page)
+static enum hyp_err map_own(const uint8_t *from, const uint8_t *to, unsigned attr, bool fill)
 {
-	return map_range(at_of(page), at_of(page) + PAGE_SIZE, MM_HOLE, MAP_NEW);
+	return map_range((uintptr_t)from, (uintptr_t)to - (uintptr_t)from, attr, fill);
 }
 
 static enum hyp_err map_image(void)
 {
-	TRY(make_hole(NULL));
+	TRY(map_range(0, PAGE_SIZE, MM_HOLE, false));
 	for (unsigned i = 0; i < MAX_PCPUS; i++) {
-		TRY(make_hole(cpu_stacks[i]));
-		TRY(make_hole(cpu_stacks[i] + PAGE_SIZE + EMERGENCY_STACK_SIZE));
+		const uint8_t *low = cpu_stacks[i], *mid = low + PAGE_SIZE + EMERGENCY_STACK_SIZE;
+
+		TRY(map_own(low, low + PAGE_SIZE, MM_HOLE, false));
+		TRY(map_own(mid, mid + PAGE_SIZE, MM_HOLE, false));
 	}
-	TRY(map_range(at_of(image_start), at_of(text_end), MM_RX, MAP_NEW));
-	TRY(map_range(at_of(text_end), at_of(rodata_end), MM_RO, MAP_NEW));
-	/* Around the guard pages. */
-	return map_range(at_of(rodata_end), at_of(image_end), MM_RW, MAP_FILL);
+	TRY(map_own(image_start, text_end, MM_RX, false));
+	TRY(map_own(text_end, rodata_end, MM_RO, false));
+	return map_own(rodata_end, image_end, MM_RW, true); /* around the guard pages */
 }
 
 enum hyp_err arch_mm_map(pa_t at, uint64_t size, enum mm_attr attr)
 {
-	uint64_t start = ALIGN_DOWN(pa_raw(at), PAGE_SIZE), limit = BIT(arch_pa_bits());
+	uint64_t limit = BIT(arch_pa_bits());
 	enum hyp_err err;
 
 	if (size == 0 || pa_raw(at) >= limit || size > limit - pa_raw(at)) return HYP_ERANGE;
-	err = map_range(start, ALIGN_UP(pa_raw(at) + size, PAGE_SIZE), attr, MAP_NEW);
+	err = map_range(pa_raw(at), size, attr, false);
 	dsb_ishst(); /* entries are visible to walks ... */
 	isb();       /* ... of the next instructions (D8.2.6) */
 	return err;
@@ -141,34 +134,27 @@ enum hyp_err arch_mm_map(pa_t at, uint64_t size, enum mm_attr attr)
 
 enum hyp_err arch_mm_boot(const void *fdt, uint64_t fdt_size, pa_t uart)
 {
-	uint64_t ps = sysreg_read(ID_AA64MMFR0_EL1) & 0xf;
+	uint64_t ps = id_field(ID_AA64MMFR0_EL1, 0);
 
 	mm_regs = (struct mm_regs){
 	    .mair = MAIR_VALUE,
-	    .tcr = TCR_VALUE | MIN(ps, UINT64_C(5)) << TCR_PS_SHIFT, /* 5: 48 bits */
+	    .tcr = TCR_VALUE | MIN(ps, UINT64_C(5)) << 16, /* 5: 48 bits */
 	    .ttbr0 = (uint64_t)(uintptr_t)tables[0],
-	    .sctlr = SCTLR_EL2_RES1 | SCTLR_M | SCTLR_C | SCTLR_SA | SCTLR_I | SCTLR_WXN,
+	    .sctlr = SCTLR_VALUE,
 	};
 	TRY(map_image());
 	TRY(arch_mm_map(uart, 1, MM_DEVICE));
 	return fdt_size == 0 ? HYP_OK : arch_mm_map(ptr_to_pa(fdt), fdt_size, MM_RO);
 }
 
-/* Page-aligned, and within what the CPU can address. */
-static enum hyp_err map_host(const struct host_range *r, unsigned attr)
-{
-	uint64_t limit = BIT(arch_pa_bits()), at = MIN(pa_raw(r->base), limit);
-	uint64_t end = at + MIN(r->size, limit - at);
-
-	return map_range(ALIGN_DOWN(at, PAGE_SIZE), ALIGN_UP(end, PAGE_SIZE), attr, MAP_FILL);
-}
-
 enum hyp_err arch_mm_init(const struct host *h)
 {
 	if (h->initrd.size != 0) TRY(arch_mm_map(h->initrd.base, h->initrd.size, MM_RO));
 	/* In what order and how they overlap does not matter: what comes first stays. */
-	for (unsigned i = 0; i < h->nr_reserved; i++) TRY(map_host(&h->reserved[i], MM_HOLE));
-	for (unsigned i = 0; i < h->nr_ram; i++) TRY(map_host(&h->ram[i], MM_RW));
+	for (unsigned i = 0; i < h->nr_reserved; i++)
+		TRY(map_range(pa_raw(h->reserved[i].base), h->reserved[i].size, MM_HOLE, true));
+	for (unsigned i = 0; i < h->nr_ram; i++)
+		TRY(map_range(pa_raw(h->ram[i].base), h->ram[i].size, MM_RW, true));
 	dsb_ishst(); /* as in arch_mm_map() */
 	isb();
 	return HYP_OK;
@@ -182,7 +168,7 @@ void *mm_window(pa_t page)
 	CHECK(e != NULL && shift == PAGE_SHIFT);
 	*e = 0;
 	arch_tlb_el2_all(); /* break ... */
-	*e = leaf(ALIGN_DOWN(pa_raw(page), PAGE_SIZE), MM_RW, true);
+	*e = ALIGN_DOWN(pa_raw(page), PAGE_SIZE) | attr_bits[MM_RW] | PTE_TYPE_TABLE;
 	dsb_ishst(); /* ... before make */
 	isb();
 	return (void *)(uintptr_t)(WINDOW_VA | (pa_raw(page) & PAGE_MASK));

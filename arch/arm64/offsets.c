@@ -34,7 +34,6 @@ void asm_offsets(void)
 	OFFSET(VCPU_X, struct vcpu, arch.x);
 	VALUE(TRACE_SYNC, TRACE_SYNC);
 	VALUE(TRACE_IRQ, TRACE_IRQ);
-	VALUE(TRACE_SERROR, TRACE_SERROR);
 }
 
 /* LDP/STP of x registers reach offsets below 512 (C6.2.164), entry.S relies on it. */

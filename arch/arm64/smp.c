@@ -36,7 +36,7 @@ static int64_t release_cpu(const struct host_cpu *c)
 
 		store_relaxed(release, entry);
 		/* The CPU reads it past the caches; clean has its DSB, so SEV comes after. */
-		arch_dcache_clean_poc(release, sizeof(*release));
+		arch_dcache_clean_inval_poc(release, sizeof(*release));
 		cpu_sev();
 		return 0;
 	}
@@ -55,7 +55,7 @@ enum hyp_err arch_cpu_start(const struct host_cpu *c, unsigned cpu)
 	boot_slot.stack_top = p->stack_top;
 	boot_slot.pcpu = p;
 	store_release(&boot_slot.mpidr, c->mpidr); /* after the rest: other CPUs may be looking */
-	arch_dcache_clean_poc(&boot_slot, sizeof(boot_slot));
+	arch_dcache_clean_inval_poc(&boot_slot, sizeof(boot_slot));
 	answer = release_cpu(c);
 	deadline = arch_counter() + arch_us_to_ticks(START_TIMEOUT_US);
 	while (!load_acquire(&p->online)) {

@@ -17,48 +17,44 @@
 /* One n each: the numbers of DBG<B|W><V|C>R<n>_EL1 are part of the instruction. */
 #define FOR_EACH_DBG(X)                                                                            \
 	X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
-#define DBGCLAIM_ALL UINT64_C(0xff) /* D19.3.3 */
-#define VDISR_EL2 S3_4_C12_C1_1
-#define has_ras() (FIELD_GET(GENMASK(31, 28), sysreg_read(ID_AA64PFR0_EL1)) != 0)
-#define SAVE(reg, mem) (mem) = sysreg_read(reg)
-#define LOAD(reg, mem) sysreg_write(reg, mem)
-/* Breakpoints or watchpoints that the CPU has; more are UNDEFINED. */
-#define nr_of(field) (FIELD_GET(field, sysreg_read(ID_AA64DFR0_EL1)) + 1)
-#define DBG_PAIRS(op, n)                                                                           \
-	if ((n) < nr_of(DFR0_BRPS)) {                                                              \
-		op(DBGBVR##n##_EL1, d->bvr[n]);                                                    \
-		op(DBGBCR##n##_EL1, d->bcr[n]);                                                    \
+/* To memory, or from there. */
+#define MOVE(reg, mem) (save ? (void)((mem) = sysreg_read(reg)) : sysreg_write(reg, mem))
+#define has_ras() (id_field(ID_AA64PFR0_EL1, 28) != 0)
+
+static void debug_move(struct arch_vcpu_debug *d, bool save)
+{
+	/* Breakpoints and watchpoints that the CPU has; more are UNDEFINED. */
+	uint64_t brps = id_field(ID_AA64DFR0_EL1, 12) + 1;
+	uint64_t wrps = id_field(ID_AA64DFR0_EL1, 20) + 1;
+
+#define DBG_MOVE(n)                                                                                \
+	if ((n) < brps) {                                                                          \
+		MOVE(DBGBVR##n##_EL1, d->bvr[n]);                                                  \
+		MOVE(DBGBCR##n##_EL1, d->bcr[n]);                                                  \
 	}                                                                                          \
-	if ((n) < nr_of(DFR0_WRPS)) {                                                              \
-		op(DBGWVR##n##_EL1, d->wvr[n]);                                                    \
-		op(DBGWCR##n##_EL1, d->wcr[n]);                                                    \
+	if ((n) < wrps) {                                                                          \
+		MOVE(DBGWVR##n##_EL1, d->wvr[n]);                                                  \
+		MOVE(DBGWCR##n##_EL1, d->wcr[n]);                                                  \
 	}
-
-static void debug_save(struct arch_vcpu_debug *d)
-{
-#define DBG_SAVE(n) DBG_PAIRS(SAVE, n)
-	FOR_EACH_DBG(DBG_SAVE)
-	d->claim = sysreg_read(DBGCLAIMCLR_EL1);
-	d->mdscr = sysreg_read(MDSCR_EL1);
-	sysreg_write(MDSCR_EL1, 0); /* nothing of the debugged guest fires in the next one */
-}
-
-static void debug_load(const struct arch_vcpu_debug *d)
-{
-#define DBG_LOAD(n) DBG_PAIRS(LOAD, n)
-	FOR_EACH_DBG(DBG_LOAD)
-	/* With TDA clear these do not trap either: what the last guest left is not this one's. */
-	sysreg_write(DBGCLAIMCLR_EL1, DBGCLAIM_ALL);
-	sysreg_write(DBGCLAIMSET_EL1, d->claim);
-	sysreg_write(OSDTRRX_EL1, 0);
-	sysreg_write(OSDTRTX_EL1, 0);
-	sysreg_write(MDSCR_EL1, d->mdscr);
+	FOR_EACH_DBG(DBG_MOVE)
+	if (save) {
+		d->claim = sysreg_read(DBGCLAIMCLR_EL1);
+		d->mdscr = sysreg_read(MDSCR_EL1);
+	} else {
+		/* With TDA clear these do not trap either: what the last guest left is not ours. */
+		sysreg_write(DBGCLAIMCLR_EL1, 0xff); /* all (D19.3.3) */
+		sysreg_write(DBGCLAIMSET_EL1, d->claim);
+		sysreg_write(OSDTRRX_EL1, 0);
+		sysreg_write(OSDTRTX_EL1, 0);
+	}
+	/* Nothing of a guest that is debugged fires in the next one. */
+	sysreg_write(MDSCR_EL1, save ? 0 : d->mdscr);
 }
 
 void vcpu_debug_take(struct vcpu *v)
 {
 	v->arch.debug.owned = true;
-	debug_load(&v->arch.debug);
+	debug_move(&v->arch.debug, false);
 	sysreg_write(MDCR_EL2, vcpu_mdcr(v));
 }
 
@@ -68,13 +64,13 @@ void vcpu_ctx_save(struct vcpu *v)
 
 	a->pc = sysreg_read(ELR_EL2);
 	a->pstate = sysreg_read(SPSR_EL2);
-#define SR_SAVE(reg) SAVE(reg, a->sr[SR_##reg]);
+#define SR_SAVE(reg, ...) a->sr[SR_##reg] = sysreg_read(reg);
 	FOR_EACH_SR(SR_SAVE)
 	/* A virtual SError that the guest has taken meanwhile has cleared VSE. */
 	a->hcr = (a->hcr & ~HCR_VSE) | (sysreg_read(HCR_EL2) & HCR_VSE);
-	if (has_ras()) SAVE(VDISR_EL2, a->vdisr);
+	if (has_ras()) a->vdisr = sysreg_read(S3_4_C12_C1_1); /* VDISR_EL2 */
 	fp_save(&a->fp);
-	if (a->debug.owned) debug_save(&a->debug);
+	if (a->debug.owned) debug_move(&a->debug, true);
 	vgic_put(v);
 	vtimer_put(v);
 	/*
@@ -90,7 +86,7 @@ void vcpu_ctx_load(struct vcpu *v)
 	struct pcpu *p = this_pcpu();
 	uint64_t vttbr = s2_vttbr(&v->vm->s2, p->id);
 
-#define SR_LOAD(reg) LOAD(reg, a->sr[SR_##reg]);
+#define SR_LOAD(reg, ...) sysreg_write(reg, a->sr[SR_##reg]);
 	FOR_EACH_SR(SR_LOAD)
 	/* EL1 registers are complete before the guest's stage 2 can be walked (erratum 1319367). */
 	isb();
@@ -99,10 +95,10 @@ void vcpu_ctx_load(struct vcpu *v)
 	sysreg_write(VMPIDR_EL2, a->vmpidr);
 	sysreg_write(CNTHCTL_EL2, vcpu_cnthctl(v));
 	sysreg_write(MDCR_EL2, vcpu_mdcr(v));
-	if (has_ras()) LOAD(VDISR_EL2, a->vdisr);
+	if (has_ras()) sysreg_write(S3_4_C12_C1_1, a->vdisr);
 	sysreg_write(ELR_EL2, a->pc);
 	sysreg_write(SPSR_EL2, a->pstate);
-	if (a->debug.owned) debug_load(&a->debug);
+	if (a->debug.owned) debug_move(&a->debug, false);
 	/*
 	 * Stage-1 entries are tagged by VMID, not by vCPU: another vCPU of this VM may have left
 	 * some under the same ASID, or never broadcast its TLBI.

@@ -3,14 +3,11 @@
  * Trapped system registers: one table of policy, default deny, and the ID registers by allow-list.
  * docs/sysregs.md is generated from the rows by scripts/gen_sysreg_doc.py.
  */
-#include <hyp/check.h>
 #include <hyp/setway.h>
 #include <hyp/vcpu.h>
 #include <hyp/vgic.h>
 #include <hyp/vm.h>
 #include <hyp/vtimer.h>
-
-#include <string.h>
 
 #include <asm/sysreg.h>
 #include <asm/trap.h>
@@ -27,7 +24,8 @@ static enum trap_result raz_wi(struct vcpu *v, uint32_t arg, uint64_t val, uint6
 /* EL1 physical timer, arg: enum cntp_reg. At EL0 only what CNTKCTL_EL1 lets through. */
 static enum trap_result cntp(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
 {
-	if (pstate_is_el0(sysreg_read(SPSR_EL2)) && !(sysreg_read(CNTKCTL_EL1) & CNTKCTL_EL0PTEN))
+	if (pstate_is_el0(sysreg_read(SPSR_EL2)) &&
+	    !(sysreg_read(CNTKCTL_EL1) & BIT(9))) /* EL0PTEN */
 		return TRAP_UNDEF;
 	vtimer_cntp(v, arg, val, out);
 	return TRAP_ADVANCE;
@@ -40,30 +38,21 @@ static enum trap_result cntpct(struct vcpu *v, uint32_t arg, uint64_t val, uint6
 	return TRAP_ADVANCE;
 }
 
-/* ICC_SGI1R_EL1 (arg 1), ICC_SGI0R_EL1 and ICC_ASGI1R_EL1 (arg 0). */
-static enum trap_result sgir(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
-{
-	if (v->vm->vgic.version != 3) return TRAP_UNDEF;
-	vgic_sgir_write(v, val, arg != 0);
-	return TRAP_ADVANCE;
-}
-
 /*
- * System registers for ever (12.2.23: SRE, DFB, DIB): where the CPU has memory-mapped access too, a
- * guest that cleared SRE would take the registers from whoever runs here next.
+ * What traps of the CPU interface; SGI0R is ICC_ASGI1R_EL1, too. SRE: system registers for ever
+ * (12.2.23: SRE, DFB, DIB): where the CPU has memory-mapped access as well, a guest that cleared it
+ * would take the registers from whoever runs here next.
  */
-static enum trap_result icc_sre(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
+enum { ICC_SGI0R, ICC_SGI1R, ICC_DIR, ICC_SRE };
+static enum trap_result icc(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
 {
 	if (v->vm->vgic.version != 3) return TRAP_UNDEF;
-	if (out) *out = 7;
-	return TRAP_ADVANCE;
-}
-
-/* Traps by HCR.TDIR. */
-static enum trap_result dir(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t *out)
-{
-	if (v->vm->vgic.version != 3) return TRAP_UNDEF;
-	vgic_dir_write(v, (uint32_t)val & 0xffffff);
+	if (arg <= ICC_SGI1R)
+		vgic_sgir_write(v, val, arg == ICC_SGI1R);
+	else if (arg == ICC_DIR)
+		vgic_dir_write(v, (uint32_t)val & 0xffffff);
+	else if (out)
+		*out = 7;
 	return TRAP_ADVANCE;
 }
 
@@ -107,9 +96,9 @@ static enum trap_result tvm(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t
 	 */
 	if (was != now && !setway_flushed(v)) return TRAP_RESCHED;
 	switch (arg) {
-#define WRITE_SR(reg)                                                                              \
+#define WRITE_SR(reg, ...)                                                                         \
 	case SR_##reg: sysreg_write(reg, val); break;
-		FOR_EACH_SR(WRITE_SR)
+		FOR_EACH_TVM_SR(WRITE_SR)
 	}
 	if (now) vcpu_hcr_change(v, HCR_TVM, 0); /* else each of its context switches would trap */
 	return TRAP_ADVANCE;
@@ -117,16 +106,21 @@ static enum trap_result tvm(struct vcpu *v, uint32_t arg, uint64_t val, uint64_t
 
 enum { RD = 1, WR, RW };
 
+/*
+ * A row's place is a hash of its encoding. With this factor no two meet, else the compiler says
+ * that an initialiser is overridden: a new row may need another one.
+ */
+#define HASH(enc) (((enc)*0x1b4442cfu) >> 25)
+
 static const struct sysreg_row {
 	uint32_t enc;
 	uint16_t arg, dirs; /* in a direction that is not named it is UNDEFINED */
 	access_fn *fn;
-} rows[] = {
+} rows[128] = {
 /* The name is for docs/sysregs.md alone. */
 #define ROW(op0, op1, crn, crm, op2, name, dirs, fn, arg)                                          \
-	{                                                                                          \
-		SYS_ENC(op0, op1, crn, crm, op2), arg, dirs, fn                                    \
-	}
+	[HASH(SYS_ENC(op0, op1, crn, crm, op2))] = {SYS_ENC(op0, op1, crn, crm, op2), arg, dirs, fn}
+#define TVM_ROW(reg, crn, crm, op2) ROW(3, 0, crn, crm, op2, #reg, WR, tvm, SR_##reg),
     /*
      * Everything that traps and is not UNDEFINED; a comment is the reason of the rows below it in
      * docs/sysregs.md. The ID group is below.
@@ -136,23 +130,10 @@ static const struct sysreg_row {
     ROW(1, 0, 7, 10, 2, "DC CSW", WR, setway, 0),
     ROW(1, 0, 7, 14, 2, "DC CISW", WR, setway, 0),
     /* Set/way maintenance was used: trapped until stage 1 and caches are on (HCR_EL2.TVM). */
-    ROW(3, 0, 1, 0, 0, "SCTLR_EL1", WR, tvm, SR_SCTLR_EL1),
-    ROW(3, 0, 2, 0, 0, "TTBR0_EL1", WR, tvm, SR_TTBR0_EL1),
-    ROW(3, 0, 2, 0, 1, "TTBR1_EL1", WR, tvm, SR_TTBR1_EL1),
-    ROW(3, 0, 2, 0, 2, "TCR_EL1", WR, tvm, SR_TCR_EL1),
-    ROW(3, 0, 5, 1, 0, "AFSR0_EL1", WR, tvm, SR_AFSR0_EL1),
-    ROW(3, 0, 5, 1, 1, "AFSR1_EL1", WR, tvm, SR_AFSR1_EL1),
-    ROW(3, 0, 5, 2, 0, "ESR_EL1", WR, tvm, SR_ESR_EL1),
-    ROW(3, 0, 6, 0, 0, "FAR_EL1", WR, tvm, SR_FAR_EL1),
-    ROW(3, 0, 10, 2, 0, "MAIR_EL1", WR, tvm, SR_MAIR_EL1),
-    ROW(3, 0, 10, 3, 0, "AMAIR_EL1", WR, tvm, SR_AMAIR_EL1),
-    ROW(3, 0, 13, 0, 1, "CONTEXTIDR_EL1", WR, tvm, SR_CONTEXTIDR_EL1),
+    FOR_EACH_TVM_SR(TVM_ROW)
     /* Self-hosted debug: the guest's own from the first use on, part of its context then. */
     ROW(2, 0, 0, 2, 2, "MDSCR_EL1", RW, debug, 0),
-    ROW(2, 0, 0, 0, 4, "DBGBVR<0..15>_EL1", RW, debug, 0),
-    ROW(2, 0, 0, 0, 5, "DBGBCR<0..15>_EL1", RW, debug, 0),
-    ROW(2, 0, 0, 0, 6, "DBGWVR<0..15>_EL1", RW, debug, 0),
-    ROW(2, 0, 0, 0, 7, "DBGWCR<0..15>_EL1", RW, debug, 0),
+    ROW(2, 0, 0, 0, 4, "DBG<B,W><V,C>R<0..15>_EL1", RW, debug, 0),
     /* The OS lock exists, but nobody saves debug state from outside: kept, without effect. */
     ROW(2, 0, 1, 0, 4, "OSLAR_EL1", WR, oslock, 0),
     ROW(2, 0, 1, 1, 4, "OSLSR_EL1", RD, oslock, 0),
@@ -174,22 +155,18 @@ static const struct sysreg_row {
     /* Implementation defined, and none of a guest's business; some systems save it blindly. */
     ROW(3, 0, 1, 0, 1, "ACTLR_EL1", RW, raz_wi, 0),
     /* SGIs have virtual targets. DIR: only while active interrupts outnumber list registers. */
-    ROW(3, 0, 12, 11, 1, "ICC_DIR_EL1", WR, dir, 0),
-    ROW(3, 0, 12, 11, 5, "ICC_SGI1R_EL1", WR, sgir, 1),
-    ROW(3, 0, 12, 11, 6, "ICC_ASGI1R_EL1", WR, sgir, 0),
-    ROW(3, 0, 12, 11, 7, "ICC_SGI0R_EL1", WR, sgir, 0),
+    ROW(3, 0, 12, 11, 1, "ICC_DIR_EL1", WR, icc, ICC_DIR),
+    ROW(3, 0, 12, 11, 5, "ICC_SGI1R_EL1", WR, icc, ICC_SGI1R),
+    ROW(3, 0, 12, 11, 6, "ICC_ASGI1R_EL1", WR, icc, ICC_SGI0R),
+    ROW(3, 0, 12, 11, 7, "ICC_SGI0R_EL1", WR, icc, ICC_SGI0R),
     /* The CPU interface is system registers, whatever a guest writes; most CPUs know no other. */
-    ROW(3, 0, 12, 12, 5, "ICC_SRE_EL1", RW, icc_sre, 0),
+    ROW(3, 0, 12, 12, 5, "ICC_SRE_EL1", RW, icc, ICC_SRE),
     /* The physical timer is emulated; CNTPCT traps only in a VM whose time was stopped. */
     ROW(3, 3, 14, 0, 1, "CNTPCT_EL0", RD, cntpct, 0),
-    ROW(3, 3, 14, 2, 0, "CNTP_TVAL_EL0", RW, cntp, 0),
-    ROW(3, 3, 14, 2, 1, "CNTP_CTL_EL0", RW, cntp, 1),
-    ROW(3, 3, 14, 2, 2, "CNTP_CVAL_EL0", RW, cntp, 2),
+    ROW(3, 3, 14, 2, 0, "CNTP_TVAL_EL0", RW, cntp, CNTP_TVAL),
+    ROW(3, 3, 14, 2, 1, "CNTP_CTL_EL0", RW, cntp, CNTP_CTL),
+    ROW(3, 3, 14, 2, 2, "CNTP_CVAL_EL0", RW, cntp, CNTP_CVAL),
 };
-
-/* With this factor no two rows meet, sysreg_init() looks: a new row may need another one. */
-#define HASH(enc) (((enc)*0xf112cfd1u) >> 25)
-static uint8_t hash[128]; /* row; 0 may stand for none */
 
 /* ID_*_EL1: op0 3, op1 0, CRn 0, CRm 1..7 (D19.3.1, table D18-2). */
 static uint64_t idregs[8][8];
@@ -210,7 +187,7 @@ static uint64_t fields_min(uint64_t val, uint64_t max)
  * The most that is offered: a field that is 0 here reads as "not implemented" whatever the CPU has,
  * and what it would enable is trapped (vcpu_regs.c). The comments are for docs/sysregs.md, too.
  */
-void idregs_init(void)
+void sysreg_init(void)
 {
 	/* AArch32 at EL0 as the CPU has it: instruction sets and VFP; debug and EL1 are AArch64. */
 	ID(1, 0, ID_PFR0_EL1, 0xffff);
@@ -257,25 +234,15 @@ void idregs_init(void)
 	/* The rest of the space: 0, the Armv8.0 value. */
 }
 
-void sysreg_init(void)
-{
-	memset(hash, 0, sizeof(hash));
-	for (unsigned i = 1; i < ARRAY_SIZE(rows); i++) {
-		CHECK(hash[HASH(rows[i].enc)] == 0 && HASH(rows[i].enc) != HASH(rows[0].enc));
-		hash[HASH(rows[i].enc)] = (uint8_t)i;
-	}
-	idregs_init();
-}
-
-/* The row of an access in that direction; NULL: it is UNDEFINED. DBG*<n>_EL1: n is CRm. */
+/* The row of an access in that direction; NULL: it is UNDEFINED. */
 static const struct sysreg_row *row_of(uint32_t enc, unsigned dirs)
 {
-	const struct sysreg_row *row = &rows[hash[HASH(enc)]];
+	const struct sysreg_row *row;
 
-	if (row->enc == enc) return (row->dirs & dirs) ? row : NULL;
-	if ((enc & SYS_ENC(3, 7, 15, 0, 4)) == SYS_ENC(2, 0, 0, 0, 4))
-		return &rows[hash[HASH(enc & ~SYS_ENC(0, 0, 0, 15, 0))]];
-	return NULL;
+	/* DBGBVR<n>_EL1 and its like: n is CRm, which one is in op2. */
+	if ((enc & SYS_ENC(3, 7, 15, 0, 4)) == SYS_ENC(2, 0, 0, 0, 4)) enc = SYS_ENC(2, 0, 0, 0, 4);
+	row = &rows[HASH(enc)];
+	return row->enc == enc && (row->dirs & dirs) ? row : NULL;
 }
 
 /* Not inline: the hot path needs no frame. */
@@ -312,33 +279,28 @@ enum trap_result trap_sysreg(struct vcpu *v, uint64_t esr)
 /*
  * AArch32 at EL0: of CP15 only the physical timer can trap here and exist (CNTP_TVAL and CNTP_CTL
  * by MCR/MRC c14 c2, CNTP_CVAL by MCRR/MRRC c14 opc1 2, CNTPCT by MRRC c14 opc1 0); the rest is
- * undefined. The fields of MCR and MRC lie where those of MSR do.
+ * undefined. The fields of MCR and MRC lie where those of MSR do; these are 32 bits by themselves.
  */
 enum trap_result trap_cp15(struct vcpu *v, uint64_t esr)
 {
-	bool pair = FIELD_GET(ESR_EC, esr) == EC_CP15_64, read = esr & ESR_SYS_READ;
 	unsigned rt = (unsigned)FIELD_GET(ESR_SYS_RT, esr), rt2 = (unsigned)(esr >> 10) & 31;
-	uint32_t enc = (uint32_t)esr & SYS_ENC(0, 7, 15, 15, 7);
-	const struct sysreg_row *row;
-	enum trap_result r;
-	uint64_t val;
+	uint64_t val = vcpu_gpr_get(v, rt2) << 32 | (uint32_t)vcpu_gpr_get(v, rt);
+	uint64_t pair = esr & (GENMASK(19, 16) | GENMASK(4, 1)); /* opc1, CRm */
+	uint64_t *out = (esr & ESR_SYS_READ) ? &val : NULL;
+	enum trap_result r = TRAP_UNDEF;
 
 	if (trap_cond_fails(esr, sysreg_read(SPSR_EL2))) return TRAP_ADVANCE;
-	if (pair) {
-		uint64_t op = esr & (GENMASK(19, 16) | GENMASK(4, 1)); /* opc1, CRm */
-
-		if (op != (2 << 16 | 14 << 1) && op != 14 << 1) return TRAP_UNDEF;
-		enc = op >> 16 ? SYS_ENC(3, 3, 14, 2, 2) : SYS_ENC(3, 3, 14, 0, 1);
-	} else {
-		if ((enc & ~SYS_ENC(0, 0, 0, 0, 1)) != SYS_ENC(0, 0, 14, 2, 0)) return TRAP_UNDEF;
-		enc |= SYS_ENC(3, 3, 0, 0, 0);
+	if (FIELD_GET(ESR_EC, esr) == EC_CP15_32) {
+		if ((esr & SYS_ENC(0, 7, 15, 15, 6)) != SYS_ENC(0, 0, 14, 2, 0)) return TRAP_UNDEF;
+		return trap_sysreg(v, esr | SYS_ENC(3, 3, 0, 0, 0));
 	}
-	row = row_of(enc, read ? RD : WR);
-	if (!row) return TRAP_UNDEF;
-	val = (pair ? vcpu_gpr_get(v, rt2) << 32 : 0) | (uint32_t)vcpu_gpr_get(v, rt);
-	r = row->fn(v, row->arg, val, read ? &val : NULL);
-	if (r != TRAP_ADVANCE || !read) return r;
-	vcpu_gpr_set(v, rt, (uint32_t)val);
-	if (pair) vcpu_gpr_set(v, rt2, val >> 32);
+	if (pair == (2 << 16 | 14 << 1))
+		r = cntp(v, CNTP_CVAL, val, out);
+	else if (pair == 14 << 1 && out)
+		r = cntpct(v, 0, 0, out);
+	if (r == TRAP_ADVANCE && out) {
+		vcpu_gpr_set(v, rt, (uint32_t)val);
+		vcpu_gpr_set(v, rt2, val >> 32);
+	}
 	return r;
 }

@@ -7,9 +7,7 @@
 #include <arch/pte.h>
 #include <arch/tlb.h>
 #include <asm/sysreg.h>
-#include <asm/tlb.h>
-
-uint64_t arch_vttbr_read(void) { return sysreg_read(VTTBR_EL2); }
+#include <asm/maint.h>
 
 void arch_vttbr_write(uint64_t vttbr)
 {
@@ -17,58 +15,39 @@ void arch_vttbr_write(uint64_t vttbr)
 	isb(); /* the new space before whatever walks, TLBI or ERET follows (D19.1.2) */
 }
 
-struct borrowed {
-	uint64_t vttbr, tcr, sctlr;
-};
-
 /*
- * Makes vttbr's VMID the one that TLBI acts on. IRQs are masked: nobody sees it in between. EL1
+ * TLBI acts on the VMID in VTTBR_EL2. IRQs are masked: nobody sees vttbr's in between. EL1
  * registers may be another VM's, and what is walked with them, even speculatively by AT, would be
  * kept under the borrowed VMID (Cortex-A72 erratum 1319367): with the MMU on and both EPD set
  * nothing is walked, until the own root is back.
  */
-static struct borrowed vmid_enter(uint64_t vttbr)
+void arch_tlb_s2(uint64_t vttbr, ipa_t start, uint64_t pages)
 {
-	struct borrowed old = {arch_vttbr_read(), sysreg_read(TCR_EL1), sysreg_read(SCTLR_EL1)};
+	uint64_t own = sysreg_read(VTTBR_EL2), tcr = sysreg_read(TCR_EL1);
+	uint64_t sctlr = sysreg_read(SCTLR_EL1);
 
-	sysreg_write(TCR_EL1, old.tcr | TCR_EPD0 | TCR_EPD1);
+	sysreg_write(TCR_EL1, tcr | BIT(7) | BIT(23)); /* EPD0, EPD1 */
 	isb(); /* no walks before the MMU is on: it may have been off, and TTBRs be garbage */
-	sysreg_write(SCTLR_EL1, old.sctlr | SCTLR_M);
+	sysreg_write(SCTLR_EL1, sctlr | SCTLR_M);
 	isb();
 	dsb_ishst(); /* descriptor writes are seen by all walks before the TLBI */
 	arch_vttbr_write(vttbr);
-	return old;
-}
-
-static void vmid_leave(struct borrowed old)
-{
-	dsb_ish(); /* complete on all CPUs before the caller makes or frees anything */
-	isb();     /* and for this CPU's own later accesses */
-	arch_vttbr_write(old.vttbr);
-	sysreg_write(SCTLR_EL1, old.sctlr);
-	isb(); /* the MMU off, if it was, before there are walks */
-	sysreg_write(TCR_EL1, old.tcr);
-	isb();
-}
-
-void arch_tlb_s2_range(uint64_t vttbr, ipa_t start, uint64_t pages)
-{
-	struct borrowed old = vmid_enter(vttbr);
-
 	for (uint64_t i = 0; i < pages; i++)
 		tlbi_arg(ipas2e1is, (ipa_raw(start) >> PAGE_SHIFT) + i);
-	/* Stage-2 entries are gone everywhere before the stage-1 ones made from them go. */
-	dsb_ish();
-	tlbi(vmalle1is); /* TLBs keep VA -> PA whole, and IPAS2E1 does not touch those */
-	vmid_leave(old);
-}
-
-void arch_tlb_s2_vmid(uint64_t vttbr)
-{
-	struct borrowed old = vmid_enter(vttbr);
-
-	tlbi(vmalls12e1is);
-	vmid_leave(old);
+	if (pages == 0) {
+		tlbi(vmalls12e1is);
+	} else {
+		/* Stage-2 entries are gone everywhere before the stage-1 ones made of them go. */
+		dsb_ish();
+		tlbi(vmalle1is); /* TLBs keep VA -> PA whole, and IPAS2E1 does not touch those */
+	}
+	dsb_ish(); /* complete on all CPUs before the caller makes or frees anything */
+	isb();     /* and for this CPU's own later accesses */
+	arch_vttbr_write(own);
+	sysreg_write(SCTLR_EL1, sctlr);
+	isb(); /* the MMU off, if it was, before there are walks */
+	sysreg_write(TCR_EL1, tcr);
+	isb();
 }
 
 void arch_tlb_all_vmids(void)
@@ -87,11 +66,6 @@ void arch_tlb_local_stage1(void)
 	ic(iallu);
 	dsb_nsh(); /* complete on this CPU before the next vCPU's first fetch */
 	isb();     /* which must not use anything fetched before */
-}
-
-void arch_tlb_s2_publish(void)
-{
-	dsb_ishst(); /* new descriptors are seen by all walks; ERET synchronises the fetches */
 }
 
 void arch_tlb_el2_all(void)

@@ -23,15 +23,10 @@ static bool work_pending(const struct pcpu *p, const struct vcpu *v)
 	return (load_relaxed(&p->work) | load_relaxed(&v->work)) != 0;
 }
 
-/* IT[7:0] of PSTATE, and back (C5.2.18). */
+/* IT[7:0] of PSTATE (C5.2.18). */
 static uint64_t it_get(uint64_t pstate)
 {
 	return FIELD_GET(PSR_IT_HI, pstate) << 2 | FIELD_GET(PSR_IT_LO, pstate);
-}
-
-static uint64_t it_set(uint64_t it)
-{
-	return FIELD_PREP(PSR_IT_HI, it >> 2) | FIELD_PREP(PSR_IT_LO, it);
 }
 
 bool trap_cond_fails(uint64_t esr, uint64_t pstate)
@@ -59,7 +54,9 @@ static void advance_pc(uint64_t esr)
 		uint64_t it = it_get(pstate);
 
 		it = (it & 7) ? (it & 0xe0) | ((it << 1) & 0x1f) : 0;
-		sysreg_write(SPSR_EL2, (pstate & ~(PSR_SS | PSR_IT_HI | PSR_IT_LO)) | it_set(it));
+		pstate &= ~(PSR_SS | PSR_IT_HI | PSR_IT_LO);
+		pstate |= FIELD_PREP(PSR_IT_HI, it >> 2) | FIELD_PREP(PSR_IT_LO, it & 3);
+		sysreg_write(SPSR_EL2, pstate);
 		size = (esr & ESR_IL) ? 4 : 2;
 	} else if (pstate & (PSR_SS | PSR_BTYPE)) {
 		/* BTYPE: as any instruction that is not a branch leaves it. */
@@ -84,8 +81,7 @@ static void enter_el1(uint64_t esr)
 	/* D1.3.1: flags kept, PAN kept or set by SCTLR.SPAN = 0, all else as at exception entry. */
 	uint64_t next = (pstate & (PSR_NZCV | PSR_PAN)) | PSR_DAIF | PSR_M_EL1H;
 
-	if (!(sysreg_read(SCTLR_EL1) & SCTLR_SPAN) &&
-	    FIELD_GET(GENMASK(23, 20), sysreg_read(ID_AA64MMFR1_EL1)))
+	if (!(sysreg_read(SCTLR_EL1) & SCTLR_SPAN) && id_field(ID_AA64MMFR1_EL1, 20) != 0)
 		next |= PSR_PAN;
 	trace_event(TRACE_INJECT, v->vm, v->id, esr, pc, sysreg_read(FAR_EL1));
 	sysreg_write(ESR_EL1, esr);
@@ -93,12 +89,6 @@ static void enter_el1(uint64_t esr)
 	sysreg_write(SPSR_EL1, pstate);
 	sysreg_write(ELR_EL2, sysreg_read(VBAR_EL1) + vector_offset(pstate));
 	sysreg_write(SPSR_EL2, next);
-}
-
-void inject_undef(void)
-{
-	/* IL is 1 for this class, whatever the size of the instruction (D19.2.40). */
-	enter_el1(FIELD_PREP(ESR_EC, EC_UNKNOWN) | ESR_IL);
 }
 
 void inject_abort(uint64_t esr, uint64_t va, bool walk)
@@ -111,13 +101,6 @@ void inject_abort(uint64_t esr, uint64_t va, bool walk)
 	ec += pstate_is_el0(sysreg_read(SPSR_EL2)) ? 0 : 1;
 	sysreg_write(FAR_EL1, va);
 	enter_el1(out | FIELD_PREP(ESR_EC, ec));
-}
-
-void inject_serror(struct vcpu *v)
-{
-	trace_event(TRACE_INJECT, v->vm, v->id, FIELD_PREP(ESR_EC, EC_SERROR), sysreg_read(ELR_EL2),
-	            0);
-	vcpu_hcr_change(v, 0, HCR_VSE);
 }
 
 /* --- handlers --- */
@@ -141,6 +124,18 @@ static enum trap_result trap_smc(struct vcpu *v, uint64_t esr)
 	return TRAP_ADVANCE;
 }
 
+/* A physical SError while a guest ran, or its bus said no to it: it is that guest's. PC stays. */
+enum trap_result trap_serror(struct vcpu *v, uint64_t esr)
+{
+	uint64_t pc = sysreg_read(ELR_EL2);
+
+	log_guest(v->vm, LOG_WARN, "error of bus or memory: %s, ESR %#lx", esr_class_name(esr),
+	          esr);
+	trace_event(TRACE_INJECT, v->vm, v->id, FIELD_PREP(ESR_EC, EC_SERROR), pc, 0);
+	vcpu_hcr_change(v, 0, HCR_VSE);
+	return TRAP_RESUME;
+}
+
 /* No row in the table: whatever it is, it is undefined. */
 static enum trap_result trap_undef(struct vcpu *v, uint64_t esr)
 {
@@ -152,9 +147,9 @@ static enum trap_result trap_undef(struct vcpu *v, uint64_t esr)
 typedef enum trap_result (*trap_fn)(struct vcpu *v, uint64_t esr);
 
 static const trap_fn trap_table[64] = {
-    [EC_WFX] = trap_wfx,          [EC_CP15_32] = trap_cp15, [EC_CP15_64] = trap_cp15,
-    [EC_SMC64] = trap_smc,        [EC_SYS64] = trap_sysreg, [EC_IABT_LOWER] = trap_abort,
-    [EC_DABT_LOWER] = trap_abort,
+    [EC_WFX] = trap_wfx,          [EC_CP15_32] = trap_cp15,  [EC_CP15_64] = trap_cp15,
+    [EC_SMC64] = trap_smc,        [EC_SYS64] = trap_sysreg,  [EC_IABT_LOWER] = trap_abort,
+    [EC_DABT_LOWER] = trap_abort, [EC_SERROR] = trap_serror,
 };
 
 /* The vCPU to run, loaded. Every loop turn takes work bits away, or idles. */
@@ -215,7 +210,8 @@ static struct vcpu *trap_exit(struct vcpu *v, enum trap_result r, uint64_t esr)
 	if (r == TRAP_ADVANCE)
 		advance_pc(esr);
 	else if (r == TRAP_UNDEF)
-		inject_undef();
+		/* IL is 1 for this class, whatever the size of the instruction (D19.2.40). */
+		enter_el1(FIELD_PREP(ESR_EC, EC_UNKNOWN) | ESR_IL);
 	else if (r == TRAP_ABORT)
 		inject_abort(esr, sysreg_read(FAR_EL2), false);
 	else if (r == TRAP_RESCHED)
@@ -229,14 +225,6 @@ struct vcpu *trap_sync(struct vcpu *v, uint64_t esr)
 
 	v->stats.nr_exits++;
 	return trap_exit(v, fn ? fn(v, esr) : trap_undef(v, esr), esr);
-}
-
-/* A physical SError while a guest ran: it is (imprecisely) that guest's. */
-struct vcpu *trap_serror(struct vcpu *v, uint64_t esr)
-{
-	log_guest(v->vm, LOG_WARN, "SError, ESR %#lx", esr);
-	inject_serror(v);
-	return trap_exit(v, TRAP_RESUME, esr);
 }
 
 /* Before anything else is done about the exit, while tracing is on. x0-x17 are in v->arch. */

@@ -4,13 +4,12 @@
  * without a syndrome.
  */
 #include <hyp/gmem.h>
-#include <hyp/log.h>
 #include <hyp/mmio.h>
 #include <hyp/vcpu.h>
 #include <hyp/vm.h>
 #include <arch/barrier.h>
 
-#include <asm/at.h>
+#include <asm/maint.h>
 #include <asm/sysreg.h>
 #include <asm/trap.h>
 
@@ -34,39 +33,12 @@ static bool guest_va_to_ipa(uint64_t va, bool el0, uint64_t *out)
 
 static bool at_el0(void) { return pstate_is_el0(sysreg_read(SPSR_EL2)); }
 
-static enum trap_result mmio_done(enum mmio_result r)
-{
-	static const enum trap_result verdicts[] = {[MMIO_OK] = TRAP_ADVANCE,
-	                                            [MMIO_HOLD] = TRAP_RESCHED,
-	                                            [MMIO_AGAIN] = TRAP_RESUME,
-	                                            [MMIO_ABORT] = TRAP_ABORT};
-
-	return verdicts[r];
-}
-
-/* Xn or SP, which PSTATE.SP chooses (EL0 and EL1t: SP_EL0). */
-static uint64_t base_get(const struct vcpu *v, unsigned rn, bool sp_el1)
-{
-	if (rn != 31) return vcpu_gpr_get(v, rn);
-	return sp_el1 ? sysreg_read(SP_EL1) : sysreg_read(SP_EL0);
-}
-
-static void base_set(struct vcpu *v, unsigned rn, bool sp_el1, uint64_t val)
-{
-	if (rn != 31)
-		vcpu_gpr_set(v, rn, val);
-	else if (sp_el1)
-		sysreg_write(SP_EL1, val);
-	else
-		sysreg_write(SP_EL0, val);
-}
-
 /* Pairs and write-back: nothing is written back unless every access succeeds. */
 static enum trap_result mmio_decoded(struct vcpu *v, uint64_t far, uint64_t fipa)
 {
 	uint64_t val[2] = {0, 0}, pc = sysreg_read(ELR_EL2), pstate = sysreg_read(SPSR_EL2);
-	uint64_t addr, pc_ipa;
-	bool sp_el1 = (pstate & PSR_M) == PSR_M_EL1H;
+	bool sp_el1 = (pstate & PSR_M) == PSR_M_EL1H; /* PSTATE.SP chooses; EL0 and EL1t: SP_EL0 */
+	uint64_t sp = sp_el1 ? sysreg_read(SP_EL1) : sysreg_read(SP_EL0), addr, pc_ipa;
 	unsigned n, regs[2];
 	struct ldst d;
 	uint32_t insn;
@@ -75,7 +47,7 @@ static enum trap_result mmio_decoded(struct vcpu *v, uint64_t far, uint64_t fipa
 	    gmem_read(&v->vm->s2, ipa(pc_ipa), &insn, sizeof(insn)) != HYP_OK ||
 	    !decode_ldst(insn, &d))
 		return TRAP_ABORT;
-	addr = base_get(v, d.rn, sp_el1) + (d.post ? 0 : (uint64_t)(int64_t)d.imm);
+	addr = (d.rn == 31 ? sp : vcpu_gpr_get(v, d.rn)) + (d.post ? 0 : (uint64_t)(int64_t)d.imm);
 	n = d.pair ? 2 : 1;
 	/* The abort is for the first byte that faults: it has to be this instruction's first. */
 	if (addr != far || (fipa & PAGE_MASK) + n * d.size > PAGE_SIZE) return TRAP_ABORT;
@@ -86,11 +58,17 @@ static enum trap_result mmio_decoded(struct vcpu *v, uint64_t far, uint64_t fipa
 
 		if (!d.load) val[i] = ldst_extend(vcpu_gpr_get(v, regs[i]), d.size, false, true);
 		r = mmio_access(v, fipa + i * d.size, !d.load, d.size, &val[i]);
-		if (r != MMIO_OK) return mmio_done(r);
+		if (r != MMIO_OK) return (enum trap_result)r;
 	}
 	for (unsigned i = 0; d.load && i < n; i++)
 		vcpu_gpr_set(v, regs[i], ldst_extend(val[i], d.size, d.sign, d.wide));
-	if (d.writeback) base_set(v, d.rn, sp_el1, addr + (d.post ? (uint64_t)(int64_t)d.imm : 0));
+	if (d.post) addr += (uint64_t)(int64_t)d.imm;
+	if (d.writeback && d.rn != 31)
+		vcpu_gpr_set(v, d.rn, addr);
+	else if (d.writeback && sp_el1)
+		sysreg_write(SP_EL1, addr);
+	else if (d.writeback)
+		sysreg_write(SP_EL0, addr);
 	return TRAP_ADVANCE;
 }
 
@@ -107,12 +85,12 @@ static enum trap_result mmio_syndrome(struct vcpu *v, uint64_t esr, uint64_t fip
 
 	if (esr & ESR_WNR) {
 		val = ldst_extend(vcpu_gpr_get(v, rt), size, false, true);
-		return mmio_done(r->ops->write(v, r->dev, off, size, val));
+		return (enum trap_result)r->ops->write(v, r->dev, off, size, val);
 	}
 	res = r->ops->read(v, r->dev, off, size, &val);
 	if (res == MMIO_OK)
 		vcpu_gpr_set(v, rt, ldst_extend(val, size, esr & ESR_SSE, esr & ESR_SF));
-	return mmio_done(res);
+	return (enum trap_result)res;
 }
 
 /*
@@ -139,12 +117,7 @@ __attribute__((noinline)) static enum trap_result abort_ladder(struct vcpu *v, u
 	bool data = FIELD_GET(ESR_EC, esr) == EC_DABT_LOWER;
 	const struct mmio_region *r;
 
-	if ((fsc & FSC_GROUP) == FSC_EXTERNAL) {
-		/* The host's bus said no to this guest. The access did not happen: PC stays. */
-		log_guest(v->vm, LOG_WARN, "external abort, ESR %#lx", esr);
-		inject_serror(v);
-		return TRAP_RESUME;
-	}
+	if ((fsc & FSC_GROUP) == FSC_EXTERNAL) return trap_serror(v, esr); /* of the host's bus */
 	if ((fsc & FSC_GROUP) != 0) return TRAP_ABORT; /* alignment and the like */
 	if ((fsc & FSC_TYPE) == FSC_PERMISSION && !(esr & ESR_S1PTW)) {
 		/* HPFAR_EL2 is UNKNOWN then (D19.2.57): the guest's tables are asked. */

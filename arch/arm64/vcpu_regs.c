@@ -13,46 +13,49 @@
 #include <asm/trap.h>
 
 const uint64_t vcpu_hcr_base =
-    HCR_VM |              /* stage 2 on */
-    HCR_SWIO |            /* a set/way invalidate also cleans: never drops others' data */
-    HCR_PTW |             /* a table walk into device memory faults instead of reading a device */
-    HCR_FMO | HCR_IMO |   /* physical interrupts to EL2, virtual ones to EL1 */
-    HCR_AMO |             /* physical SErrors to EL2 */
-    HCR_FB | HCR_BSU_IS | /* local TLBI and barriers of a UP guest hold when it moves CPUs */
-    HCR_TWI |             /* WFI gives the CPU away (or waits in EL2 in place) */
-    HCR_TID3 |            /* ID registers by allow-list */
-    HCR_TSC |             /* SMC is emulated: there may be nobody at EL3 */
-    HCR_TIDCP |           /* implementation-defined registers are undefined */
-    HCR_TACR |            /* auxiliary control must not reach the CPU */
-    HCR_TSW |             /* set/way maintenance cannot be virtualised: one flush instead */
-    HCR_RW |              /* EL1 is AArch64 */
-    HCR_TLOR |            /* LORegions hidden (RES0 before v8.1) */
-    HCR_TERR;             /* RAS records hidden (RES0 before v8.2) */
+    BIT(0) |           /* VM: stage 2 on */
+    BIT(1) |           /* SWIO: a set/way invalidate also cleans: never drops others' data */
+    BIT(2) |           /* PTW: a table walk into device memory faults instead of reading a device */
+    BIT(3) | BIT(4) |  /* FMO, IMO: physical interrupts to EL2, virtual ones to EL1 */
+    BIT(5) |           /* AMO: physical SErrors to EL2 */
+    BIT(9) | BIT(10) | /* FB, BSU_IS: a UP guest's local TLBI and barriers hold when it moves */
+    BIT(13) |          /* TWI: WFI gives the CPU away (or waits in EL2 in place) */
+    BIT(18) |          /* TID3: ID registers by allow-list */
+    BIT(19) |          /* TSC: SMC is emulated: there may be nobody at EL3 */
+    BIT(20) |          /* TIDCP: implementation-defined registers are undefined */
+    BIT(21) |          /* TACR: auxiliary control must not reach the CPU */
+    BIT(22) |          /* TSW: set/way maintenance cannot be virtualised: one flush instead */
+    BIT(31) |          /* RW: EL1 is AArch64 */
+    BIT(35) |          /* TLOR: LORegions hidden (RES0 before v8.1) */
+    BIT(36);           /* TERR: RAS records hidden (RES0 before v8.2) */
 
-/* CNTPCT native; CNTP_* trapped: the physical timer is emulated. */
-uint64_t vcpu_cnthctl(const struct vcpu *v) { return v->vm->cntpct_off ? 0 : CNTHCTL_EL1PCTEN; }
+/* EL1PCTEN: CNTPCT native. CNTP_* trapped: the physical timer is emulated. */
+uint64_t vcpu_cnthctl(const struct vcpu *v) { return v->vm->cntpct_off ? 0 : BIT(0); }
 
 /* MDCR_EL2.HPMN: all counters; less is CONSTRAINED UNPREDICTABLE for 0. The same on each CPU. */
 static uint64_t mdcr_hpmn;
 
-/* PMU, SPE and trace filter absent; debug trapped until first use, OS lock and ROM always. */
+/* TPMCR, TPM: no PMU; TDOSA, TDRA: OS lock and ROM; TPMS, TTRF: no SPE, no trace filter. */
+#define MDCR_BASE (BIT(5) | BIT(6) | BIT(10) | BIT(11) | BIT(14) | BIT(19))
+
 uint64_t vcpu_mdcr(const struct vcpu *v)
 {
-	return mdcr_hpmn | MDCR_TPM | MDCR_TPMCR | MDCR_TPMS | MDCR_TTRF | MDCR_TDOSA | MDCR_TDRA |
-	       (v->arch.debug.owned ? 0 : MDCR_TDA);
+	/* TDA until debug registers are used. */
+	return mdcr_hpmn | MDCR_BASE | (v->arch.debug.owned ? 0 : BIT(9));
 }
 
 void trap_cpu_init(void)
 {
-	uint64_t pmuver = FIELD_GET(DFR0_PMUVER, sysreg_read(ID_AA64DFR0_EL1));
+	uint64_t pmuver = id_field(ID_AA64DFR0_EL1, 8); /* 0: none, 0xf: not Arm's */
 
 	if (pmuver != 0 && pmuver != 0xf)
 		mdcr_hpmn = FIELD_GET(GENMASK(15, 11), sysreg_read(PMCR_EL0));
-	/* FP native (switched eagerly); SVE, SME, trace and AMU absent. */
-	sysreg_write(CPTR_EL2, (CPTR_RES1 & ~CPTR_TFP) | CPTR_TZ | CPTR_TSM | CPTR_TTA | CPTR_TAM);
+	/* FP native (switched eagerly). RES1 with TSM, then TZ, TTA, TAM: no SME, SVE, trace, AMU.
+	 */
+	sysreg_write(CPTR_EL2, 0x32ff | BIT(8) | BIT(20) | BIT(30));
 	sysreg_write(HSTR_EL2, 0); /* AArch32 is only at EL0: its traps are those of AArch64 */
 	sysreg_write(VPIDR_EL2, sysreg_read(MIDR_EL1));
-	if (FIELD_GET(GENMASK(31, 28), sysreg_read(ID_AA64PFR0_EL1)) != 0)
+	if (id_field(ID_AA64PFR0_EL1, 28) != 0)
 		sysreg_write(S3_4_C5_C2_3, 0); /* VSESR_EL2: what virtual SErrors say (FEAT_RAS) */
 	sysreg_write(VTCR_EL2, s2_vtcr());
 	sysreg_write(OSLAR_EL1, 0); /* a set OS lock would mask guests' debug exceptions */

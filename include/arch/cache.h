@@ -7,11 +7,13 @@
 
 #include <hyp/types.h>
 
-/* Clean to the point of coherency: what a guest or a CPU with caches off will read. */
-void arch_dcache_clean_poc(const void *start, uint64_t size);
-/* Clean and invalidate to the point of coherency. */
+/*
+ * Clean and invalidate to the point of coherency: what a guest or a CPU with caches off will read,
+ * and nothing that hides what it then writes past the caches.
+ */
 void arch_dcache_clean_inval_poc(const void *start, uint64_t size);
 /* Instruction cache: invalidate all, inner shareable, and ISB. After new code was cleaned. */
 void arch_icache_inval_all(void);
-/* Zero memory and clean it to the point of coherency, in one pass where the CPU permits. */
+/* Zero memory, and clean and invalidate it to the point of coherency, in one pass where the CPU
+ * permits. */
 void arch_scrub(void *start, uint64_t size);

@@ -29,6 +29,5 @@
  * pt_write() calls it. */
 #include <asm/pte.h>
 
-/* Current VTTBR_EL2 and the switch to a space; ISB included. Layer L7 and the TLB code only. */
-uint64_t arch_vttbr_read(void);
+/* The switch to a space; ISB included. Layer L7 and the TLB code only. */
 void arch_vttbr_write(uint64_t vttbr);

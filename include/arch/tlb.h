@@ -9,17 +9,14 @@
 #include <hyp/types.h>
 
 /*
- * vttbr: VMID whose entries go, with the EMPTY root (VTTBR_EL2 layout). Between the two switches
- * nothing is walked with the EL1 registers of whoever runs here (Cortex-A72 erratum 1319367). All
- * CPUs.
+ * vttbr: VMID whose entries of these pages go, pages 0: of all, with the EMPTY root. Between the
+ * two switches nothing is walked with the EL1 registers of whoever runs here (Cortex-A72 erratum
+ * 1319367). All CPUs.
  */
-void arch_tlb_s2_range(uint64_t vttbr, ipa_t start, uint64_t pages);
-void arch_tlb_s2_vmid(uint64_t vttbr);
+void arch_tlb_s2(uint64_t vttbr, ipa_t start, uint64_t pages);
 /* Every VMID, all CPUs, and all instruction caches: VMID roll-over. */
 void arch_tlb_all_vmids(void);
 /* Stage-1 entries and instruction cache of the current VMID on this CPU: another vCPU ran here. */
 void arch_tlb_local_stage1(void);
-/* Valid new stage-2 entries become visible to table walks: DSB ISHST, no TLBI. */
-void arch_tlb_s2_publish(void);
 /* EL2's own map: after arch_mm_map() changed a live entry. All CPUs. */
 void arch_tlb_el2_all(void);

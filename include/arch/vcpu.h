@@ -10,16 +10,19 @@
 
 /*
  * EL1 and EL0 system registers switched with a vCPU, in the order in which they are switched;
- * SCTLR_EL1 is last: docs/errata.md, A72 1319367.
+ * SCTLR_EL1 is last: docs/errata.md, A72 1319367. Writes of those with an encoding (CRn, CRm, op2;
+ * op0 = 3, op1 = 0) trap while HCR_EL2.TVM is set.
  */
 /* clang-format off */
+#define FOR_EACH_TVM_SR(X) \
+	X(TTBR0_EL1, 2, 0, 0) X(TTBR1_EL1, 2, 0, 1) X(TCR_EL1, 2, 0, 2) X(AFSR0_EL1, 5, 1, 0) \
+	X(AFSR1_EL1, 5, 1, 1) X(ESR_EL1, 5, 2, 0) X(FAR_EL1, 6, 0, 0) X(MAIR_EL1, 10, 2, 0) \
+	X(AMAIR_EL1, 10, 3, 0) X(CONTEXTIDR_EL1, 13, 0, 1) X(SCTLR_EL1, 1, 0, 0)
 #define FOR_EACH_SR(X) \
-	X(SP_EL0) X(SP_EL1) X(ELR_EL1) X(SPSR_EL1) X(CPACR_EL1) X(TTBR0_EL1) X(TTBR1_EL1) \
-	X(TCR_EL1) X(ESR_EL1) X(AFSR0_EL1) X(AFSR1_EL1) X(FAR_EL1) X(MAIR_EL1) X(AMAIR_EL1) \
-	X(VBAR_EL1) X(CONTEXTIDR_EL1) X(TPIDR_EL0) X(TPIDRRO_EL0) X(TPIDR_EL1) X(CNTKCTL_EL1) \
-	X(PAR_EL1) X(CSSELR_EL1) X(SCTLR_EL1)
+	X(SP_EL0) X(SP_EL1) X(ELR_EL1) X(SPSR_EL1) X(CPACR_EL1) X(VBAR_EL1) X(TPIDR_EL0) \
+	X(TPIDRRO_EL0) X(TPIDR_EL1) X(CNTKCTL_EL1) X(PAR_EL1) X(CSSELR_EL1) FOR_EACH_TVM_SR(X)
 /* clang-format on */
-#define SR_INDEX(reg) SR_##reg,
+#define SR_INDEX(reg, ...) SR_##reg,
 enum vcpu_sr { FOR_EACH_SR(SR_INDEX) SR_COUNT };
 
 #define VCPU_MAX_BRPS 16u

@@ -7,14 +7,18 @@
 
 #include <hyp/err.h>
 #include <hyp/types.h>
+#include <arch/trap.h>
 
 struct vcpu;
 
+/* Each is what the trap ends with. */
 enum mmio_result {
-	MMIO_OK,
-	MMIO_ABORT, /* size or alignment the device does not take: external abort into the guest */
-	MMIO_AGAIN, /* not yet: the instruction is repeated at once */
-	MMIO_HOLD,  /* not now: the vCPU was blocked by the handler and repeats the instruction */
+	MMIO_OK = TRAP_ADVANCE,
+	MMIO_ABORT = TRAP_ABORT,  /* size or alignment the device does not take: external abort into
+	                             the guest */
+	MMIO_AGAIN = TRAP_RESUME, /* not yet: the instruction is repeated at once */
+	MMIO_HOLD = TRAP_RESCHED, /* not now: the vCPU was blocked by the handler and repeats the
+	                             instruction */
 };
 
 /* off: offset in the region. size: 1, 2, 4, 8; off is a multiple of size (checked before). */

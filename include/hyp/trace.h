@@ -10,9 +10,8 @@
 struct vm;
 
 enum trace_kind {
-	TRACE_SYNC,   /* esr; arg: x0 of the guest, or the IPA of an abort */
+	TRACE_SYNC,   /* also SError; esr; arg: x0 of the guest, or the IPA of an abort */
 	TRACE_IRQ,    /* physical interrupt */
-	TRACE_SERROR, /* esr */
 	TRACE_SWITCH, /* a vCPU's context was loaded */
 	TRACE_INJECT, /* esr: what its ESR_EL1 says; arg: FAR_EL1 */
 	TRACE_STOP,   /* arg: enum stop_reason */

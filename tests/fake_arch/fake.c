@@ -238,11 +238,6 @@ static void cache_op(const char *op, const void *start, uint64_t size)
 	          (unsigned long long)size);
 }
 
-__attribute__((weak)) void arch_dcache_clean_poc(const void *start, uint64_t size)
-{
-	cache_op("clean", start, size);
-}
-
 __attribute__((weak)) void arch_dcache_clean_inval_poc(const void *start, uint64_t size)
 {
 	cache_op("cleaninval", start, size);
@@ -254,7 +249,7 @@ __attribute__((weak)) void arch_scrub(void *start, uint64_t size)
 {
 	cache_op("zero", start, size);
 	memset(start, 0, size);
-	arch_dcache_clean_poc(start, size);
+	arch_dcache_clean_inval_poc(start, size);
 }
 
 void fake_reset(void)

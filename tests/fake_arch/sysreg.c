@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <asm/at.h>
+#include <asm/maint.h>
 #include <asm/sysreg.h>
 #include "fake.h"
 #include "fake_sysreg.h"

@@ -116,11 +116,17 @@ void pte_store(uint64_t *pte, uint64_t desc)
 	*pte = desc;
 }
 
-void arch_tlb_s2_range(uint64_t vttbr, ipa_t start, uint64_t pages)
+void arch_tlb_s2(uint64_t vttbr, ipa_t start, uint64_t pages)
 {
 	uint16_t vmid = (uint16_t)(vttbr >> VTTBR_VMID_SHIFT);
 	unsigned slot;
 
+	if (pages == 0) {
+		fake_logf("tlbi vmid=%u", vmid);
+		for (unsigned i = 0; i < NR_ENTRIES; i++)
+			tlb[i].used = tlb[i].used && tlb[i].vmid != vmid;
+		return;
+	}
 	fake_logf("tlbi range vmid=%u ipa=0x%llx pages=%llu", vmid, (unsigned long long)start.raw,
 	          (unsigned long long)pages);
 	for (uint64_t i = 0; i < pages; i++) {
@@ -133,14 +139,6 @@ void arch_tlb_s2_range(uint64_t vttbr, ipa_t start, uint64_t pages)
 	}
 }
 
-void arch_tlb_s2_vmid(uint64_t vttbr)
-{
-	uint16_t vmid = (uint16_t)(vttbr >> VTTBR_VMID_SHIFT);
-
-	fake_logf("tlbi vmid=%u", vmid);
-	for (unsigned i = 0; i < NR_ENTRIES; i++) tlb[i].used = tlb[i].used && tlb[i].vmid != vmid;
-}
-
 void arch_tlb_all_vmids(void)
 {
 	fake_log_token("tlbi all");
@@ -150,11 +148,7 @@ void arch_tlb_all_vmids(void)
 /* Stage-2 entries may stay: it is for stage 1 and instruction caches. */
 void arch_tlb_local_stage1(void) { fake_log_token("tlbi local"); }
 
-void arch_tlb_s2_publish(void) { fake_log_token("publish"); }
-
 void arch_tlb_el2_all(void) { fake_log_token("tlbi el2"); }
-
-uint64_t arch_vttbr_read(void) { return fake_vttbr; }
 
 void arch_vttbr_write(uint64_t vttbr)
 {

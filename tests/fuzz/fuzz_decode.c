@@ -159,7 +159,11 @@ void inject_abort(uint64_t esr, uint64_t va, bool walk)
 	nr_aborts++;
 }
 
-void inject_serror(struct vcpu *v) { nr_serrors++; }
+enum trap_result trap_serror(struct vcpu *v, uint64_t esr)
+{
+	nr_serrors++;
+	return TRAP_RESUME;
+}
 
 static uint64_t extend(uint64_t val, unsigned size, unsigned flags)
 {

@@ -115,7 +115,7 @@ static void test_wfi(void **state)
 	assert_int_equal(nr_block, 1);
 	env_vgic_pending = false;
 	/* A pending virtual SError ends WFI; one that was taken does not. */
-	inject_serror(v);
+	(void)trap_serror(v, ec(EC_SERROR));
 	wfi(AL | ESR_IL);
 	assert_int_equal(nr_block, 1);
 	fake_sr_set(HCR_EL2, vcpu_hcr_base);
@@ -207,7 +207,7 @@ static void test_twe(void **state)
 {
 	(void)state;
 	env_next = same;
-	inject_serror(v);
+	(void)trap_serror(v, ec(EC_SERROR));
 	fake_sr_set(HCR_EL2, vcpu_hcr_base);
 	fake_pcpu->nr_ready = 1;
 	fake_pcpu->work = PCPU_WORK_RESCHED;

@@ -187,7 +187,7 @@ static void start(unsigned n)
 /* What a CPU whose caches are off sees, as a guest does at first. */
 static uint8_t poc[PAGES * PAGE_SIZE];
 
-void arch_dcache_clean_poc(const void *from, uint64_t size)
+void arch_dcache_clean_inval_poc(const void *from, uint64_t size)
 {
 	memcpy(poc + (ptr_to_pa(from).raw - HOST), from, size);
 }

@@ -215,7 +215,7 @@ static void test_alloc_is_clean(void **state)
 		snprintf(want, sizeof(want), "zero 0x%llx 65536",
 		         (unsigned long long)p.raw + i * KiB(64));
 		assert_string_equal(fake_log_at(2 * i), want);
-		snprintf(want, sizeof(want), "clean 0x%llx 65536",
+		snprintf(want, sizeof(want), "cleaninval 0x%llx 65536",
 		         (unsigned long long)p.raw + i * KiB(64));
 		assert_string_equal(fake_log_at(2 * i + 1), want);
 	}

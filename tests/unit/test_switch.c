@@ -40,10 +40,10 @@ uint64_t vm_vcpu_mpidr(unsigned gic_version, unsigned id)
 
 /* In the order of enum vcpu_sr. */
 static const char *const names[SR_COUNT] = {
-    "SP_EL0",    "SP_EL1",      "ELR_EL1",  "SPSR_EL1",       "CPACR_EL1", "TTBR0_EL1",
-    "TTBR1_EL1", "TCR_EL1",     "ESR_EL1",  "AFSR0_EL1",      "AFSR1_EL1", "FAR_EL1",
-    "MAIR_EL1",  "AMAIR_EL1",   "VBAR_EL1", "CONTEXTIDR_EL1", "TPIDR_EL0", "TPIDRRO_EL0",
-    "TPIDR_EL1", "CNTKCTL_EL1", "PAR_EL1",  "CSSELR_EL1",     "SCTLR_EL1",
+    "SP_EL0",    "SP_EL1",      "ELR_EL1",   "SPSR_EL1",       "CPACR_EL1", "VBAR_EL1",
+    "TPIDR_EL0", "TPIDRRO_EL0", "TPIDR_EL1", "CNTKCTL_EL1",    "PAR_EL1",   "CSSELR_EL1",
+    "TTBR0_EL1", "TTBR1_EL1",   "TCR_EL1",   "AFSR0_EL1",      "AFSR1_EL1", "ESR_EL1",
+    "FAR_EL1",   "MAIR_EL1",    "AMAIR_EL1", "CONTEXTIDR_EL1", "SCTLR_EL1",
 };
 
 static int setup(void **state)
@@ -169,7 +169,7 @@ static void test_serror(void **state)
 	assert_int_equal(fake_sr(HCR_EL2), vcpu_hcr_base);
 }
 
-#define MDCR_BASE (6u | MDCR_TPM | MDCR_TPMCR | MDCR_TPMS | MDCR_TTRF | MDCR_TDOSA | MDCR_TDRA)
+#define MDCR_USUAL (6u | MDCR_TPM | MDCR_TPMCR | MDCR_TPMS | MDCR_TTRF | MDCR_TDOSA | MDCR_TDRA)
 
 /* Trapped until first use; then context, as many as the CPU has; nothing fires in the next guest.
  */
@@ -178,11 +178,11 @@ static void test_debug(void **state)
 	(void)state;
 	trap_cpu_init();
 	vcpu_ctx_load(v);
-	assert_int_equal(fake_sr(MDCR_EL2), MDCR_BASE | MDCR_TDA);
+	assert_int_equal(fake_sr(MDCR_EL2), MDCR_USUAL | MDCR_TDA);
 	assert_int_equal(fake_log_matches("msr DBG"), 0);
 	assert_int_equal(fake_log_matches("msr MDSCR"), 0);
 	vcpu_debug_take(v);
-	assert_int_equal(fake_sr(MDCR_EL2), MDCR_BASE);
+	assert_int_equal(fake_sr(MDCR_EL2), MDCR_USUAL);
 	assert_int_equal(fake_sr(DBGBVR5_EL1), 0); /* not what another one left */
 	assert_int_equal(fake_log_matches("msr DBGB"), 12);
 	assert_int_equal(fake_log_matches("msr DBGW"), 8);
@@ -194,14 +194,14 @@ static void test_debug(void **state)
 	vcpu_ctx_save(v);
 	assert_int_equal(fake_sr(MDSCR_EL1), 0);
 	vcpu_ctx_load(&vcpus[1]);
-	assert_int_equal(fake_sr(MDCR_EL2), MDCR_BASE | MDCR_TDA);
+	assert_int_equal(fake_sr(MDCR_EL2), MDCR_USUAL | MDCR_TDA);
 	fake_sr_set(DBGBVR0_EL1, 0);
 	fake_sr_set(DBGWCR3_EL1, 0);
 	vcpu_ctx_load(v);
 	assert_int_equal(fake_sr(DBGBVR0_EL1), 0xb0);
 	assert_int_equal(fake_sr(DBGWCR3_EL1), 0x33);
 	assert_int_equal(fake_sr(MDSCR_EL1), 0x8000);
-	assert_int_equal(fake_sr(MDCR_EL2), MDCR_BASE);
+	assert_int_equal(fake_sr(MDCR_EL2), MDCR_USUAL);
 	/* Claim tags: all cleared, then its own; nothing in the channel. */
 	assert_int_equal(fake_sr(DBGCLAIMCLR_EL1), 0xff);
 	assert_int_equal(fake_sr(DBGCLAIMSET_EL1), 0x5a);

@@ -91,10 +91,10 @@ void vtimer_cntp(struct vcpu *c, enum cntp_reg reg, uint64_t val, uint64_t *out)
 {
 	assert_ptr_equal(c, v);
 	assert_in_range(reg, CNTP_TVAL, CNTP_CVAL);
-	if (out)
-		*out = cntp[reg];
+	if (!out)
+		cntp[reg] = reg == CNTP_CVAL ? val : (uint32_t)val; /* the others have 32 bits */
 	else
-		cntp[reg] = val;
+		*out = reg == CNTP_CVAL ? cntp[reg] : (uint32_t)cntp[reg];
 }
 
 /* ESR_EL2 of MRS (dir RD) or MSR, by D19.2.40. */
@@ -386,7 +386,7 @@ static void test_id_all_ones(void **state)
 
 		for (size_t i = 0; i < ARRAY_SIZE(id_sources); i++)
 			fake_sysreg_set(id_sources[i], all);
-		idregs_init();
+		sysreg_init();
 		for (unsigned n = 0; n < 56; n++) {
 			unsigned crm = 1 + n / 8, op2 = n % 8;
 			uint64_t got = id(crm, op2);
@@ -442,7 +442,7 @@ static void test_id_a72(void **state)
 	fake_sr_set(ID_AA64DFR0_EL1, 0x10305106);
 	fake_sr_set(ID_AA64ISAR0_EL1, 0x11120);
 	fake_sr_set(ID_AA64MMFR0_EL1, 0x1124);
-	idregs_init();
+	sysreg_init();
 	assert_int_equal(id(4, 0), 0x0012);
 	assert_int_equal(id(5, 0), 0x10305006);
 	assert_int_equal(id(6, 0), 0x11120);
@@ -451,7 +451,7 @@ static void test_id_a72(void **state)
 	assert_int_equal(id(7, 2), 0);
 	/* No FP: 0xf, not 0. */
 	fake_sr_set(ID_AA64PFR0_EL1, 0xff2222);
-	idregs_init();
+	sysreg_init();
 	assert_int_equal(id(4, 0), 0xff0012);
 	assert_int_equal(fake_sysreg_writes("ESR_EL1"), 0);
 }

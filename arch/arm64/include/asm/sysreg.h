@@ -15,10 +15,7 @@
 	})
 /* The memory clobber keeps stores on their side of a write that changes translation or traps. */
 #define sysreg_write(reg, val)                                                                     \
-	do {                                                                                       \
-		uint64_t sr_new_ = (val);                                                          \
-		__asm__ volatile("msr " #reg ", %x0" ::"rZ"(sr_new_) : "memory");                  \
-	} while (0)
+	({ __asm__ volatile("msr " #reg ", %x0" ::"rZ"((uint64_t)(val)) : "memory"); })
 
 /* An encoding, as the ISS of a trapped MSR or MRS has it; Rt and the direction are between. */
 #define SYS_ENC(op0, op1, crn, crm, op2)                                                           \
@@ -40,14 +37,11 @@
 #define ESR_WNR BIT(6)
 #define ESR_FSC GENMASK(5, 0)
 #define FSC_TYPE 0x3cu /* fault type without the level */
-#define FSC_ADDR_SIZE 0x00u
 #define FSC_TRANSLATION 0x04u
-#define FSC_ACCESS 0x08u
 #define FSC_PERMISSION 0x0cu
 #define FSC_EXTERNAL 0x10u
 #define FSC_EXTERNAL_WALK 0x14u
-#define FSC_GROUP 0x30u /* 0: the four above; 0x10: external, parity or ECC, on a walk or not */
-#define FSC_ALIGNMENT 0x21u
+#define FSC_GROUP 0x30u /* 0: of translation; 0x10: external, parity or ECC, on a walk or not */
 /* ISS of MSR, MRS and SYS. */
 #define ESR_SYS_READ BIT(0)
 #define ESR_SYS_RT GENMASK(9, 5)
@@ -62,9 +56,7 @@
 	X(0x04, CP15_64, "CP15 access trapped")                                                    \
 	X(0x07, FP, "FP/SIMD access trapped")                                                      \
 	X(0x09, PAUTH, "pointer authentication trapped")                                           \
-	X(0x0d, BTI, "branch target exception")                                                    \
 	X(0x0e, ILLEGAL, "illegal execution state")                                                \
-	X(0x11, SVC32, "SVC (AArch32)")                                                            \
 	X(0x15, SVC64, "SVC")                                                                      \
 	X(0x16, HVC64, "HVC")                                                                      \
 	X(0x17, SMC64, "SMC")                                                                      \
@@ -84,8 +76,6 @@ enum esr_ec { ESR_CLASSES(ESR_EC_VALUE) };
 
 /* SPSR_EL2 / PSTATE. */
 #define PSR_M GENMASK(4, 0)
-#define PSR_M_EL0T UINT64_C(0x0)
-#define PSR_M_EL1T UINT64_C(0x4)
 #define PSR_M_EL1H UINT64_C(0x5)
 #define PSR_AARCH32 BIT(4)
 #define PSR_T32 BIT(5)
@@ -97,77 +87,28 @@ enum esr_ec { ESR_CLASSES(ESR_EC_VALUE) };
 #define PSR_IT_HI GENMASK(15, 10)
 #define PSR_IT_LO GENMASK(26, 25)
 
-static inline bool pstate_is_el0(uint64_t pstate)
-{
-	return (pstate & PSR_AARCH32) != 0 || (pstate & PSR_M) == PSR_M_EL0T;
-}
+#define pstate_is_el0(pstate) (((pstate)&PSR_AARCH32) != 0 || ((pstate)&PSR_M) == 0)
 
-/* HCR_EL2. */
-#define HCR_VM BIT(0)
-#define HCR_SWIO BIT(1)
-#define HCR_PTW BIT(2)
-#define HCR_FMO BIT(3)
-#define HCR_IMO BIT(4)
-#define HCR_AMO BIT(5)
+/* HCR_EL2: what changes while a vCPU runs; the others are in vcpu_regs.c. */
 #define HCR_VSE BIT(8)
-#define HCR_FB BIT(9)
-#define HCR_BSU_IS BIT(10)
-#define HCR_TWI BIT(13)
 #define HCR_TWE BIT(14)
-#define HCR_TID3 BIT(18)
-#define HCR_TSC BIT(19)
-#define HCR_TIDCP BIT(20)
-#define HCR_TACR BIT(21)
-#define HCR_TSW BIT(22)
 #define HCR_TVM BIT(26)
-#define HCR_RW BIT(31)
-#define HCR_TLOR BIT(35)
-#define HCR_TERR BIT(36)
 
-/* CPTR_EL2 (E2H = 0), MDCR_EL2, CNTHCTL_EL2 (E2H = 0). */
-#define CPTR_RES1 UINT64_C(0x32ff)
-#define CPTR_TZ BIT(8)
-#define CPTR_TFP BIT(10)
-#define CPTR_TSM BIT(12)
-#define CPTR_TTA BIT(20)
-#define CPTR_TAM BIT(30)
-#define MDCR_TPMCR BIT(5)
-#define MDCR_TPM BIT(6)
-#define MDCR_TDA BIT(9)
-#define MDCR_TDOSA BIT(10)
-#define MDCR_TDRA BIT(11)
-#define MDCR_TPMS BIT(14)
-#define MDCR_TTRF BIT(19)
-#define CNTHCTL_EL1PCTEN BIT(0)
-#define CNTKCTL_EL0PTEN BIT(9)
-
-/* TCR_EL1: no walks from TTBR0, from TTBR1. */
-#define TCR_EPD0 BIT(7)
-#define TCR_EPD1 BIT(23)
-
-/* SCTLR_EL1, SCTLR_EL2. */
+/* SCTLR_EL1. */
 #define SCTLR_M BIT(0)
 #define SCTLR_C BIT(2)
-#define SCTLR_SA BIT(3)
-#define SCTLR_I BIT(12)
-#define SCTLR_WXN BIT(19)
 #define SCTLR_SPAN BIT(23)
 #define SCTLR_EL1_RES1 UINT64_C(0x30d00800) /* bits 29 28 23 22 20 11: reset value on Armv8.0 */
-#define SCTLR_EL2_RES1 UINT64_C(0x30c50830) /* bits 29 28 23 22 18 16 11 5 4 */
 
 /* HPFAR_EL2: FIPA<43:4> is IPA<51:12> (D19.2.57); the low 12 bits come from FAR_EL2. */
-#define HPFAR_FIPA GENMASK(43, 4)
-#define hpfar_ipa(far)                                                                             \
-	(FIELD_GET(HPFAR_FIPA, sysreg_read(HPFAR_EL2)) << PAGE_SHIFT | ((far)&PAGE_MASK))
+#define hpfar_ipa(far) ((sysreg_read(HPFAR_EL2) & GENMASK(43, 4)) << 8 | ((far)&PAGE_MASK))
 
 /* PAR_EL1. */
 #define PAR_F BIT(0)
 #define PAR_PA GENMASK(47, 12)
 
-/* ID_AA64DFR0_EL1: breakpoints and watchpoints less 1; PMU: 0 none, 0xf not Arm's. */
-#define DFR0_PMUVER GENMASK(11, 8)
-#define DFR0_BRPS GENMASK(15, 12)
-#define DFR0_WRPS GENMASK(23, 20)
+/* A field of four bits of an ID register. */
+#define id_field(reg, lsb) (sysreg_read(reg) >> (lsb)&15)
 
 #define MPIDR_AFF GENMASK(23, 0)
 #define MPIDR_AFF3 GENMASK(39, 32)

@@ -10,7 +10,6 @@ struct arch_vcpu_fp;
 
 /* Called by entry.S. */
 struct vcpu *trap_sync(struct vcpu *v, uint64_t esr);
-struct vcpu *trap_serror(struct vcpu *v, uint64_t esr);
 struct vcpu *trap_exit_slow(void);
 uint32_t trap_hvc(struct vcpu *v);
 uint32_t trap_irq(void);
@@ -20,17 +19,16 @@ void trap_trace(struct vcpu *v, uint32_t kind);
 enum trap_result trap_sysreg(struct vcpu *v, uint64_t esr);
 enum trap_result trap_cp15(struct vcpu *v, uint64_t esr);
 enum trap_result trap_abort(struct vcpu *v, uint64_t esr);
-/* The ID registers from those of this CPU. */
-void idregs_init(void);
+/* Pends a virtual SError (HCR_EL2.VSE). */
+enum trap_result trap_serror(struct vcpu *v, uint64_t esr);
 /* An instruction of AArch32 with this syndrome fails its condition (G1.12: CV, COND). */
 bool trap_cond_fails(uint64_t esr, uint64_t pstate);
 
-/* Exception entry into the loaded vCPU's EL1; PC and PSTATE change. */
-void inject_undef(void);
-/* Synchronous external abort at va; walk: on a translation table walk. */
+/*
+ * Exception entry into the loaded vCPU's EL1, PC and PSTATE change: synchronous external abort at
+ * va; walk: on a translation table walk.
+ */
 void inject_abort(uint64_t esr, uint64_t va, bool walk);
-/* Pends a virtual SError (HCR_EL2.VSE). */
-void inject_serror(struct vcpu *v);
 
 /* A load or store whose syndrome the CPU did not give (ISV = 0). */
 struct ldst {
