@@ -26,17 +26,11 @@
 /* Guests wait at most so long for a verb of the shell. */
 #define ALONE_MAX_US 3000000u
 /* Bytes a call sends at most once the console works by interrupts (rule 19). */
-#define SEND_MAX 256u
+#define SEND_MAX 64u
 #define RX_MAX 64u
 /* Polls of a UART that takes nothing before output is given up: seconds at any speed. */
 #define UART_PATIENCE (1u << 24)
 #define ESCAPE 0x1d /* Ctrl-] */
-
-/* How to send: */
-#define SEND_ALL BIT32(0)  /* unfinished lines as well, nobody is waited for */
-#define SEND_OWN BIT32(1)  /* only EL2's own sources */
-#define SEND_NOW BIT32(2)  /* whole lines need not wait for the end of the unfinished one */
-#define SEND_WAIT BIT32(3) /* wait for the UART instead of leaving the rest to its interrupt */
 
 static uint8_t log_ring[KiB(16)], shell_ring[KiB(32)];
 
@@ -45,23 +39,23 @@ static struct {
 	const struct console_up *up;
 	struct console_port *ports; /* in order of their addition; EL2's first */
 	struct console_port log, shell;
-	struct console_port *focus; /* NULL: the shell */
-	struct console_port *cur;   /* whose unfinished line the cursor stands in */
-	uint64_t cur_since, alone_until;
-	uint64_t looked; /* at the rings: what was silent then was sent, or waits for the UART */
+	struct console_port *focus;
+	struct console_port *cur; /* whose unfinished line the cursor stands in */
+	uint64_t cur_until;       /* others may interrupt it then */
+	uint64_t alone_until;
 	struct deadline silence;
 	bool has_uart, has_irq, ready, color, tx_irq, escape;
 	bool alone;      /* a verb of the shell runs */
 	bool async;      /* up-calls and the UART's interrupt work: the rest goes by interrupt */
 	bool timed;      /* shared: the clock of silence is set */
-	bool timing;     /* a CPU is setting it: it will look again */
 	size_t pos, len; /* bytes of stage sent, present */
 	char stage[256];
 } con = {
     .lock = SPINLOCK_INIT(LOCK_CONSOLE),
     .ports = &con.log,
     .log = {.tx = log_ring, .tx_size = sizeof(log_ring), .next = &con.shell},
-    .shell = {.tx = shell_ring, .tx_size = sizeof(shell_ring)},
+    .shell = {.tx = shell_ring, .tx_size = sizeof(shell_ring), .index = UINT8_MAX},
+    .focus = &con.shell,
 };
 
 /* Puts a byte into p's ring; false: full. p->tx_lock is held, or nobody else gives. */
@@ -70,65 +64,63 @@ static bool give(struct console_port *p, uint8_t c)
 	if (p->head - load_acquire(&p->kept) == p->tx_size) return false;
 	p->tx[p->head & (p->tx_size - 1)] = c;
 	store_relaxed(&p->last_tx, arch_counter());
-	store_relaxed(&p->midline, c != '\n');
+	if (c == '\n') store_relaxed(&p->line_end, p->head + 1);
 	store_release(&p->head, p->head + 1);
-	if (c == '\n') store_release(&p->lines_in, p->lines_in + 1);
 	return true;
 }
 
 static uint32_t used(const struct console_port *p) { return load_acquire(&p->head) - p->tail; }
 
-/* EL2's own is shown, and may be interrupted, at once: the shell's prompt. */
+static bool midline(const struct console_port *p)
+{
+	return load_relaxed(&p->head) != load_relaxed(&p->line_end);
+}
+
+/* EL2's own is shown, and may be interrupted, at once: the prompt; but a verb ends its line. */
 static bool silent(const struct console_port *p, uint64_t now, uint32_t us)
 {
 	uint64_t last = load_relaxed(&p->last_tx);
 
+	if (p->vm == NULL) return p != &con.shell || !con.alone;
 	/* It may have come after `now` was read. */
-	return p->vm == NULL || (now > last && now - last >= arch_us_to_ticks(us));
+	return now > last && now - last >= arch_us_to_ticks(us);
 }
 
-/* Something of p can start (or continue) a line on the terminal. */
-static bool ready(const struct console_port *p, uint64_t now, uint32_t flags)
+/* Something of p can start (or continue) a line on the terminal. own: nothing of guests. */
+static bool ready(const struct console_port *p, uint64_t now, bool own)
 {
-	/* The lines first: those seen are in the ring then. */
-	bool line = load_acquire(&p->lines_in) != p->lines_out;
 	uint32_t n = used(p);
 
-	if (n == 0 || (p->vm != NULL && (flags & SEND_OWN) != 0)) return false;
-	if ((flags & SEND_ALL) != 0) return true;
-	if ((flags & SEND_NOW) == 0 && p->vm != NULL && now < con.alone_until &&
-	    (con.alone || used(&con.shell) != 0))
+	if (n == 0 || (p->vm != NULL && own)) return false;
+	if (p->vm != NULL && now < con.alone_until && (con.alone || used(&con.shell) != 0))
 		return false; /* a verb of the shell first */
-	return line || n == p->tx_size || silent(p, now, SILENCE_US);
+	/* A line's end is among the last n bytes; or no more fit; or nothing follows. */
+	return p->head - load_relaxed(&p->line_end) < n || n == p->tx_size ||
+	       silent(p, now, SILENCE_US);
 }
 
 /*
  * The ready source but `but` that has waited longest since it gave something, so that lines come in
  * their order in time; who goes on giving comes last, until its ring is full. NULL: none.
  */
-static struct console_port *find_ready(const struct console_port *but, uint64_t now, uint32_t flags)
+static struct console_port *find_ready(const struct console_port *but, uint64_t now, bool own)
 {
 	struct console_port *first = NULL;
 
 	for (struct console_port *p = con.ports; p != NULL; p = p->next)
-		if (p != but && ready(p, now, flags) &&
+		if (p != but && ready(p, now, own) &&
 		    (first == NULL || load_relaxed(&p->last_tx) < load_relaxed(&first->last_tx)))
 			first = p;
 	return first;
 }
 
-static struct console_port *choose(uint64_t now, uint32_t flags)
+static struct console_port *choose(uint64_t now, bool own)
 {
-	struct console_port *cur = con.cur, *other = find_ready(cur, now, flags);
-	bool expired;
+	struct console_port *cur = con.cur, *other = find_ready(cur, now, own);
 
-	if (cur == NULL) return other;
-	expired = (flags & SEND_NOW) != 0 || now - con.cur_since >= arch_us_to_ticks(LINE_MAX_US);
-	if (used(cur) != 0 && (cur->vm == NULL || (flags & SEND_OWN) == 0) &&
-	    (other == NULL || !expired))
-		return cur;
-	expired = expired || (flags & SEND_ALL) != 0;
-	return expired || (used(cur) == 0 && silent(cur, now, BREAK_US)) ? other : NULL;
+	if (cur == NULL || (other != NULL && now >= con.cur_until)) return other;
+	if (used(cur) != 0) return cur->vm == NULL || !own ? cur : NULL;
+	return silent(cur, now, BREAK_US) ? other : NULL;
 }
 
 #define STAGE(...) str_append(con.stage, sizeof(con.stage), &con.len, __VA_ARGS__)
@@ -157,7 +149,6 @@ static void stage_line(struct console_port *p)
 			store_release(&p->kept, p->tail);
 		if (c == '\n') {
 			STAGE(p->cr ? "\n" : "\r\n");
-			p->lines_out++;
 			p->cr = false;
 			con.cur = NULL;
 			return;
@@ -169,12 +160,12 @@ static void stage_line(struct console_port *p)
 }
 
 /* Makes bytes stage[pos .. len) available; false: there is nothing to send now. */
-static bool fill(uint64_t now, uint32_t flags)
+static bool fill(uint64_t now, bool own)
 {
 	struct console_port *p;
 
 	if (con.pos < con.len) return true;
-	p = choose(now, flags);
+	p = choose(now, own);
 	if (p == NULL) return false;
 	con.pos = 0;
 	con.len = 0;
@@ -183,7 +174,7 @@ static bool fill(uint64_t now, uint32_t flags)
 		stage_prefix(p);
 		p->tail = p->kept; /* the shell's line again, from its start */
 		con.cur = p;
-		con.cur_since = now;
+		con.cur_until = now + arch_us_to_ticks(LINE_MAX_US);
 	}
 	stage_line(p);
 	return true;
@@ -196,7 +187,7 @@ static uint64_t next_time(uint64_t now)
 	uint64_t first = con.alone && con.alone_until > now ? con.alone_until : TIMER_NEVER;
 
 	for (const struct console_port *p = con.ports; p != NULL; p = p->next) {
-		bool unseen = load_relaxed(&p->midline) && used(p) != 0;
+		bool unseen = midline(p) && used(p) != 0;
 		uint64_t at =
 		    load_relaxed(&p->last_tx) + arch_us_to_ticks(unseen ? SILENCE_US : BREAK_US);
 
@@ -218,69 +209,50 @@ static bool uart_put(char c, uint32_t patience)
 	return true;
 }
 
-/* Sends what may be sent now; the UART's interrupt stays on as long as there is more. */
-static void send(uint32_t flags) REQUIRES(con.lock)
+/*
+ * Sends what may be sent now; the UART's interrupt stays on as long as there is more. wait: for the
+ * UART, instead of leaving the rest to its interrupt. False: nothing was sent.
+ */
+static bool send(uint64_t now, bool own, bool wait) REQUIRES(con.lock)
 {
-	uint32_t patience = con.async && (flags & SEND_WAIT) == 0 ? 0 : UART_PATIENCE;
-	uint32_t left = con.async && (flags & SEND_ALL) == 0 ? SEND_MAX : UINT32_MAX;
-	uint64_t now = con.looked = arch_counter();
+	uint32_t patience = con.async && !wait ? 0 : UART_PATIENCE, n = 0;
 	bool more;
 
-	while ((more = fill(now, flags)) && left-- != 0 && uart_put(con.stage[con.pos], patience))
+	while ((more = fill(now, own)) && (n < SEND_MAX || !con.async) &&
+	       uart_put(con.stage[con.pos], patience)) {
 		con.pos++;
-	if ((flags & SEND_OWN) != 0) more = fill(now, flags & ~SEND_OWN);
+		n++;
+	}
+	if (own) more = fill(now, false);
 	if (con.async && more != con.tx_irq) {
 		con.tx_irq = more;
 		uart_irqs(more);
 	}
-}
-
-/* A guest that waits and has room now, for an up-call; NULL: there is none. */
-static struct console_port *take_room(void) REQUIRES(con.lock)
-{
-	struct console_port *p = con.ports;
-
-	while (p != NULL && !(p->waiting && used(p) <= p->tx_size / 2)) p = p->next;
-	if (p != NULL) {
-		p->waiting = false;
-		p->busy++;
-	}
-	return p;
-}
-
-/*
- * Sets the clock while a line is open, and stops it when all have ended, so that it interrupts no
- * guest for nothing. The lock of the deadline comes before ours: one CPU at a time sets it.
- */
-static void keep_time(void) REQUIRES(con.lock)
-{
-	uint64_t clock = next_time(con.looked);
-
-	while (!con.timing && con.timed != (clock != TIMER_NEVER)) {
-		con.timing = true;
-		store_relaxed(&con.timed, clock != TIMER_NEVER);
-		spin_unlock(&con.lock);
-		deadline_set(&con.silence, clock);
-		spin_lock(&con.lock);
-		con.timing = false;
-		clock = next_time(con.looked);
-	}
+	return n != 0;
 }
 
 /* Sends, and does what follows from it. full: its ring refused a byte; NULL: none did. */
 static void pump(struct console_port *full) EXCLUDES(con.lock)
 {
-	struct console_port *p;
+	uint64_t now, clock;
 
 	spin_lock(&con.lock);
+	now = arch_counter();
 	if (full != NULL) full->waiting = true;
-	send(0);
-	keep_time();
-	for (unsigned i = 0; i <= MAX_VMS && (p = take_room()) != NULL; i++) {
+	(void)send(now, false, false);
+	/* A clock while a line is open; none when all have ended: it interrupts no guest for
+	 * nothing. */
+	clock = next_time(now);
+	if (con.timed != (clock != TIMER_NEVER)) {
+		store_relaxed(&con.timed, clock != TIMER_NEVER);
+		deadline_set(&con.silence, clock);
+	}
+	for (struct console_port *p = con.ports; p != NULL; p = p->next) {
+		if (!p->waiting || used(p) > p->tx_size / 2) continue;
+		p->waiting = false;
 		spin_unlock(&con.lock);
 		con.up->room(p);
 		spin_lock(&con.lock);
-		p->busy--;
 	}
 	spin_unlock(&con.lock);
 }
@@ -321,14 +293,15 @@ bool console_color(void) { return con.color; }
 static void own_write(struct console_port *p, const char *s, size_t n) REQUIRES(con.lock)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!give(p, (uint8_t)s[i])) {
-			send(SEND_OWN | SEND_NOW | SEND_WAIT);
-			/* Still full: the UART is dead, and so is what it cannot show. */
-			(void)give(p, (uint8_t)s[i]);
+		/* Full: nobody's unfinished line is waited for. If nothing can be sent, the UART is
+		 * dead, and so is what it cannot show. */
+		while (!give(p, (uint8_t)s[i])) {
+			con.cur_until = 0;
+			if (!send(arch_counter(), true, true)) break;
 		}
 	}
 	/* The caller may hold locks: nothing of guests, which would need up-calls. */
-	send(con.ready ? SEND_OWN : SEND_OWN | SEND_NOW);
+	(void)send(arch_counter(), true, false);
 }
 
 /* The multiplexer may have been left in the middle of anything: all but the log is cut off. */
@@ -336,11 +309,10 @@ void console_take_over(void) NO_TSA
 {
 	con.ready = con.async = false;
 	con.log.next = NULL;
-	con.ports = &con.log;
-	con.alone = false;
 	con.len = MIN(con.len, sizeof(con.stage));
+	con.shell.tail = con.shell.head;
 	if (con.cur != NULL) con.cur = &con.shell;
-	send(SEND_NOW);
+	(void)send(arch_counter(), true, true);
 }
 
 /* Before console_init() and after console_take_over() one CPU is left, without or past all locks.
@@ -352,20 +324,20 @@ void console_write(const char *s, size_t n) NO_TSA
 	if (con.ready) spin_unlock(&con.lock);
 }
 
-size_t console_read_back(uint32_t *pos, char *buf, size_t n)
+void console_show_log(void)
 {
-	const struct console_port *p = &con.log;
-	size_t len = 0;
+	const uint32_t size = sizeof(log_ring), mask = size - 1;
+	uint32_t at;
 
 	spin_lock(&con.lock);
-	if (p->head - *pos > sizeof(log_ring)) {
-		*pos = p->head - (uint32_t)sizeof(log_ring);
-		while (*pos != p->head && log_ring[(*pos)++ % sizeof(log_ring)] != '\n') {
-		}
+	at = con.log.head - MIN(con.log.head, size);
+	while (at != 0 && at != con.log.head && log_ring[at++ & mask] != '\n') {
 	}
-	while (len < n && *pos != p->head) buf[len++] = (char)log_ring[(*pos)++ % sizeof(log_ring)];
+	for (uint32_t n; at != con.log.head; at += n) {
+		n = MIN(con.log.head - at, size - (at & mask));
+		own_write(&con.shell, (const char *)&log_ring[at & mask], n);
+	}
 	spin_unlock(&con.lock);
-	return len;
 }
 
 void say(const char *fmt, ...)
@@ -400,7 +372,11 @@ void console_flush(void)
 	uint32_t patience = UART_PATIENCE;
 
 	spin_lock(&con.lock);
-	send(SEND_ALL | SEND_WAIT);
+	/* As it will be at the end of time, when all has been silent. */
+	con.cur_until = TIMER_NEVER;
+	while (send(TIMER_NEVER / 2, false, true)) {
+	}
+	con.cur_until = 0;
 	while (con.has_uart && !uart_tx_idle() && patience-- != 0) cpu_relax();
 	spin_unlock(&con.lock);
 }
@@ -422,25 +398,19 @@ void console_port_add(struct console_port *p, struct vm *vm, const char *name, u
 void console_port_remove(struct console_port *p)
 {
 	struct console_port **at = &con.ports;
-	bool busy;
 
 	spin_lock(&con.lock);
-	for (uint32_t i = 0; i < CONSOLE_TX_SIZE && (used(p) != 0 || p->midline); i++) {
-		if (p->midline) (void)give(p, '\n');
-		send(SEND_NOW | SEND_WAIT);
+	for (uint32_t i = 0; i < CONSOLE_TX_SIZE && (used(p) != 0 || midline(p)); i++) {
+		if (midline(p)) (void)give(p, '\n');
+		con.cur_until = con.alone_until = 0;
+		(void)send(arch_counter(), false, true);
 	}
 	while (*at != p) at = &(*at)->next;
 	*at = p->next;
 	con.cur = con.cur == p ? NULL : con.cur;
-	con.focus = con.focus == p ? NULL : con.focus;
-	do {
-		/* An up-call for p on another CPU: short, and it holds no lock that we hold. */
-		spin_unlock(&con.lock);
-		pump(NULL);
-		spin_lock(&con.lock);
-		busy = p->busy != 0;
-	} while (busy);
+	con.focus = con.focus == p ? &con.shell : con.focus;
 	spin_unlock(&con.lock);
+	pump(NULL);
 }
 
 bool console_port_putc(struct console_port *p, uint8_t c)
@@ -474,25 +444,21 @@ bool console_port_getc(struct console_port *p, uint8_t *c)
 	return got;
 }
 
-static void say_focus(const struct console_port *p)
-{
-	say("-- console: %s (Ctrl-] ? for help)\n", p != NULL ? p->name : "shell");
-}
+bool console_shell_getc(uint8_t *c) { return console_port_getc(&con.shell, c); }
 
 void console_focus(struct console_port *p)
 {
 	spin_lock(&con.lock);
 	con.focus = p;
 	spin_unlock(&con.lock);
-	say_focus(p);
+	say("-- console: %s (Ctrl-] ? for help)\n", p->vm != NULL ? p->name : "shell");
 }
 
 /* The guest after ('n') or before ('p') the one in focus, or the one with that digit; or NULL. */
 static struct console_port *find_port(uint8_t c) REQUIRES(con.lock)
 {
-	uint32_t from = con.focus != NULL ? con.focus->index : c == 'n' ? UINT8_MAX : 0;
-	uint32_t nearest = UINT8_MAX + 1;
-	struct console_port *found = NULL;
+	struct console_port *found = c == 'h' ? &con.shell : NULL;
+	uint32_t nearest = UINT8_MAX + 1, from = con.focus->index;
 
 	for (struct console_port *p = con.ports; p != NULL; p = p->next) {
 		/* How far it is from there, round the end. */
@@ -511,8 +477,8 @@ static struct console_port *find_port(uint8_t c) REQUIRES(con.lock)
 /* One byte of the keyboard; false: there was none. */
 static bool key(void)
 {
-	bool plain, command, moves;
-	struct console_port *p = NULL;
+	bool plain, command, takes;
+	struct console_port *p;
 	uint8_t c;
 
 	spin_lock(&con.lock);
@@ -523,30 +489,21 @@ static bool key(void)
 	plain = con.escape == (c == ESCAPE);
 	command = con.escape && !plain;
 	con.escape = !con.escape && !plain;
-	if (command) p = find_port(c);
-	moves = command && (p != NULL || c == 'h');
-	if (moves) con.focus = p;
-	if (plain) p = con.focus;
-	if (plain && p != NULL && p->rx_head - p->rx_tail == CONSOLE_RX_SIZE) {
+	p = command ? find_port(c) : plain ? con.focus : NULL;
+	takes = plain || (command && p == &con.shell);
+	if (takes && p->rx_head - p->rx_tail == CONSOLE_RX_SIZE) {
 		p->rx_dropped++;
-	} else if (plain && p != NULL) {
-		p->rx[p->rx_head % CONSOLE_RX_SIZE] = c;
+	} else if (takes) {
+		p->rx[p->rx_head % CONSOLE_RX_SIZE] = plain ? c : 0;
 		store_relaxed(&p->rx_head, p->rx_head + 1);
 	}
-	if (p != NULL) p->busy++;
 	spin_unlock(&con.lock);
-	if (moves)
-		say_focus(p);
+	if (command && p != NULL)
+		console_focus(p);
 	else if (command)
 		say("-- Ctrl-] then: n next VM, p previous VM, 0-9 VM by number, h shell, "
 		    "Ctrl-] itself, ? this help\n");
-	if (plain && p != NULL) con.up->input(p);
-	if (p == NULL && (plain || moves)) con.up->shell(plain ? c : 0);
-	if (p != NULL) {
-		spin_lock(&con.lock);
-		p->busy--;
-		spin_unlock(&con.lock);
-	}
+	if (takes) con.up->input(p);
 	return true;
 }
 

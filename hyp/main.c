@@ -167,11 +167,17 @@ static void banner(void)
 	say("  timer  %lu Hz\n", arch_counter_hz());
 }
 
-static void console_input(struct console_port *p) { vpl011_input(p->vm); }
+static void console_input(struct console_port *p)
+{
+	if (p->vm)
+		vpl011_input(p->vm);
+	else
+		shell_input();
+}
 
 static void console_room(struct console_port *p) { vpl011_room(p->vm); }
 
-static const struct console_up up_calls = {console_input, shell_input, console_room};
+static const struct console_up up_calls = {console_input, console_room};
 
 static void read_manifest(void)
 {

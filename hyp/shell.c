@@ -25,8 +25,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LINE_MAX 640u /* room for a VM's bootargs */
-#define INPUT_MAX 1024u
+#define LINE_MAX 640u  /* room for a VM's bootargs */
 #define OUT_MAX KiB(8) /* bytes of one shell_out() */
 #define PROMPT "atoll> "
 #define SHELL_WEIGHT 1000u
@@ -39,12 +38,10 @@ struct verb {
 };
 extern const struct verb shell_verbs[];
 
-/* The job's alone, but for the ring of input. */
+/* The job's alone. */
 static struct {
 	struct job job;
 	struct deadline poll; /* a verb that waits looks again */
-	uint8_t input[INPUT_MAX];
-	uint32_t in_head, in_tail; /* shared: bytes given by the console, taken by the job */
 	char line[LINE_MAX], last[LINE_MAX];
 	unsigned len;
 	const struct verb *verb; /* runs; NULL: a line is being typed */
@@ -380,14 +377,7 @@ static void verb_mem(void)
 	       dirty * 4, reserved * 4);
 }
 
-static void verb_log(void)
-{
-	uint32_t pos = 0;
-	size_t n;
-
-	while ((n = console_read_back(&pos, sh.lines, sizeof(sh.lines))) != 0)
-		shell_out("%.*s", (int)n, sh.lines);
-}
+static void verb_log(void) { console_show_log(); }
 
 /* "on", "off"; else what was recorded: all, of a VM, or of "cpu N". */
 static void verb_trace(void)
@@ -764,12 +754,11 @@ static bool key(uint8_t c)
 static bool shell_step(struct job *j)
 {
 	bool over = sh.verb != NULL, runs;
-	uint32_t at = sh.in_tail;
+	uint8_t c;
 
 	if (!over) {
-		if (at == load_acquire(&sh.in_head)) return false;
-		store_release(&sh.in_tail, at + 1);
-		over = key(sh.input[at % INPUT_MAX]);
+		if (!console_shell_getc(&c)) return false;
+		over = key(c);
 	}
 	sh.again = false;
 	runs = sh.verb != NULL;
@@ -800,12 +789,4 @@ void shell_init(const struct fit *bundle)
 	job_init(&sh.job, shell_step, NULL, SHELL_WEIGHT);
 }
 
-void shell_input(uint8_t c)
-{
-	uint32_t at = sh.in_head;
-
-	if (at - load_acquire(&sh.in_tail) == INPUT_MAX) return;
-	sh.input[at % INPUT_MAX] = c;
-	store_release(&sh.in_head, at + 1);
-	job_start(&sh.job);
-}
+void shell_input(void) { job_start(&sh.job); }

@@ -30,11 +30,11 @@ enum lock_class {
 	LOCK_S2,      /* s2->lock: one stage-2 address space */
 	LOCK_VMID,    /* the VMID allocator */
 	LOCK_RQ,      /* one CPU's run queue; two: lower CPU first */
-	LOCK_PCPU,    /* one CPU's wake list, deadlines of others */
 	LOCK_PAGE,    /* frame table and buddy lists */
 	LOCK_POOL,    /* object pools */
 	LOCK_GIC,     /* host distributor */
 	LOCK_CONSOLE, /* console rings and mux */
+	LOCK_PCPU,    /* the deadlines of all CPUs */
 	LOCK_UART,    /* host UART */
 };
 

@@ -28,9 +28,8 @@ bool console_color(void);
 void console_write(const char *s, size_t n);
 /* The same, formatted; cut to 319 bytes. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* What was last of it, up to 16 KiB: copies at most n bytes from *pos (0: the oldest whole line) on
- * and moves it. */
-size_t console_read_back(uint32_t *pos, char *buf, size_t n);
+/* What was last of it, up to 16 KiB of whole lines, as text of the shell. */
+void console_show_log(void);
 /* From now on EL2's output is synchronous and takes no lock, as it is before console_init(): for
  * those who will not go on. Its queued lines go first. */
 void console_take_over(void);
@@ -51,24 +50,23 @@ struct console_port {
 	spinlock_t tx_lock; /* LOCK_CONSOLE: who gives */
 	uint8_t *tx;
 	uint32_t tx_size;
-	uint32_t head, lines_in; /* tx_lock, shared: bytes and line ends given */
+	uint32_t head, line_end; /* tx_lock, shared: bytes given; those up to the last line's end */
 	uint64_t last_tx;        /* tx_lock, shared: counter value, for the 20 ms of silence */
-	bool midline;            /* tx_lock, shared: the last byte given did not end a line */
 	/* Console lock, shared: bytes before it may be overwritten. The tail; but of EL2's own the
 	 * line's start, to show it again after an interruption. */
 	uint32_t kept;
-	uint32_t tail, lines_out; /* these and all below: console lock */
+	uint32_t tail; /* this and all below: console lock */
 	bool cr;       /* the last byte shown was a CR: the cursor stands on the prefix */
 	bool waiting;  /* a vCPU is held until there is room */
 	uint8_t index; /* console number of the VM: the digit after Ctrl-] */
 	uint32_t rx_head, rx_tail, rx_dropped;
-	uint32_t busy; /* up-calls under way */
 	struct console_port *next;
 	uint8_t tx_buf[CONSOLE_TX_SIZE], rx[CONSOLE_RX_SIZE];
 };
 /* name stays valid; index: the VM's number. No locks of LOCK_CONSOLE or above held. */
 void console_port_add(struct console_port *p, struct vm *vm, const char *name, unsigned index);
-/* The rest of its output is shown first; afterwards no up-call for p is under way. */
+/* The rest of its output is shown first. Up-calls for p under way on other CPUs end before those
+ * come to their schedulers. */
 void console_port_remove(struct console_port *p);
 /* One byte from the guest, no locks held. false: the ring is full, and room(p) will be called. */
 bool console_port_putc(struct console_port *p, uint8_t c);
@@ -77,23 +75,25 @@ bool console_port_getc(struct console_port *p, uint8_t *c);
 
 /* Host UART interrupt (receive and transmit): bounded work. No locks held. */
 void console_rx_irq(void);
-/* Keyboard focus: NULL is the shell. */
+/* Gives p the keyboard. */
 void console_focus(struct console_port *p);
 /* The shell's own text: may be less than a line, is shown at once. Same conditions as
  * console_write(). */
 void console_shell_write(const char *s, size_t n);
+/* The next byte typed for the shell, 0: it has just got the keyboard; false: none. */
+bool console_shell_getc(uint8_t *c);
 /* While it is on and until what the shell has written meanwhile is shown, but for 3 s at most,
- * guests' output waits: no line of theirs comes between those of one verb. No locks held. */
+ * guests' output waits, and what EL2 says for the end of the shell's line: no line of theirs comes
+ * between those of one verb. No locks held. */
 void console_shell_alone(bool on);
 
 /*
  * Up-calls, const table handed in by L8 at start (layers: console is L3), made without any lock:
- * input(p): there are bytes for console_port_getc(p). shell(c): a byte for the shell, 0: it got the
- * keyboard. room(p): the ring that was full has room.
+ * input(p): there are bytes for console_port_getc(p), or for the shell if it is no guest's port.
+ * room(p): the ring that was full has room.
  */
 struct console_up {
 	void (*input)(struct console_port *p);
-	void (*shell)(uint8_t c);
 	void (*room)(struct console_port *p);
 };
 void console_set_up(const struct console_up *up);

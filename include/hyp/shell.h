@@ -11,9 +11,8 @@ struct vcpu;
 
 /* Before the console gets its up-calls. */
 void shell_init(const struct fit *bundle);
-/* A byte typed while the shell has the keyboard; 0: it has just got it. Console up-call: one CPU at
- * a time, no locks held. It is handled by the shell's job. */
-void shell_input(uint8_t c);
+/* There is input for console_shell_getc(); the shell's job takes it. No locks held. */
+void shell_input(void);
 /* Text of a verb that runs. */
 void shell_out(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

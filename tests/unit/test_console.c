@@ -123,23 +123,30 @@ static unsigned typed_len[NR];
 
 static unsigned port_nr(const struct console_port *p) { return (unsigned)(p - ports); }
 
+static void on_shell(void)
+{
+	uint8_t c;
+
+	while (console_shell_getc(&c)) {
+		shell_got[shell_len++] = c == 0 ? '@' : (char)c;
+		if (c == 0)
+			console_shell_write("atoll> ", 7);
+		else
+			console_shell_write(&shell_got[shell_len - 1], 1);
+	}
+}
+
 static void on_input(struct console_port *p)
 {
 	uint8_t c;
 
 	assert_int_equal(fake_locks_held(), 0);
+	if (p->vm == NULL) {
+		on_shell();
+		return;
+	}
 	inputs[port_nr(p)]++;
 	while (console_port_getc(p, &c)) typed[port_nr(p)][typed_len[port_nr(p)]++] = (char)c;
-}
-
-static void on_shell(uint8_t c)
-{
-	assert_int_equal(fake_locks_held(), 0);
-	shell_got[shell_len++] = c == 0 ? '@' : (char)c;
-	if (c == 0)
-		console_shell_write("atoll> ", 7);
-	else
-		console_shell_write(&shell_got[shell_len - 1], 1);
 }
 
 static void on_room(struct console_port *p)
@@ -148,7 +155,7 @@ static void on_room(struct console_port *p)
 	rooms[port_nr(p)]++;
 }
 
-static const struct console_up up = {on_input, on_shell, on_room};
+static const struct console_up up = {on_input, on_room};
 static const char *const names[NR] = {"a", "b", "uboot", "d"};
 
 static void forget(void)
@@ -512,8 +519,7 @@ static void test_typed_ahead(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	static const struct console_up deaf = {
-	    .input = on_room, .shell = on_shell, .room = on_room};
+	static const struct console_up deaf = {.input = on_room, .room = on_room};
 
 	console_set_up(&deaf);
 	memset(text, 't', sizeof(text));
@@ -667,35 +673,56 @@ static void test_flush_shows_unfinished(void **state)
 }
 
 /* The shell's `log`. */
-static void test_read_back(void **state)
+static void test_show_log(void **state)
 {
-	static char all[20000];
-	uint32_t pos = 0;
-	size_t len = 0, n;
-	unsigned count = 0;
+	unsigned count = 0, lines;
 	char line[32];
 
 	(void)state;
+	console_show_log();
+	forget();
 	for (unsigned i = 10000; i < 12000; i++) {
 		snprintf(line, sizeof(line), "line %u of a log\n", i);
 		own(line);
 	}
-	while ((n = console_read_back(&pos, all + len, 100)) != 0) {
-		len += n;
-		assert_true(len < sizeof(all));
-	}
-	all[len] = '\0';
+	forget();
+	console_shell_alone(true);
+	console_show_log();
+	console_shell_alone(false);
+	step();
 	/* The last 16 KiB, from the start of a line to the last line, none missing. */
-	assert_true(len > 16384 - 64 && len <= 16384);
-	assert_int_equal(len % strlen(line), 0);
-	for (unsigned i = 12000 - (unsigned)(len / strlen(line)); i < 12000; i++) {
-		snprintf(line, sizeof(line), "line %u of a log\n", i);
-		assert_memory_equal(all + count++ * strlen(line), line, strlen(line));
+	lines = 16384 / (unsigned)strlen(line);
+	for (unsigned i = 12000 - lines; i < 12000; i++) {
+		snprintf(line, sizeof(line), "line %u of a log\r\n", i);
+		assert_memory_equal(uart.out + count++ * strlen(line), line, strlen(line));
 	}
-	/* A reader that was overtaken goes on with the oldest. */
-	pos = 1;
-	assert_int_equal(console_read_back(&pos, all, 4), 4);
-	assert_memory_equal(all, "line", 4);
+	assert_int_equal(uart.len, lines * strlen(line));
+}
+
+/* What a verb says without an end of line, as JSON, is one line, whatever EL2 has to say. */
+static void test_verb_ends_its_line(void **state)
+{
+	(void)state;
+	console_shell_alone(true);
+	console_shell_write("{\"a\":", 5);
+	pass(1000);
+	own("[0.1] log\n");
+	console_shell_write("1}\n", 3);
+	console_shell_alone(false);
+	pass(1000);
+	assert_non_null(strstr(uart.out, "{\"a\":1}\r\n"));
+	assert_non_null(strstr(uart.out, "[0.1] log\r\n"));
+	forget();
+	/* Also when its ring cannot hold it. */
+	console_shell_alone(true);
+	for (unsigned i = 0; i < 5000; i++) console_shell_write("0123456789", 10);
+	own("[0.2] log\n");
+	for (unsigned i = 0; i < 5000; i++) console_shell_write("0123456789", 10);
+	console_shell_write("\n", 1);
+	console_shell_alone(false);
+	pass(1000);
+	assert_int_equal(strspn(uart.out, "0123456789"), 100000);
+	assert_non_null(strstr(uart.out, "[0.2] log\r\n"));
 }
 
 /* There is no way back: in a process of its own. */
@@ -918,7 +945,8 @@ int main(void)
 	    T(test_long_line_of_the_shell),
 	    T(test_remove_shows_the_rest),
 	    T(test_flush_shows_unfinished),
-	    T(test_read_back),
+	    T(test_show_log),
+	    T(test_verb_ends_its_line),
 	    T(test_panic),
 	    T(test_random),
 	};
