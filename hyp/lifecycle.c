@@ -506,8 +506,8 @@ static bool unlink_step(struct life *l)
 	store_release(&vms[vm->slot], NULL);
 	/* What it said last is shown by and by: an unfinished line after some silence. */
 	if (load_acquire(&vm->port.tail) != load_relaxed(&vm->port.head)) return true;
-	vpl031_destroy(vm); /* their up-calls and deadlines wake vCPUs */
-	vpl011_destroy(vm);
+	vpl031_reset(vm); /* its deadline wakes vCPUs, and so do the port's up-calls */
+	console_port_remove(&vm->port);
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) vtimer_vcpu_reset(vm->vcpus[i]);
 	deadline_cancel(&l->backoff);
 	/* Unlinked before the passes are read; a CPU has its passes before it looks at vms[]. */
@@ -558,8 +558,6 @@ static bool take_apart(struct life *l)
 		page_free(pa(ALIGN_DOWN(pa_raw(w.pa), PAGE_SIZE << order)), order);
 		return true;
 	}
-	if (vm->pl031) vpl031_destroy(vm);
-	if (vm->pl011) vpl011_destroy(vm);
 	vgic_vm_fini(vm);
 	if (pa_raw(vm->s2.root) != 0) s2_destroy(&vm->s2);
 	page_free(zero_page, 0);
@@ -628,7 +626,7 @@ static enum hyp_err vm_build(struct life *l)
 	for (uint64_t off = 0; off < FLASH_ZERO_SIZE; off += PAGE_SIZE)
 		TRY(s2_map(&vm->s2, ipa(m->flash_base + FLASH_ZERO_BASE + off), zero_page,
 		           PAGE_SIZE, S2_RO));
-	TRY(mmio_add(&vm->mmio, ipa(m->flash_base), m->flash_size, &vflash_ops, vm));
+	TRY(mmio_add(&vm->mmio, ipa(m->flash_base), m->flash_size, &vflash_ops, NULL));
 	TRY(vpl011_create(vm));
 	TRY(vpl031_create(vm));
 	TRY(mmio_add(&vm->mmio, ipa(m->virtio), (uint64_t)m->nr_virtio * 0x200, &vvirtio_empty_ops,
@@ -683,6 +681,7 @@ enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
 		page_free_hyp(l, life_size(cfg->cpus));
 		return err;
 	}
+	console_port_add(&vm->port, vm, vm->name, slot);
 	store_release(&vms[slot], vm);
 	*out = vm;
 	if (booted) job_start(&vm->job);

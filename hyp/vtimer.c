@@ -130,7 +130,7 @@ void vtimer_vm_freeze(struct vm *vm)
 		deadline_cancel(&vm->vcpus[i]->vtimer.virt_dl);
 		deadline_cancel(&vm->vcpus[i]->vtimer.phys_dl);
 	}
-	if (vm->pl031) vpl031_freeze(vm);
+	deadline_cancel(&vm->pl031.alarm);
 }
 
 void vtimer_vm_thaw(struct vm *vm)
@@ -143,7 +143,7 @@ void vtimer_vm_thaw(struct vm *vm)
 		virt_arm(vm->vcpus[i]);
 		phys_update(vm->vcpus[i]);
 	}
-	if (vm->pl031) vpl031_thaw(vm, ticks);
+	vpl031_thaw(vm, ticks);
 }
 
 void vtimer_cntp(struct vcpu *v, enum cntp_reg reg, uint64_t val, uint64_t *out)

@@ -5,23 +5,21 @@
 #include <hyp/vdev.h>
 
 #include <arch/barrier.h>
-#include <hyp/atomic.h>
 #include <hyp/vgic.h>
 #include <hyp/vm.h>
 
 #define VIRTIO_STRIDE 0x200u
 
 enum hyp_err vdev_create(struct vdev *d, struct vm *vm, const struct vdev_type *type, uint64_t base,
-                         uint32_t intid, const struct mmio_ops *ops)
+                         uint32_t intid)
 {
-	TRY(mmio_add(&vm->mmio, ipa(base), PAGE_SIZE, ops, d));
 	*d = (struct vdev){SPINLOCK_INIT(LOCK_VDEV), .vm = vm, .type = type, .intid = intid};
-	return HYP_OK;
+	return mmio_add(&vm->mmio, ipa(base), PAGE_SIZE, type->ops, d);
 }
 
 static uint32_t output(const struct vdev *d) REQUIRES(d->lock)
 {
-	return d->reg[d->type->ris] & d->reg[d->type->imsc];
+	return d->reg[d->type->imsc] & d->reg[d->type->imsc + 1];
 }
 
 uint32_t vdev_read(const struct vdev *d, uint32_t off)
@@ -32,7 +30,7 @@ uint32_t vdev_read(const struct vdev *d, uint32_t off)
 	const uint32_t id[8] = {t->part & 0xff, t->part >> 8, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
 	uint32_t i = off / 4, val = off >= 0xfe0 ? id[i % 8] : 0;
 
-	if (i < t->nr) val = i == t->mis ? output(d) : d->reg[array_index_nospec(i, t->nr)];
+	if (i < t->nr) val = i == t->imsc + 2u ? output(d) : d->reg[array_index_nospec(i, t->nr)];
 	return val >> 8 * (off % 4);
 }
 
@@ -42,53 +40,35 @@ void vdev_write(struct vdev *d, uint32_t off, uint32_t val)
 	uint32_t i = (uint32_t)array_index_nospec(off / 4, t->nr);
 
 	if (off / 4 >= t->nr || off % 4 != 0) return;
-	if (i == t->icr) d->reg[t->ris] &= ~val;
+	if (i == t->imsc + 3u) d->reg[t->imsc + 1] &= ~val;
 	if (t->writable[i] != 0) d->reg[i] = val & t->writable[i];
 }
 
 void vdev_unlock(struct vdev *d)
 {
-	/* A further round takes another vCPU's trap in the meantime: not a bound the guest sets. */
-	while (!d->updating && d->level != (output(d) != 0)) {
-		bool level = !d->level;
+	bool level = output(d) != 0;
 
-		d->updating = true;
-		d->level = level;
-		spin_unlock(&d->lock);
-		vgic_set_line(d->vm, NULL, d->intid, level);
-		spin_lock(&d->lock);
-		d->updating = false;
-	}
+	if (d->level != level) vgic_set_line(d->vm, NULL, d->intid, level);
+	d->level = level;
 	spin_unlock(&d->lock);
 }
 
-void vdev_wait(struct vdev *d)
+/* Flash (no dev) reads as 0. Virtio 1.1, 4.2.2: "virt", version, no device, vendor "QEMU"; the rest
+ * is 0. */
+static enum mmio_result absent_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                    uint64_t *val)
 {
-	while (load_acquire(&d->updating)) cpu_relax();
-}
+	static const uint32_t regs[VIRTIO_STRIDE / 4] = {0x74726976, 2, 0, 0x554d4551};
 
-static enum mmio_result zero_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
-                                  uint64_t *val)
-{
-	*val = 0;
+	*val = dev != NULL && size == 4 ? regs[off % VIRTIO_STRIDE / 4] : 0;
 	return MMIO_OK;
 }
 
-static enum mmio_result ignore_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+static enum mmio_result absent_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                      uint64_t val)
 {
 	return MMIO_OK;
 }
 
-static enum mmio_result virtio_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
-                                    uint64_t *val)
-{
-	/* Virtio 1.1, 4.2.2: "virt", version, no device, vendor "QEMU"; the rest reads as 0. */
-	static const uint32_t regs[VIRTIO_STRIDE / 4] = {0x74726976, 2, 0, 0x554d4551};
-
-	*val = size == 4 ? regs[off % VIRTIO_STRIDE / 4] : 0;
-	return MMIO_OK;
-}
-
-const struct mmio_ops vflash_ops = {1 | 2 | 4 | 8, zero_read, ignore_write};
-const struct mmio_ops vvirtio_empty_ops = {1 | 2 | 4, virtio_read, ignore_write};
+const struct mmio_ops vflash_ops = {1 | 2 | 4 | 8, absent_read, absent_write};
+const struct mmio_ops vvirtio_empty_ops = {1 | 2 | 4, absent_read, absent_write};

@@ -27,10 +27,6 @@ static const uint32_t writable[NR_REGS] = {
     [ILPR] = 0xff, [IBRD] = 0xffff, [FBRD] = 0x3f,  [LCR_H] = 0xff,
     [CR] = 0xffff, [IFLS] = 0x3f,   [IMSC] = 0x7ff, [DMACR] = 0x7,
 };
-static const struct vdev_type pl011 = {NR_REGS, RIS, IMSC, MIS, ICR, 0x1011, writable};
-
-/* By VM slot. Never freed, so that a late up-call of the console finds memory of the right type. */
-static struct vpl011 pl011s[MAX_VMS];
 
 static uint32_t depth(const struct vpl011 *u)
 {
@@ -123,32 +119,19 @@ static enum mmio_result vpl011_write(struct vcpu *v, void *dev, uint32_t off, un
 	return MMIO_OK;
 }
 
-static const struct mmio_ops vpl011_ops = {1 | 2 | 4, vpl011_read, vpl011_write};
+static const struct mmio_ops ops = {1 | 2 | 4, vpl011_read, vpl011_write};
+static const struct vdev_type type = {NR_REGS, IMSC, 0x1011, writable, &ops};
 
 enum hyp_err vpl011_create(struct vm *vm)
 {
-	struct vpl011 *u = &pl011s[vm->slot];
+	const struct machine *m = vm->machine;
 
-	TRY(vdev_create(&u->dev, vm, &pl011, vm->machine->pl011, vm->machine->pl011_intid,
-	                &vpl011_ops));
-	u->waiters = 0;
-	vm->pl011 = u;
-	vpl011_reset(vm);
-	console_port_add(&vm->port, vm, vm->name, vm->slot);
-	return HYP_OK;
-}
-
-void vpl011_destroy(struct vm *vm)
-{
-	if (vm->pl011 != NULL) {
-		console_port_remove(&vm->port);
-		vm->pl011 = NULL;
-	}
+	return vdev_create(&vm->pl011.dev, vm, &type, m->pl011, m->pl011_intid);
 }
 
 void vpl011_reset(struct vm *vm)
 {
-	struct vpl011 *u = vm->pl011;
+	struct vpl011 *u = &vm->pl011;
 
 	spin_lock(&u->dev.lock);
 	store_relaxed(&u->rx_tail, u->rx_head);
@@ -160,13 +143,13 @@ void vpl011_reset(struct vm *vm)
 
 void vpl011_input(struct vm *vm)
 {
-	spin_lock(&vm->pl011->dev.lock);
-	refill_and_unlock(vm->pl011);
+	spin_lock(&vm->pl011.dev.lock);
+	refill_and_unlock(&vm->pl011);
 }
 
 void vpl011_room(struct vm *vm)
 {
-	uint32_t waiters = atomic_exchange_full(&vm->pl011->waiters, 0u);
+	uint32_t waiters = atomic_exchange_full(&vm->pl011.waiters, 0u);
 
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		if ((waiters & BIT32(i)) != 0) vcpu_wake(vm->vcpus[i]);

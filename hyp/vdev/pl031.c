@@ -13,10 +13,6 @@
 enum { DR, MR, LR, CR, IMSC, RIS, MIS, ICR, NR_REGS };
 
 static const uint32_t writable[NR_REGS] = {[MR] = UINT32_MAX, [LR] = UINT32_MAX, [IMSC] = 1};
-static const struct vdev_type pl031 = {NR_REGS, RIS, IMSC, MIS, ICR, 0x1031, writable};
-
-/* By VM slot. Never freed, so that a late deadline finds memory of the right type. */
-static struct vpl031 pl031s[MAX_VMS];
 
 static void alarm_fire(struct deadline *d, uint64_t now)
 {
@@ -71,25 +67,22 @@ static enum mmio_result vpl031_write(struct vcpu *v, void *dev, uint32_t off, un
 	return MMIO_OK;
 }
 
-static const struct mmio_ops vpl031_ops = {1 | 2 | 4, vpl031_read, vpl031_write};
+static const struct mmio_ops ops = {1 | 2 | 4, vpl031_read, vpl031_write};
+static const struct vdev_type type = {NR_REGS, IMSC, 0x1031, writable, &ops};
 
 enum hyp_err vpl031_create(struct vm *vm)
 {
-	struct vpl031 *r = &pl031s[vm->slot];
+	struct vpl031 *r = &vm->pl031;
+	const struct machine *m = vm->machine;
 
-	TRY(vdev_create(&r->dev, vm, &pl031, vm->machine->pl031, vm->machine->pl031_intid,
-	                &vpl031_ops));
 	r->base = arch_counter() - (uint32_t)vm->cfg->rtc_base * arch_counter_hz();
 	deadline_init(&r->alarm, alarm_fire);
-	vm->pl031 = r;
-	vpl031_reset(vm);
-	return HYP_OK;
+	return vdev_create(&r->dev, vm, &type, m->pl031, m->pl031_intid);
 }
 
-/* The time goes on, as with a battery. */
 void vpl031_reset(struct vm *vm)
 {
-	struct vpl031 *r = vm->pl031;
+	struct vpl031 *r = &vm->pl031;
 
 	spin_lock(&r->dev.lock);
 	memset(r->dev.reg, 0, sizeof(r->dev.reg));
@@ -98,24 +91,12 @@ void vpl031_reset(struct vm *vm)
 	vdev_unlock(&r->dev);
 }
 
-void vpl031_freeze(struct vm *vm) { deadline_cancel(&vm->pl031->alarm); }
-
 void vpl031_thaw(struct vm *vm, uint64_t ticks)
 {
-	struct vpl031 *r = vm->pl031;
+	struct vpl031 *r = &vm->pl031;
 
 	spin_lock(&r->dev.lock);
 	r->base += ticks;
 	set_alarm(r, r->when != TIMER_NEVER ? r->when + ticks : TIMER_NEVER);
 	spin_unlock(&r->dev.lock);
-}
-
-void vpl031_destroy(struct vm *vm)
-{
-	if (vm->pl031 != NULL) {
-		vpl031_reset(vm);
-		/* An alarm that fires on another CPU at this moment is then done with the VM. */
-		vdev_wait(&vm->pl031->dev);
-		vm->pl031 = NULL;
-	}
 }

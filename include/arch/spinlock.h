@@ -25,8 +25,8 @@
 /* The lock order: a lock is taken only while holding locks of lower classes. */
 enum lock_class {
 	LOCK_VM,      /* vm->lock: lifecycle */
-	LOCK_VGIC,    /* vgic_vm->lock: all interrupt state of one VM */
 	LOCK_VDEV,    /* one virtual device */
+	LOCK_VGIC,    /* vgic_vm->lock: all interrupt state of one VM */
 	LOCK_S2,      /* s2->lock: one stage-2 address space */
 	LOCK_VMID,    /* the VMID allocator */
 	LOCK_RQ,      /* one CPU's run queue; two: lower CPU first */

@@ -18,9 +18,10 @@ struct vm;
 /* Registers of a PrimeCell, by offset / 4, and what of each can be written and read back. */
 #define VDEV_REGS 19u
 struct vdev_type {
-	uint8_t nr, ris, imsc, mis, icr; /* how many; those of its interrupt */
-	uint16_t part;                   /* bytes 0 and 1 of the identification */
+	uint8_t nr, imsc; /* how many; after IMSC come RIS, MIS and ICR */
+	uint16_t part;    /* bytes 0 and 1 of the identification */
 	const uint32_t *writable;
+	const struct mmio_ops *ops;
 };
 
 /* A device with one interrupt output, whose level is RIS & IMSC. */
@@ -30,20 +31,17 @@ struct vdev {
 	const struct vdev_type *type;
 	uint32_t intid;
 	uint32_t reg[VDEV_REGS];
-	bool level;    /* what the vGIC was told last */
-	bool updating; /* a CPU is telling it: it will look again */
+	bool level; /* what the vGIC was told last */
 };
-/* Adds the region at base, a page, handled by ops with d as its device. */
+/* Adds the region at base, a page, with d as its device. Its reset follows. */
 enum hyp_err vdev_create(struct vdev *d, struct vm *vm, const struct vdev_type *type, uint64_t base,
-                         uint32_t intid, const struct mmio_ops *ops) __must_check;
+                         uint32_t intid) __must_check;
 /* A register as it reads, a narrow access to its middle included; the identification; else 0. */
 uint32_t vdev_read(const struct vdev *d, uint32_t off) REQUIRES(d->lock);
 /* Stores what can be written; to ICR: clears bits of RIS. */
 void vdev_write(struct vdev *d, uint32_t off, uint32_t val) REQUIRES(d->lock);
-/* After each change: then tells the vGIC, whose lock comes before the device's, a changed level. */
+/* After each change: tells the vGIC a changed level. */
 void vdev_unlock(struct vdev *d) RELEASES(d->lock);
-/* No CPU is telling it any more: for a VM that goes away, whose registers change no more. */
-void vdev_wait(struct vdev *d);
 
 #define VPL011_FIFO 16u
 struct vpl011 {
@@ -52,10 +50,8 @@ struct vpl011 {
 	uint32_t rx_head, rx_tail;
 	uint32_t waiters; /* atomic: vCPUs held in a DR write until the ring has room */
 };
-/* Adds the MMIO region and the VM's console port. vm: slot, name, cfg, machine are set. */
+/* Adds the MMIO region. vm: cfg and machine are set. Its far side is vm->port. */
 enum hyp_err vpl011_create(struct vm *vm) __must_check;
-/* No vCPU of the VM runs any more. What it has written is shown first. */
-void vpl011_destroy(struct vm *vm);
 /* Registers as after reset; what the console has of the guest, and for it, stays. */
 void vpl011_reset(struct vm *vm);
 /* Up-calls of the console, without locks: there is input for the guest; its full ring has room. */
@@ -69,10 +65,9 @@ struct vpl031 {
 	struct deadline alarm;
 };
 enum hyp_err vpl031_create(struct vm *vm) __must_check;
-void vpl031_destroy(struct vm *vm);
+/* The time goes on, as with a battery; no alarm is set. */
 void vpl031_reset(struct vm *vm);
-/* The clock and its alarm stand still; they go on, having stood for `ticks`. */
-void vpl031_freeze(struct vm *vm);
+/* The clock, whose alarm was cancelled meanwhile, goes on, having stood for `ticks`. */
 void vpl031_thaw(struct vm *vm, uint64_t ticks);
 
 /* The rest of the absent flash (0, ignored); a row of empty virtio-mmio transports, 0x200 each. */

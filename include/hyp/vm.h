@@ -13,6 +13,7 @@
 #include <hyp/s2.h>
 #include <hyp/types.h>
 #include <hyp/vcpu.h>
+#include <hyp/vdev.h>
 #include <hyp/vgic.h>
 #include <arch/spinlock.h>
 
@@ -56,9 +57,6 @@ struct machine {
 };
 extern const struct machine machine_v1;
 
-struct vpl011;
-struct vpl031;
-
 struct vm {
 	spinlock_t lock;
 	uint32_t slot; /* 0 .. MAX_VMS-1; frame owner is slot + 1 */
@@ -90,8 +88,8 @@ struct vm {
 	 * job goes on until flush_until (hyp/setway.c). Under lock. */
 	uint64_t flush_done, flush_until;
 
-	struct vpl011 *pl011;
-	struct vpl031 *pl031;
+	struct vpl011 pl011;
+	struct vpl031 pl031;
 	struct console_port port;
 
 	struct log_limit log_limit;

@@ -33,7 +33,7 @@
 #define FDT_TO (RAM + 0x30000)
 
 /* --- devices --- */
-static unsigned objects; /* created and not destroyed */
+static unsigned objects; /* ports added and not removed */
 static struct arch_gic_info gic = {.version = 3, .nr_lrs = 4};
 
 const struct arch_gic_info *arch_gic_info(void) { return &gic; }
@@ -80,22 +80,31 @@ void vtimer_vcpu_init(struct vcpu *v)
 	deadline_init(&v->vtimer.phys_dl, NULL);
 }
 
-#define DEVICE(x, field)                                                                           \
-	enum hyp_err x##_create(struct vm *vm)                                                     \
+#define DEVICE(x)                                                                                  \
+	enum hyp_err v##x##_create(struct vm *vm)                                                  \
 	{                                                                                          \
-		vm->field = page_alloc_hyp(PAGE_SIZE);                                             \
-		objects += vm->field != NULL;                                                      \
-		return vm->field ? HYP_OK : HYP_ENOMEM;                                            \
+		vm->x.dev.vm = vm;                                                                 \
+		return HYP_OK;                                                                     \
 	}                                                                                          \
-	void x##_destroy(struct vm *vm)                                                            \
-	{                                                                                          \
-		page_free_hyp(vm->field, PAGE_SIZE);                                               \
-		vm->field = NULL;                                                                  \
-		objects--;                                                                         \
-	}                                                                                          \
-	void x##_reset(struct vm *vm) { assert_non_null(vm->field); }
-DEVICE(vpl011, pl011)
-DEVICE(vpl031, pl031)
+	void v##x##_reset(struct vm *vm) { assert_ptr_equal(vm->x.dev.vm, vm); }
+DEVICE(pl011)
+DEVICE(pl031)
+
+/* Only of VMs that can be found. */
+void console_port_add(struct console_port *p, struct vm *vm, const char *name, unsigned index)
+{
+	assert_ptr_equal(p, &vm->port);
+	assert_string_equal(name, vm->name);
+	assert_int_equal(index, vm->slot);
+	objects++;
+}
+
+void console_port_remove(struct console_port *p)
+{
+	for (unsigned i = 0; i < MAX_VMS; i++) assert_true(!vms[i] || &vms[i]->port != p);
+	objects--;
+}
+
 const struct mmio_ops vflash_ops, vvirtio_empty_ops;
 
 /* --- scheduler, jobs --- */

@@ -171,7 +171,7 @@ static void test_absent_devices(void **state)
 	uint64_t val = 0xff;
 
 	(void)state;
-	assert_int_equal(mmio_add(&vm.mmio, ipa(0), MiB(128), &vflash_ops, &vm), HYP_OK);
+	assert_int_equal(mmio_add(&vm.mmio, ipa(0), MiB(128), &vflash_ops, NULL), HYP_OK);
 	assert_int_equal(mmio_add(&vm.mmio, ipa(0xa000000), 32 * 0x200, &vvirtio_empty_ops, &vm),
 	                 HYP_OK);
 	for (unsigned size = 1; size <= 8; size *= 2) {

@@ -71,6 +71,7 @@ static void create(uint64_t rtc_base, uint64_t now)
 	vm.cfg = &cfg;
 	vm.machine = &machine_v1;
 	assert_int_equal(vpl031_create(&vm), HYP_OK);
+	vpl031_reset(&vm);
 }
 
 static int setup(void **state)
@@ -192,37 +193,35 @@ static void test_fast_counter(void **state)
 	(void)state;
 	create(0xffffffff, UINT64_C(1) << 62);
 	fake_hz = 1000000000;
-	assert_int_equal(vm.pl031->base, (UINT64_C(1) << 62) - 0xffffffff * UINT64_C(1000000));
-	vm.pl031->base = fake_now - 0xffffffff * UINT64_C(1000000000);
+	assert_int_equal(vm.pl031.base, (UINT64_C(1) << 62) - 0xffffffff * UINT64_C(1000000));
+	vm.pl031.base = fake_now - 0xffffffff * UINT64_C(1000000000);
 	assert_int_equal(rd(DR), 0xffffffff);
 	wr(MR, 0xfffffffe);
-	assert_true(vm.pl031->when == fake_now + 0xffffffff * UINT64_C(1000000000));
+	assert_true(vm.pl031.when == fake_now + 0xffffffff * UINT64_C(1000000000));
 	wr(MR, 0);
-	assert_true(vm.pl031->when == fake_now + UINT64_C(1000000000));
+	assert_true(vm.pl031.when == fake_now + UINT64_C(1000000000));
 }
 
-static void test_destroy(void **state)
+static void test_reset_cancels(void **state)
 {
 	(void)state;
 	wr(IMSC, 1);
 	wr(MR, 1700000001);
-	vpl031_destroy(&vm);
-	assert_null(vm.pl031);
+	vpl031_reset(&vm);
 	assert_int_equal(fake_cnthp[0], TIMER_NEVER);
 	clock_advance(5 * SECOND);
 	assert_false(line);
-	vpl031_destroy(&vm);
 }
 
 /* An alarm that was already firing when the VM went away. */
 static void test_late_alarm(void **state)
 {
-	struct vpl031 *r = vm.pl031;
+	struct vpl031 *r = &vm.pl031;
 
 	(void)state;
 	wr(IMSC, 1);
 	wr(MR, 1700000001);
-	vpl031_destroy(&vm);
+	vpl031_reset(&vm);
 	fake_now += 5 * SECOND;
 	r->alarm.fire(&r->alarm, fake_now);
 	assert_false(line);
@@ -233,7 +232,7 @@ static void test_late_alarm(void **state)
 static void test_freeze(void **state)
 {
 	(void)state;
-	vpl031_freeze(&vm); /* no alarm set */
+	deadline_cancel(&vm.pl031.alarm); /* no alarm set */
 	clock_advance(3 * SECOND);
 	vpl031_thaw(&vm, 3 * SECOND);
 	assert_int_equal(rd(DR), 1700000000);
@@ -241,7 +240,7 @@ static void test_freeze(void **state)
 	wr(IMSC, 1);
 	wr(MR, 1700000002);
 	clock_advance(SECOND);
-	vpl031_freeze(&vm);
+	deadline_cancel(&vm.pl031.alarm);
 	clock_advance(5 * SECOND);
 	assert_false(line);
 	vpl031_thaw(&vm, 5 * SECOND);
@@ -257,8 +256,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
-	    T(test_registers),    T(test_time),    T(test_match),      T(test_match_moves),
-	    T(test_fast_counter), T(test_destroy), T(test_late_alarm), T(test_freeze),
+	    T(test_registers),    T(test_time),          T(test_match),      T(test_match_moves),
+	    T(test_fast_counter), T(test_reset_cancels), T(test_late_alarm), T(test_freeze),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
