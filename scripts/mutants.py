@@ -27,7 +27,8 @@ PLACE = 'build/mutants'
 LIMIT = 300     # seconds for one test of one mutant
 NEEDED = 30
 # Built parts that a copy of the tree takes over, so that only what a mutant changes is built again.
-BUILT = ('third_party', 'guests', 'gen', 'model', 'unit-gcc', 'unit-clang', 'qemu-virt-gcc', 'qemu-virt-clang')
+BUILT = ('third_party', 'guests', 'gen', 'model', 'unit-gcc', 'unit-clang', 'qemu-virt-gcc', 'qemu-virt-clang',
+         'rpi4/parts')
 CLEAN = {}      # catch -> does it pass without a mutant? The same in all trees.
 
 

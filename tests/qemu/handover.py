@@ -10,9 +10,9 @@ import run_qemu
 
 # The last ones: paths of the nodes that tests take away.
 Board = collections.namedtuple('Board', 'name ram stub image tree bundle uart gic memory')
-VIRT = Board('virt', (0x40000000, 0x20000000), 0x40100000, 0x40200000, 0x48000000, 0x49000000, '/pl011@9000000', '/intc@8000000',
+VIRT = Board('virt', (0x40000000, 0x20000000), 0x41000000, 0x40200000, 0x48000000, 0x49000000, '/pl011@9000000', '/intc@8000000',
              '/memory@40000000')
-RPI4 = Board('rpi4', (0, 0x3b400000), 0x200000, 0x400000, 0x8000000, 0x9000000, '/soc/serial@7e201000',
+RPI4 = Board('rpi4', (0, 0x3b400000), 0x1000000, 0x400000, 0x8000000, 0x9000000, '/soc/serial@7e201000',
              '/soc/interrupt-controller@40041000', '/memory@0')
 BOARDS = {b.name: b for b in (VIRT, RPI4)}
 QUIET = 'console=plain when-idle=poweroff panic=poweroff'
@@ -24,13 +24,13 @@ def move(reg, value):
             0xf2800000 | part << 21 | (value >> 16 * part & 0xffff) << 5 | reg for part in range(4)]
 
 
-def stub(x0, entry, pokes=()):
-    """An arm64 Image: each (address, value) of POKES stored as a word, then ENTRY with X0."""
+def stub(x0, entry, pokes, offset):
+    """An arm64 Image for OFFSET from the start of RAM: each (address, value) of POKES stored as a word, then ENTRY with X0."""
     code = []
     for address, value in pokes:
         code += move(2, address) + move(3, value) + [0xb9000043]    # str w3, [x2]
     code += move(0, x0) + move(1, entry) + [0xd61f0020]             # br x1
-    head = struct.pack('<2I4Q', 0x14000010, 0, 0, 4096, 0xa, 0) + bytes(16) + b'ARM\x64' + bytes(4)
+    head = struct.pack('<2I4Q', 0x14000010, 0, offset, 4096, 0xa, 0) + bytes(16) + b'ARM\x64' + bytes(4)
     return head + struct.pack(f'<{len(code)}I', *code)
 
 
@@ -46,7 +46,7 @@ def cells(*values):
     return ' '.join(f'{v >> 32:x} {v & 0xffffffff:x}' for v in values)
 
 
-def tree(board, place, *edits, bundle=None, append=QUIET, gic=3, smp=2, ram=None):
+def tree(board, place, *edits, bundle=None, append=QUIET, gic=3, smp=2, ram=None, file=None):
     """The board's tree as its firmware would hand it over: RAM, command line, the bundle's place; then the edits. Bytes."""
     place.mkdir(parents=True, exist_ok=True)
     path = place / 'host.dtb'
@@ -57,7 +57,7 @@ def tree(board, place, *edits, bundle=None, append=QUIET, gic=3, smp=2, ram=None
         subprocess.run(command, stdin=subprocess.DEVNULL, check=True, capture_output=True, timeout=60)
         reg = cells(*(v for bank in banks for v in bank))
     else:
-        path.write_bytes(harness.require(harness.ROOT / 'build/rpi4/parts/bcm2711-rpi-4-b.dtb').read_bytes())
+        path.write_bytes(harness.require(file or harness.ROOT / 'build/rpi4/parts/bcm2711-rpi-4-b.dtb').read_bytes())
         reg = ' '.join(f'{cells(base)} {size:x}' for base, size in banks)   # #size-cells is 1
     fdtput(path, f'-t x {board.memory} reg {reg}')
     subprocess.run(['fdtput', '-t', 's', str(path), '/chosen', 'bootargs', append], check=True)
@@ -74,7 +74,7 @@ def command(board, image, place, tree=None, bundle=None, x0=None, pokes=(), mem=
     """QEMU's command line without the serial lines; at: where the image goes; x0: where the tree lies unless told."""
     place.mkdir(parents=True, exist_ok=True)
     at = at or board.image
-    (place / 'stub.bin').write_bytes(stub(board.tree if x0 is None else x0, at, pokes))
+    (place / 'stub.bin').write_bytes(stub(board.tree if x0 is None else x0, at, pokes, board.stub - board.ram[0]))
     parts = [('atoll', image.read_bytes(), at), ('tree', tree, board.tree), ('bundle', bundle, board.bundle)]
     if board.name == 'virt':
         line = ['qemu-system-aarch64', '-M', f'virt,gic-version={gic},virtualization=on', '-cpu', 'cortex-a72', '-smp', str(smp), '-m',

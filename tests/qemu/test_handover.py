@@ -61,7 +61,7 @@ def test_ram_in_pieces(enter, tmp_path, board, high):
     """A guest bigger than the low bank lies in the other one, above 4 GiB on virt. What is reserved, and what no bank names, stays
     as it was: a file is the machine's memory, looked at from outside."""
     base, mib = board.ram[0], 1 << 20
-    board = board._replace(tree=base + 16 * mib, bundle=base + 17 * mib, image=base + 4 * mib, stub=base + mib)
+    board = board._replace(tree=base + 17 * mib, bundle=base + 18 * mib, image=base + 4 * mib)
     banks = [(high, 48 * mib + 0x800), (base, 32 * mib), (high + 64 * mib + 0x800, 16 * mib)]
     reserved = [(high + 5 * mib, 3 * mib), (high + 7 * mib, 2 * mib), (base + 30 * mib, 0x1000), (high + 80 * mib, mib)]
     kept = [at for start, size in reserved for at in range(start, start + size, 0x1000)]
