@@ -542,9 +542,12 @@ static void show_irqs(struct vm *vm)
 			if (vgic_peek(vm, v, id, &q, &pending))
 				report("intid:%5u vcpu:%4u pending:%7u active:%6u enabled:%7u "
 				       "trigger:%-7s priority:%#8x group:%5u",
-				       id, q.on_list != NULL ? q.on_list->id : q.target, pending,
-				       q.active, q.enabled, q.edge ? "edge" : "level", q.priority,
-				       q.group1);
+				       id,
+				       q.on_list != NULL ? q.on_list->id
+				       : q.to != NULL    ? q.to->id
+				                         : 0,
+				       pending, q.active, q.enabled, q.edge ? "edge" : "level",
+				       q.priority, q.group1);
 	}
 }
 

@@ -28,25 +28,21 @@ static inline struct vgic_irq *vgic_irq_find(struct vm *vm, struct vcpu *v, uint
 /*
  * Every change of an interrupt is made between these two, under the lock. begin: if it is in a
  * list register of this CPU, its state comes into irq. It stays in_lr only if that is another
- * CPU's: then active and what moved with lr_latch are older, and end has that CPU fold. end: puts
- * it where it now belongs, at once where that takes one list register, else by VCPU_WORK_VGIC.
+ * CPU's: then active and what moved with lr_latch are older, and end has that CPU fold. end: finds
+ * out whom it goes to, and puts it where it now belongs, by VCPU_WORK_VGIC.
  */
 void vgic_irq_begin(struct vgic_irq *irq);
 void vgic_irq_end(struct vm *vm, struct vgic_irq *irq);
-/* The vCPU whose private interrupt, or whose SPI by target, irq is; NULL: none. */
-struct vcpu *vgic_irq_owner(struct vm *vm, const struct vgic_irq *irq);
+/* begin and end for all interrupts from number `first` of vm->vgic.irqs on. */
+void vgic_irqs_again(struct vm *vm, unsigned first);
 bool vgic_irq_pending(const struct vgic_irq *irq);
-/* Between begin and end, after its priority has changed: finds its place on the list again. */
-void vgic_irq_sort(struct vgic_irq *irq);
 /* Off the list it is on. */
 void vgic_irq_unlink(struct vgic_irq *irq);
 /* Is v in this CPU's list registers? */
 bool vgic_here(const struct vcpu *v);
 
-/* These are begin, change, end. */
+/* begin, change, end. */
 void vgic_irq_set_line(struct vm *vm, struct vgic_irq *irq, bool level);
-void vgic_irq_set_route(struct vm *vm, struct vgic_irq *irq, uint64_t route);
-
 /* To those vCPUs of a mask that exist; group1: also where it is of group 1. Takes the lock. */
 void vgic_send_sgi(struct vcpu *from, uint32_t to, unsigned intid, bool group1);
 /* MMIO regions of the VM's version. */

@@ -26,51 +26,11 @@ void vgic_link(struct vcpu *v, uint32_t intid, uint32_t pintid, bool (*level)(st
 	irq->level = level;
 }
 
-/* The lowest vCPU of mask that is on; if none is, the lowest. */
-static uint8_t first_target(const struct vm *vm, uint32_t mask)
-{
-	uint32_t on = 0;
-
-	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		if (vm->vcpus[i] && load_relaxed(&vm->vcpus[i]->on)) on |= BIT32(i);
-	on &= mask;
-	return mask == 0 ? (uint8_t)VGIC_NO_TARGET : (uint8_t)__builtin_ctz(on ? on : mask);
-}
-
-#define IROUTER_IRM BIT(31) /* IHI 0069 12.9.22: any participating PE */
-
-/*
- * v2: of several targets the lowest one that is on takes it (the 1-of-N model lets us choose, IHI
- * 0048B 1.4.3); a machine of one CPU has no choice (4.3.12).
- */
-static uint8_t target_of(struct vm *vm, const struct vgic_irq *irq)
-{
-	const struct vcpu *v;
-
-	if (vm->vgic.version == 2)
-		return first_target(vm, vm->nr_vcpus == 1 ? 1 : (uint32_t)irq->route);
-	if (irq->route & IROUTER_IRM) return first_target(vm, UINT32_MAX);
-	v = vm_vcpu_by_mpidr(vm, irq->route);
-	return v ? (uint8_t)v->id : (uint8_t)VGIC_NO_TARGET;
-}
-
-void vgic_irq_set_route(struct vm *vm, struct vgic_irq *irq, uint64_t route)
-{
-	vgic_irq_begin(irq);
-	irq->route = route;
-	irq->target = target_of(vm, irq);
-	vgic_irq_end(vm, irq);
-}
-
 void vgic_retarget(struct vm *vm)
 {
-	struct vgic_vm *g = &vm->vgic;
-
-	spin_lock(&g->lock);
-	for (unsigned i = 0; i < g->nr_spis; i++)
-		if (g->spis[i].target != target_of(vm, &g->spis[i]))
-			vgic_irq_set_route(vm, &g->spis[i], g->spis[i].route);
-	spin_unlock(&g->lock);
+	spin_lock(&vm->vgic.lock);
+	vgic_irqs_again(vm, vm->nr_vcpus * VGIC_NR_PRIVATE);
+	spin_unlock(&vm->vgic.lock);
 }
 
 enum hyp_err vgic_vm_init(struct vm *vm, unsigned version, unsigned nr_spis)
@@ -100,13 +60,9 @@ void vgic_vm_fini(struct vm *vm)
 	g->nr_spis = 0;
 }
 
-static void irq_reset(struct vm *vm, unsigned i)
+/* to: whose private one it is. */
+static void irq_reset(const struct vm *vm, struct vgic_irq *irq, uint32_t intid, struct vcpu *to)
 {
-	struct vgic_irq *irq = &vm->vgic.irqs[i];
-	bool spi = irq >= vm->vgic.spis;
-	uint32_t intid =
-	    spi ? (uint32_t)(irq - vm->vgic.spis) + VGIC_NR_PRIVATE : i % VGIC_NR_PRIVATE;
-
 	if (irq->on_list) vgic_irq_unlink(irq);
 	/* What links it to its source stays. */
 	*irq = (struct vgic_irq){
@@ -115,10 +71,11 @@ static void irq_reset(struct vm *vm, unsigned i)
 	    .intid = (uint16_t)intid,
 	    .edge = intid < GIC_NR_SGI,
 	    .enabled = vm->vgic.version == 2 && intid < GIC_NR_SGI,
+	    .to = to,
+	    /* Whoever reads ITARGETSR of a private interrupt is its target; one CPU: RAZ (4.3.12).
+	     */
+	    .route = to && vm->nr_vcpus > 1 ? BIT32(to->id) : 0,
 	};
-	irq->target = spi ? target_of(vm, irq) : (uint8_t)(i / VGIC_NR_PRIVATE);
-	/* Whoever reads ITARGETSR of a private interrupt is its target; one CPU: RAZ (4.3.12). */
-	if (!spi && vm->nr_vcpus > 1) irq->route = BIT32(irq->target);
 }
 
 /* SPIs that are its by routing stay so, also one that is active. */
@@ -127,8 +84,9 @@ void vgic_vcpu_reset(struct vcpu *v)
 	struct vm *vm = v->vm;
 
 	spin_lock(&vm->vgic.lock);
-	for (unsigned i = 0; i < VGIC_NR_PRIVATE; i++) irq_reset(vm, v->id * VGIC_NR_PRIVATE + i);
+	for (unsigned i = 0; i < VGIC_NR_PRIVATE; i++) irq_reset(vm, &v->vgic.priv[i], i, v);
 	v->vgic.waker = GICR_WAKER_ASLEEP;
+	v->vgic.asked = 0;
 	spin_unlock(&vm->vgic.lock);
 }
 
@@ -148,9 +106,8 @@ void vgic_vm_reset(struct vm *vm)
 
 	spin_lock(&g->lock);
 	g->ctlr = 0;
-	for (unsigned i = 0; i < g->nr_irqs; i++) irq_reset(vm, i);
-	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		if (vm->vcpus[i]) vm->vcpus[i]->vgic.waker = GICR_WAKER_ASLEEP;
+	for (unsigned i = 0; i < g->nr_spis; i++)
+		irq_reset(vm, &g->spis[i], VGIC_NR_PRIVATE + i, NULL);
 	spin_unlock(&g->lock);
 }
 

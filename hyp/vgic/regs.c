@@ -29,21 +29,22 @@ struct field {
 	uint16_t off, len;      /* bytes */
 	uint8_t log_bits, mask; /* of 1 << log_bits bits; those that can be set */
 	uint8_t flags;
-	uint8_t ro[2]; /* writes to INTIDs below are ignored: GICv2, GICv3 */
-	/* Without get, set: this byte of struct vgic_irq, shifted. */
-	uint8_t byte, shift;
-	uint32_t (*get)(struct vm *vm, struct vgic_irq *irq);
-	void (*set)(struct vm *vm, struct vgic_irq *irq, uint32_t val);
+	uint8_t ro[2];       /* writes to INTIDs below are ignored: GICv2, GICv3 */
+	uint8_t byte, shift; /* this byte of struct vgic_irq, shifted */
+	/* Instead. To set: what is written in the field; to clear: with CLEAR. */
+	uint32_t (*get)(const struct vgic_irq *irq);
+	void (*set)(struct vm *vm, struct vgic_irq *irq, uint32_t val, bool clear);
 };
 #define V2 BIT32(0)    /* only GICv2 machines have it */
 #define ONES BIT32(1)  /* writes: only where a bit is set */
-#define CLEAR BIT32(2) /* with ONES: those bits are cleared */
+#define CLEAR BIT32(2) /* those bits are cleared */
 #define LIVE BIT32(3)  /* wants the state that is in list registers; else set only if it differs */
 #define CPUS BIT32(4)  /* a mask of CPUs that exist */
+#define MANY BIT32(5)  /* RAZ/WI in a machine of one CPU */
 
-static uint32_t get_pending(struct vm *vm, struct vgic_irq *irq)
+static uint32_t get_pending(const struct vgic_irq *irq)
 {
-	struct vcpu *v = vgic_irq_owner(vm, irq);
+	struct vcpu *v = irq->to;
 
 	/* In another CPU's list register: as far as known; it was asked to fold. */
 	if (irq->latch != 0 || (irq->in_lr && irq->lr_latch)) return 1;
@@ -52,33 +53,37 @@ static uint32_t get_pending(struct vm *vm, struct vgic_irq *irq)
 	return vgic_irq_pending(irq);
 }
 
-static void set_pending(struct vm *vm, struct vgic_irq *irq, uint32_t on)
+static void set_pending(struct vm *vm, struct vgic_irq *irq, uint32_t val, bool clear)
 {
 	vgic_irq_begin(irq);
-	irq->latch = (uint8_t)on;
-	irq->lr_latch = irq->lr_latch && on; /* in another CPU's LR: its fold drops it */
+	irq->latch = !clear;
+	irq->lr_latch = irq->lr_latch && !clear; /* in another CPU's LR: its fold drops it */
 	vgic_irq_end(vm, irq);
 }
 
-static uint32_t get_active(struct vm *vm, struct vgic_irq *irq)
+static uint32_t get_active(const struct vgic_irq *irq)
 {
 	return irq->active_req != VGIC_NO_REQ ? irq->active_req == VGIC_SET_ACTIVE : irq->active;
 }
 
-static void set_active(struct vm *vm, struct vgic_irq *irq, uint32_t active)
+static void set_active(struct vm *vm, struct vgic_irq *irq, uint32_t val, bool clear)
 {
 	vgic_irq_begin(irq);
 	if (irq->in_lr)
-		irq->active_req = active ? VGIC_SET_ACTIVE : VGIC_CLEAR_ACTIVE;
+		irq->active_req = clear ? VGIC_CLEAR_ACTIVE : VGIC_SET_ACTIVE;
 	else
-		irq->active = active != 0;
+		irq->active = !clear;
 	vgic_irq_end(vm, irq);
 }
 
-/* A machine of one CPU has no choice: RAZ/WI (4.3.12). */
-static void set_targets(struct vm *vm, struct vgic_irq *irq, uint32_t val)
+/* Of an SGI of GICv2: a byte of sources. */
+static uint32_t get_sources(const struct vgic_irq *irq) { return irq->latch; }
+
+static void set_sources(struct vm *vm, struct vgic_irq *irq, uint32_t val, bool clear)
 {
-	if (vm->nr_vcpus > 1) vgic_irq_set_route(vm, irq, val);
+	vgic_irq_begin(irq);
+	irq->latch = (uint8_t)(clear ? irq->latch & ~val : irq->latch | val);
+	vgic_irq_end(vm, irq);
 }
 
 #define BYTE(member, shift) offsetof(struct vgic_irq, member), shift, NULL, NULL
@@ -93,22 +98,14 @@ static const struct field fields[] = {
     {0x380, 0x080, 0, 1, ONES | CLEAR | LIVE, {0, 0}, 0, 0, get_active, set_active},
     /* Five bits, as a list register of either version has at least. */
     {0x400, 0x400, 3, 0xf8, 0, {0, 0}, BYTE(priority, 0)},
-    {0x800,
-     0x400,
-     3,
-     0xff,
-     V2 | CPUS,
-     {32, 0},
-     offsetof(struct vgic_irq, route),
-     0,
-     NULL,
-     set_targets},
+    /* RAZ/WI: IHI 0048B 4.3.12. */
+    {0x800, 0x400, 3, 0xff, V2 | CPUS | MANY, {32, 0}, BYTE(route, 0)},
     /* Bit 1 of the two: edge. SGIs are edges for ever (IHI 0048B 4.3.13). */
     {0xc00, 0x100, 1, 2, 0, {16, 16}, BYTE(edge, 1)},
     {0x080, 0x080, 0, 1, 0, {0, 0}, BYTE(group1, 0)},
-    /* CPENDSGIR, SPENDSGIR: a byte of sources for each SGI. */
-    {0xf10, 0x010, 3, 0xff, V2 | CPUS | ONES | CLEAR | LIVE, {0, 0}, BYTE(latch, 0)},
-    {0xf20, 0x010, 3, 0xff, V2 | CPUS | ONES | LIVE, {0, 0}, BYTE(latch, 0)},
+    /* CPENDSGIR, SPENDSGIR. */
+    {0xf10, 0x010, 3, 0xff, V2 | CPUS | CLEAR | LIVE, {0, 0}, 0, 0, get_sources, set_sources},
+    {0xf20, 0x010, 3, 0xff, V2 | CPUS | LIVE, {0, 0}, 0, 0, get_sources, set_sources},
 };
 
 /*
@@ -137,32 +134,18 @@ static uint8_t *byte_of(struct vgic_irq *irq, const struct field *f)
 	return (uint8_t *)irq + f->byte;
 }
 
-static uint32_t get_live(struct vm *vm, struct vgic_irq *irq, const struct field *f)
-{
-	bool in_lr = irq->in_lr;
-	uint32_t val;
-
-	if (in_lr) vgic_irq_begin(irq);
-	val = f->get ? f->get(vm, irq) : *byte_of(irq, f);
-	if (in_lr) vgic_irq_end(vm, irq);
-	return val;
-}
-
 /*
- * irq's state is in a list register of another CPU, which get_live() has asked to fold: has it,
- * since this read (repeated until then) asked first? A guest that waits for "not active" must not
- * believe what was true before it looked.
+ * Interrupt state is in a list register of another CPU: has that folded since this read (repeated
+ * until then) asked first? A guest that waits for "not active" must not believe what was true
+ * before it looked.
  */
-static bool folded_since(struct vcpu *by, const struct vcpu *holder)
+static bool folded_since(struct vcpu *by, struct vcpu *holder)
 {
-	struct vgic_vcpu *c = &by->vgic;
-	uint32_t bit = BIT32(holder->id);
-
-	if (!(c->asked & bit)) {
-		c->asked |= bit;
-		c->asked_folds[holder->id] = holder->vgic.folds;
+	if (!(by->vgic.asked & BIT32(holder->id))) {
+		by->vgic.asked |= BIT32(holder->id);
+		holder->vgic.askers |= BIT32(by->id);
 	}
-	return c->asked_folds[holder->id] != holder->vgic.folds;
+	return !(holder->vgic.askers & BIT32(by->id));
 }
 
 static enum mmio_result field_read(struct vcpu *by, struct vcpu *priv, uint32_t off, unsigned size,
@@ -189,79 +172,74 @@ static enum mmio_result field_read(struct vcpu *by, struct vcpu *priv, uint32_t 
 	}
 	spin_lock(&vm->vgic.lock);
 	while (n-- > 0) {
-		const struct vgic_irq *irq = first + n;
+		struct vgic_irq *irq = first + n;
+		bool in_lr = irq->in_lr;
 
-		*val = *val << width | get_live(vm, first + n, f);
-		if (irq->in_lr && !vgic_here(irq->on_list))
-			again |= !folded_since(by, irq->on_list);
+		if (in_lr) vgic_irq_begin(irq);
+		*val = *val << width | f->get(irq);
+		if (in_lr) vgic_irq_end(vm, irq);
+		if (irq->in_lr) again |= !folded_since(by, irq->on_list);
 	}
 	if (!again) by->vgic.asked = 0;
 	spin_unlock(&vm->vgic.lock);
 	return again ? MMIO_AGAIN : MMIO_OK;
 }
 
-/* What a byte becomes by a write of val. */
-static inline uint32_t merge(const struct field *f, uint32_t old, uint32_t val)
-{
-	return !(f->flags & ONES) ? val : f->flags & CLEAR ? old & ~val : old | val;
-}
-
 static void set_one(struct vm *vm, struct vgic_irq *irq, const struct field *f, uint32_t val)
 {
+	bool clear = (f->flags & CLEAR) != 0;
+
 	if (irq->intid < f->ro[vm->vgic.version == 3]) return;
+	if ((f->flags & MANY) && vm->nr_vcpus == 1) return;
 	if (f->flags & CPUS) val &= BIT32(vm->nr_vcpus) - 1;
 	if (f->set) {
-		f->set(vm, irq, merge(f, 0, val));
+		f->set(vm, irq, val, clear);
 		return;
 	}
 	vgic_irq_begin(irq);
-	*byte_of(irq, f) = (uint8_t)merge(f, *byte_of(irq, f), val);
-	vgic_irq_sort(irq);
+	*byte_of(irq, f) = clear ? 0 : (uint8_t)(val >> f->shift);
 	vgic_irq_end(vm, irq);
 }
 
-static uint32_t field_of(uint32_t val, const struct field *f, unsigned n)
-{
-	return (val >> (n << f->log_bits) & f->mask) >> f->shift;
-}
-
 /* Not inline: a write that changes nothing needs no frame. */
-__attribute__((noinline)) static void set_fields(struct vm *vm, struct vgic_irq *first,
-                                                 const struct field *f, uint32_t val, uint32_t todo)
+__attribute__((noinline)) static enum mmio_result set_fields(struct vm *vm, struct vgic_irq *first,
+                                                             const struct field *f, uint32_t val,
+                                                             uint32_t todo)
 {
 	spin_lock(&vm->vgic.lock);
-	while (todo != 0) {
-		unsigned n = (unsigned)__builtin_ctz(todo) >> f->log_bits;
+	for (; todo != 0; todo &= todo - 1) {
+		unsigned at = (unsigned)__builtin_ctz(todo);
 
-		todo &=
-		    ~(uint32_t)(((UINT64_C(1) << (1u << f->log_bits)) - 1) << (n << f->log_bits));
-		set_one(vm, first + n, f, field_of(val, f, n));
+		set_one(vm, first + (at >> f->log_bits), f, val >> at & f->mask);
 	}
 	spin_unlock(&vm->vgic.lock);
+	return MMIO_OK;
 }
 
 static enum mmio_result field_write(struct vm *vm, struct vcpu *priv, uint32_t off, unsigned size,
                                     uint64_t val)
 {
+	/* The lowest bit of each field, by log_bits. */
+	static const uint32_t lowest[] = {0xffffffff, 0x55555555, 0x11111111, 0x01010101};
 	const struct field *f;
 	struct vgic_irq *first = find(vm, priv, off, size, &f);
 	uint32_t todo, left, want = (uint32_t)val;
 
 	if (!first) return MMIO_OK;
-	todo = f->flags & ONES ? want : UINT32_MAX >> (32 - 8 * size);
-	if (f->flags & CLEAR) want = 0;
+	todo = f->flags & ONES ? want : lowest[f->log_bits] & UINT32_MAX >> (32 - 8 * size);
+	if (f->flags & LIVE) return set_fields(vm, first, f, want, todo);
 	/* Without the lock: what it is already, it is made before whoever changes it now. */
-	for (left = f->flags & LIVE ? 0 : todo; left != 0; left &= left - 1) {
-		unsigned n = (unsigned)__builtin_ctz(left) >> f->log_bits, at = n << f->log_bits;
-		uint32_t is = (uint32_t)load_relaxed(byte_of(first + n, f)) << f->shift;
+	for (left = todo; left != 0; left &= left - 1) {
+		unsigned at = (unsigned)__builtin_ctz(left);
+		uint32_t is = (uint32_t)load_relaxed(byte_of(first + (at >> f->log_bits), f));
 
-		if ((is ^ want >> at) & (todo >> at) & f->mask) break;
+		if (is << f->shift != (f->flags & CLEAR ? 0 : want >> at & f->mask))
+			return set_fields(vm, first, f, want, left);
 	}
-	if (left != 0 || (f->flags & LIVE)) set_fields(vm, first, f, (uint32_t)val, todo);
 	return MMIO_OK;
 }
 
-/* The group enables: every interrupt is looked at again. */
+/* The group enables. */
 __attribute__((noinline)) static enum mmio_result set_groups(struct vm *vm, uint32_t groups)
 {
 	struct vgic_vm *g = &vm->vgic;
@@ -269,10 +247,7 @@ __attribute__((noinline)) static enum mmio_result set_groups(struct vm *vm, uint
 	spin_lock(&g->lock);
 	if (g->ctlr != groups) {
 		g->ctlr = groups;
-		for (unsigned i = 0; i < g->nr_irqs; i++) {
-			vgic_irq_begin(&g->irqs[i]);
-			vgic_irq_end(vm, &g->irqs[i]);
-		}
+		vgic_irqs_again(vm, 0);
 	}
 	spin_unlock(&g->lock);
 	return MMIO_OK;
@@ -280,18 +255,14 @@ __attribute__((noinline)) static enum mmio_result set_groups(struct vm *vm, uint
 
 /*
  * PIDR4..7, PIDR0..3, CIDR0..3, from their beginning, as Arm's implementations have them (IHI 0069
- * 12.1.13; GICv2: IHI 0048B 4.3.18, GIC-400).
+ * 12.1.13; GICv2: IHI 0048B 4.3.18, GIC-400). part: that of the frame, PIDR0.
  */
-enum frame { FRAME_V2_GICD, FRAME_V3_GICD, FRAME_V3_GICR };
-static uint32_t id_reg(enum frame frame, uint32_t off)
+static uint32_t id_reg(bool v3, uint8_t part, uint32_t off)
 {
-	static const uint8_t ids[][12] = {
-	    {0x04, 0, 0, 0, 0x90, 0xb4, 0x2b, 0, 0x0d, 0xf0, 0x05, 0xb1},
-	    {0x44, 0, 0, 0, 0x92, 0xb4, 0x3b, 0, 0x0d, 0xf0, 0x05, 0xb1},
-	    {0x44, 0, 0, 0, 0x93, 0xb4, 0x3b, 0, 0x0d, 0xf0, 0x05, 0xb1},
-	};
+	const uint8_t ids[] = {v3 ? 0x44 : 0x04, 0, 0,    0,    part, 0xb4,
+	                       v3 ? 0x3b : 0x2b, 0, 0x0d, 0xf0, 0x05, 0xb1};
 
-	return off / 4 < ARRAY_SIZE(ids[0]) ? ids[frame][off / 4] : 0;
+	return off / 4 < ARRAY_SIZE(ids) ? ids[off / 4] : 0;
 }
 
 /* The part of a 64-bit register that an access of 4 or 8 bytes means: how far up it is. */
@@ -350,7 +321,9 @@ __attribute__((noinline)) static enum mmio_result irouter_write(struct vm *vm, u
 
 	if (!irq) return MMIO_OK;
 	spin_lock(&vm->vgic.lock);
-	vgic_irq_set_route(vm, irq, ((irq->route & ~mask) | val << part(off)) & IROUTER_MASK);
+	vgic_irq_begin(irq);
+	irq->route = ((irq->route & ~mask) | val << part(off)) & IROUTER_MASK;
+	vgic_irq_end(vm, irq);
 	spin_unlock(&vm->vgic.lock);
 	return MMIO_OK;
 }
@@ -371,12 +344,34 @@ static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsig
 	else if (size == 4 && off == GICD_IIDR)
 		*val = IIDR;
 	else if (size == 4 && off >= (v3 ? V3_IDS : V2_IDS))
-		*val =
-		    v3 ? id_reg(FRAME_V3_GICD, off - V3_IDS) : id_reg(FRAME_V2_GICD, off - V2_IDS);
+		*val = id_reg(v3, v3 ? 0x92 : 0x90, off - (v3 ? V3_IDS : V2_IDS));
 	else if ((irq = irouter_irq(vm, off, size)) != NULL)
 		*val = irq->route >> part(off);
 	else
 		return field_read(v, v3 ? NULL : v, off, size, val);
+	return MMIO_OK;
+}
+
+void vgic_dir_write(struct vcpu *v, uint32_t intid)
+{
+	struct vgic_irq *irq;
+
+	/* With EOImode 0 it has no effect. */
+	if (!arch_gic_vmcr_read().split) return;
+	spin_lock(&v->vm->vgic.lock);
+	irq = vgic_irq_find(v->vm, v, intid);
+	if (irq) set_active(v->vm, irq, 0, true);
+	spin_unlock(&v->vm->vgic.lock);
+}
+
+/*
+ * GICC_DIR, alone in the second page of a GICv2's CPU interface: through GICV it would say of an
+ * active interrupt outside the list registers only that there was one.
+ */
+static enum mmio_result v2_dir_write(struct vcpu *v, uint32_t off, uint64_t val)
+{
+	if (off == v->vm->machine->gicc + PAGE_SIZE - v->vm->machine->gicd)
+		vgic_dir_write(v, (uint32_t)val & 0x3ff);
 	return MMIO_OK;
 }
 
@@ -386,7 +381,8 @@ static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsi
 	struct vm *vm = v->vm;
 	bool v3 = vm->vgic.version == 3;
 
-	if (off >= GICD_IROUTER) return irouter_write(vm, off, size, val);
+	if (off >= GICD_IROUTER)
+		return v3 ? irouter_write(vm, off, size, val) : v2_dir_write(v, off, val);
 	if (off == GICD_CTLR && size == 4) return set_groups(vm, (uint32_t)val & CTLR_GROUPS);
 	if (off == GICD_SGIR && size == 4 && !v3) return sgir_write(v, val);
 	return field_write(vm, v3 ? NULL : v, off, size, val);
@@ -424,7 +420,7 @@ static enum mmio_result gicr_read(struct vcpu *v, void *dev, uint32_t off, unsig
 	else if (size == 4 && off == GICR_WAKER)
 		*val = load_relaxed(&t->vgic.waker);
 	else
-		*val = size == 4 ? id_reg(FRAME_V3_GICR, off - V3_IDS) : 0;
+		*val = size == 4 ? id_reg(true, 0x93, off - V3_IDS) : 0;
 	return MMIO_OK;
 }
 
@@ -441,38 +437,7 @@ static enum mmio_result gicr_write(struct vcpu *v, void *dev, uint32_t off, unsi
 	return MMIO_OK;
 }
 
-void vgic_dir_write(struct vcpu *v, uint32_t intid)
-{
-	struct vgic_irq *irq;
-
-	/* With EOImode 0 it has no effect. */
-	if (!arch_gic_vmcr_read().split) return;
-	spin_lock(&v->vm->vgic.lock);
-	irq = vgic_irq_find(v->vm, v, intid);
-	if (irq) set_active(v->vm, irq, 0);
-	spin_unlock(&v->vm->vgic.lock);
-}
-
-/*
- * The second page of a GICv2's CPU interface, where only DIR is: through GICV it would say of an
- * active interrupt outside the list registers only that there was one.
- */
-static enum mmio_result dir_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
-                                 uint64_t *val)
-{
-	*val = 0;
-	return MMIO_OK;
-}
-
-static enum mmio_result dir_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
-                                  uint64_t val)
-{
-	if (off == 0 && arch_gic_vmcr_read().split) vgic_dir_write(v, (uint32_t)val & 0x3ff);
-	return MMIO_OK;
-}
-
 static const struct mmio_ops gicd_v2_ops = {1 | 2 | 4, gicd_read, gicd_write};
-static const struct mmio_ops dir_v2_ops = {4, dir_read, dir_write};
 static const struct mmio_ops gicd_v3_ops = {1 | 2 | 4 | 8, gicd_read, gicd_write};
 static const struct mmio_ops gicr_v3_ops = {1 | 2 | 4 | 8, gicr_read, gicr_write};
 
@@ -480,10 +445,10 @@ enum hyp_err vgic_map_regs(struct vm *vm)
 {
 	const struct machine *m = vm->machine;
 
-	if (vm->vgic.version == 2) {
-		TRY(mmio_add(&vm->mmio, ipa(m->gicd), VGIC_GICD_SIZE, &gicd_v2_ops, NULL));
-		return mmio_add(&vm->mmio, ipa(m->gicc + PAGE_SIZE), PAGE_SIZE, &dir_v2_ops, NULL);
-	}
+	/* Up to and with the second page of GICC; the first one is mapped in stage 2. */
+	if (vm->vgic.version == 2)
+		return mmio_add(&vm->mmio, ipa(m->gicd), m->gicc + 2 * PAGE_SIZE - m->gicd,
+		                &gicd_v2_ops, NULL);
 	TRY(mmio_add(&vm->mmio, ipa(m->gicd), VGIC_GICD_SIZE, &gicd_v3_ops, NULL));
 	return mmio_add(&vm->mmio, ipa(m->gicr), VGIC_GICR_SIZE * vm->nr_vcpus, &gicr_v3_ops, NULL);
 }

@@ -36,18 +36,36 @@ static bool forwarded(const struct vgic_vm *g, const struct vgic_irq *irq)
 	return irq->enabled && in_groups(irq, g->ctlr);
 }
 
-struct vcpu *vgic_irq_owner(struct vm *vm, const struct vgic_irq *irq)
+/* The lowest vCPU of mask that is on; if none is, the lowest. */
+static struct vcpu *first_target(const struct vm *vm, uint32_t mask)
 {
-	return irq->target < MAX_VCPUS ? vm->vcpus[irq->target] : NULL;
+	uint32_t on = 0;
+
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		if (load_relaxed(&vm->vcpus[i]->on)) on |= BIT32(i);
+	if (on & mask) mask &= on;
+	return mask ? vm->vcpus[__builtin_ctz(mask)] : NULL;
+}
+
+#define IROUTER_IRM BIT(31) /* IHI 0069 12.9.22: any participating PE */
+
+/*
+ * Of an SPI. v2: of several targets the lowest one that is on takes it (the 1-of-N model lets us
+ * choose, IHI 0048B 1.4.3); a machine of one CPU has no choice (4.3.12).
+ */
+static struct vcpu *target_of(struct vm *vm, const struct vgic_irq *irq)
+{
+	if (vm->vgic.version == 2)
+		return first_target(vm, vm->nr_vcpus == 1 ? 1 : (uint32_t)irq->route);
+	return irq->route & IROUTER_IRM ? first_target(vm, UINT32_MAX)
+	                                : vm_vcpu_by_mpidr(vm, irq->route);
 }
 
 /* Whose list it belongs on. An active one stays where it was acknowledged. */
-static struct vcpu *oracle(struct vm *vm, const struct vgic_irq *irq)
+static struct vcpu *oracle(const struct vgic_vm *g, const struct vgic_irq *irq)
 {
 	if (irq->active && irq->on_list) return irq->on_list;
-	if (irq->active || (forwarded(&vm->vgic, irq) && vgic_irq_pending(irq)))
-		return vgic_irq_owner(vm, irq);
-	return NULL;
+	return irq->active || (forwarded(g, irq) && vgic_irq_pending(irq)) ? irq->to : NULL;
 }
 
 static bool before(const struct vgic_irq *a, const struct vgic_irq *b)
@@ -73,22 +91,10 @@ void vgic_irq_unlink(struct vgic_irq *irq)
 	irq->on_list = NULL;
 }
 
-static void queue(struct vm *vm, struct vgic_irq *irq)
+static void move(struct vgic_irq *irq, struct vcpu *dest)
 {
-	struct vcpu *dest = oracle(vm, irq);
-
-	if (dest == irq->on_list) return;
 	if (irq->on_list) vgic_irq_unlink(irq);
 	if (dest) link(dest, irq);
-}
-
-void vgic_irq_sort(struct vgic_irq *irq)
-{
-	struct vcpu *v = irq->on_list;
-
-	if (!v) return;
-	vgic_irq_unlink(irq);
-	link(v, irq);
 }
 
 /*
@@ -157,15 +163,18 @@ static void fold(struct vcpu *v)
 {
 	struct vgic_vcpu *c = &v->vgic;
 
-	c->folds++;
+	c->askers = 0;
 	if (c->hcr & VGIC_HCR_LRENPIE) fold_eoicount(v);
 	while (c->nr_used > 0) fold_lr(v, --c->nr_used);
 	list_for_each_safe (n, tmp, &c->ap_list) {
 		struct vgic_irq *irq = irq_of(n);
+		struct vcpu *dest;
 
 		resample(v, irq);
-		queue(v->vm, irq);
-		if (irq->on_list && irq->on_list != v) vcpu_kick(irq->on_list, VCPU_WORK_VGIC);
+		dest = oracle(&v->vm->vgic, irq);
+		if (dest == v) continue;
+		move(irq, dest);
+		if (dest) vcpu_kick(dest, VCPU_WORK_VGIC);
 	}
 }
 
@@ -184,7 +193,7 @@ static uint64_t lr_make(struct vcpu *v, struct vgic_irq *irq)
 	if (irq->group1) lr |= LR_GROUP1;
 	if (irq->active) lr |= LR_ACTIVE;
 	if (irq->active && !(irq->pintid && irq->line) &&
-	    (vgic_irq_owner(v->vm, irq) != v || v->vgic.ap_n > arch_gic_info()->nr_lrs)) {
+	    (irq->to != v || v->vgic.ap_n > arch_gic_info()->nr_lrs)) {
 		/*
 		 * Once inactive, it goes to another target; or it would be pending in front of a
 		 * more urgent one that is in no list register.
@@ -302,17 +311,27 @@ void vgic_irq_begin(struct vgic_irq *irq)
 
 void vgic_irq_end(struct vm *vm, struct vgic_irq *irq)
 {
-	struct vcpu *was = irq->on_list, *v = vgic_irq_owner(vm, irq);
+	struct vcpu *was = irq->on_list, *v;
 
-	if (!irq->in_lr) {
-		if (v && (v->vgic.cpu < 0 || vgic_here(v))) resample(v, irq);
-		queue(vm, irq);
-		if (irq->on_list) vcpu_kick(irq->on_list, VCPU_WORK_VGIC);
-	}
-	if (was && (was != irq->on_list || irq->in_lr)) vcpu_kick(was, VCPU_WORK_VGIC);
+	if (irq->intid >= VGIC_NR_PRIVATE) irq->to = target_of(vm, irq);
+	v = irq->to;
+	if (!irq->in_lr && v && (v->vgic.cpu < 0 || vgic_here(v))) resample(v, irq);
+	/* Also where it stays: its priority may be another one. */
+	move(irq, irq->in_lr ? was : oracle(&vm->vgic, irq));
+	if (irq->on_list) vcpu_kick(irq->on_list, VCPU_WORK_VGIC);
+	if (was && was != irq->on_list) vcpu_kick(was, VCPU_WORK_VGIC);
 }
 
-void vgic_irq_set_line(struct vm *vm, struct vgic_irq *irq, bool level)
+void vgic_irqs_again(struct vm *vm, unsigned first)
+{
+	for (unsigned i = first; i < vm->vgic.nr_irqs; i++) {
+		vgic_irq_begin(&vm->vgic.irqs[i]);
+		vgic_irq_end(vm, &vm->vgic.irqs[i]);
+	}
+}
+
+/* Out of line: the hot ways that come here need no register saved for it. */
+__attribute__((noinline)) void vgic_irq_set_line(struct vm *vm, struct vgic_irq *irq, bool level)
 {
 	vgic_irq_begin(irq);
 	if (level && irq->edge && !irq->pintid) irq->latch = 1;
@@ -364,12 +383,6 @@ void vgic_send_sgi(struct vcpu *from, uint32_t to, unsigned intid, bool group1)
 	spin_unlock(&vm->vgic.lock);
 }
 
-/* Out of line: the way above it needs no register saved for this. */
-__attribute__((noinline)) static void line_rises(struct vm *vm, struct vgic_irq *irq)
-{
-	vgic_irq_set_line(vm, irq, true);
-}
-
 void vgic_inject_hw(struct vcpu *v, uint32_t intid)
 {
 	struct vgic_vm *g = &v->vm->vgic;
@@ -386,7 +399,7 @@ void vgic_inject_hw(struct vcpu *v, uint32_t intid)
 		c->lr[irq->lr] = lr;
 		arch_gic_lr_write(irq->lr, lr);
 	} else {
-		line_rises(v->vm, irq);
+		vgic_irq_set_line(v->vm, irq, true);
 	}
 	spin_unlock(&g->lock);
 }

@@ -24,6 +24,7 @@ struct vgic_irq;
 struct vgic_irq {
 	struct list_node node; /* on on_list's ap_list */
 	struct vcpu *on_list;  /* whose list it is on, or NULL */
+	struct vcpu *to;       /* whom it goes to: private: its own; SPI: by route, NULL: nobody */
 	uint64_t route;        /* ITARGETSR or IROUTER */
 	/*
 	 * Not 0: linked to that physical interrupt (timer PPI), whose source can be asked for its
@@ -33,7 +34,6 @@ struct vgic_irq {
 	bool (*level)(struct vcpu *v);
 	uint16_t intid;
 	uint8_t priority;
-	uint8_t target;        /* vCPU it goes to (private: its own), VGIC_NO_TARGET: none */
 	uint8_t latch;         /* pending: edge, SGI (v2: by source CPU), ISPENDR write */
 	uint8_t active_source; /* v2: source of the active SGI */
 	uint8_t lr;            /* list register it is in, if in_lr */
@@ -44,7 +44,6 @@ struct vgic_irq {
 	bool line; /* level of the input line; linked: the physical interrupt is active for it */
 	bool active;
 };
-#define VGIC_NO_TARGET 0xffu
 enum { VGIC_NO_REQ, VGIC_SET_ACTIVE, VGIC_CLEAR_ACTIVE };
 
 /* Per-vCPU part, embedded in struct vcpu. All of it under the VM's vGIC lock. */
@@ -56,11 +55,10 @@ struct vgic_vcpu {
 	unsigned nr_used;         /* lr_irq[n] is in list register n for n < nr_used */
 	struct vgic_irq *lr_irq[16];
 	uint64_t lr[16]; /* as last written or read; 0: it is the same to the guest as empty */
-	uint32_t folds;  /* how often they were read out */
-	uint32_t asked;  /* bit n: this vCPU's read of state waits for vCPU n to fold, */
-	uint32_t asked_folds[MAX_VCPUS]; /* once more than this */
-	struct vgic_irq *priv;           /* VGIC_NR_PRIVATE of the VM's */
-	uint32_t waker;                  /* v3: GICR_WAKER, stored */
+	uint32_t asked;  /* bit n: this vCPU's read of state has asked vCPU n to fold */
+	uint32_t askers; /* bit n: so has vCPU n, and it is still to come */
+	struct vgic_irq *priv; /* VGIC_NR_PRIVATE of the VM's */
+	uint32_t waker;        /* v3: GICR_WAKER, stored */
 };
 
 /* Per-VM part, embedded in struct vm. */

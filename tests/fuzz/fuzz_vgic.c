@@ -105,7 +105,7 @@ static void check(void)
 	for (unsigned i = 0; i < vm.vgic.nr_irqs; i++) {
 		const struct vgic_irq *q = &vm.vgic.irqs[i];
 
-		EXPECT(q->target == VGIC_NO_TARGET || q->target < CPUS);
+		EXPECT(!q->to || q->to == &vcpus[0] || q->to == &vcpus[1]);
 		EXPECT((q->priority & 7) == 0 && (q->in_lr || !q->lr_latch));
 		EXPECT(q->in_lr ? q->on_list != NULL : q->active_req == VGIC_NO_REQ);
 		EXPECT(vm.vgic.version == 2 && q->intid < 16 ? q->latch < 1 << CPUS
@@ -113,7 +113,7 @@ static void check(void)
 		/* What is due is on the list of the one it is for, or in some list register. */
 		if (!q->in_lr && !q->active && vgic_irq_pending(q) && q->enabled &&
 		    (vm.vgic.ctlr >> q->group1 & 1))
-			EXPECT(q->on_list == vgic_irq_owner(&vm, q));
+			EXPECT(q->on_list == q->to);
 	}
 }
 

@@ -600,9 +600,9 @@ void world_dump(void)
 		       "lr_latch %u req %u "
 		       "| spec enabled %u line %u latch %x active %u target %u stale %x again %x "
 		       "maybe %x\n",
-		       q->intid, q->enabled, q->line, q->latch, q->active, q->target, q->in_lr,
-		       q->lr_latch, q->active_req, p->enabled, p->line, p->latch, p->active,
-		       p->target, p->stale, p->again, p->maybe);
+		       q->intid, q->enabled, q->line, q->latch, q->active, q->to ? q->to->id : 0xff,
+		       q->in_lr, q->lr_latch, q->active_req, p->enabled, p->line, p->latch,
+		       p->active, p->target, p->stale, p->again, p->maybe);
 	}
 	for (unsigned id = 0; id < WORLD_CPUS; id++) {
 		const struct vcpu *v = &vcpus[id];
@@ -639,7 +639,7 @@ unsigned world_serialise(uint8_t *out)
 		const uint8_t b[] = {(uint8_t)(q->enabled | q->group1 << 1 | q->in_lr << 2 |
 		                               q->lr_latch << 3 | q->line << 4 | q->active << 5),
 		                     q->priority,
-		                     q->target,
+		                     q->to ? (uint8_t)q->to->id : 0xff,
 		                     q->latch,
 		                     sgi_v2(i) && q->active ? q->active_source : 0,
 		                     q->active_req,
