@@ -340,68 +340,56 @@ __attribute__((noinline)) void vgic_irq_set_line(struct vm *vm, struct vgic_irq 
 }
 
 /*
- * An SGI whose last list register, in this CPU, the guest has emptied: pending again in place. (No
- * EOI bit is there: no other source waits.)
- * Only the loaded vCPU itself sends one to the vCPU that is loaded here, so that it is running.
+ * Pending again in place, if it is in a list register of this CPU that the guest has emptied. (No
+ * EOI bit is there: no other source waits.) Only the loaded vCPU itself sends an SGI to the vCPU
+ * that is loaded here, so that it is running. A linked one could only fire because it was emptied.
  */
-static bool sgi_again(struct vcpu *v, struct vgic_irq *irq, unsigned source)
+static inline __attribute__((always_inline)) bool
+pend_in_place(struct vcpu *v, struct vgic_irq *irq, bool hw, uint64_t source)
 {
-	struct vgic_vcpu *c = &v->vgic;
-	uint64_t lr = c->lr[irq->lr];
+	uint64_t lr = v->vgic.lr[irq->lr];
 
-	if (!irq->in_lr || !vgic_here(v) || irq->latch != 0 || !forwarded(&v->vm->vgic, irq) ||
-	    (arch_gic_lr_read(irq->lr) & LR_STATE))
+	if (!irq->in_lr || !forwarded(&v->vm->vgic, irq)) return false;
+	if (hw ? !(lr & LR_HW)
+	       : irq->latch != 0 || !vgic_here(v) || (arch_gic_lr_read(irq->lr) & LR_STATE))
 		return false;
-	lr = (lr & ~(LR_STATE | LR_CPUID)) | LR_PENDING | FIELD_PREP(LR_CPUID, source);
-	irq->lr_latch = true;
-	c->lr[irq->lr] = lr;
+	lr = (lr & ~(hw ? LR_STATE : LR_STATE | LR_CPUID)) | LR_PENDING | source;
+	irq->lr_latch = !hw;
+	v->vgic.lr[irq->lr] = lr;
 	arch_gic_lr_write(irq->lr, lr);
 	return true;
-}
-
-static void sgi(struct vcpu *to, unsigned intid, unsigned source)
-{
-	struct vgic_irq *irq = &to->vgic.priv[intid % GIC_NR_SGI];
-
-	if (sgi_again(to, irq, source)) return;
-	vgic_irq_begin(irq);
-	irq->latch |= (uint8_t)BIT32(source);
-	vgic_irq_end(to->vm, irq);
 }
 
 void vgic_send_sgi(struct vcpu *from, uint32_t to, unsigned intid, bool group1)
 {
 	struct vm *vm = from->vm;
+	unsigned source = vm->vgic.version == 2 ? from->id : 0;
 
 	spin_lock(&vm->vgic.lock);
 	for (to &= BIT32(vm->nr_vcpus) - 1; to != 0; to &= to - 1) {
 		struct vcpu *v = vm->vcpus[__builtin_ctz(to)];
+		struct vgic_irq *irq = &v->vgic.priv[intid % GIC_NR_SGI];
 
-		if (v && (group1 || !v->vgic.priv[intid].group1))
-			sgi(v, intid, vm->vgic.version == 2 ? from->id : 0);
+		if ((irq->group1 && !group1) ||
+		    pend_in_place(v, irq, false, FIELD_PREP(LR_CPUID, source)))
+			continue;
+		vgic_irq_begin(irq);
+		irq->latch |= (uint8_t)BIT32(source);
+		vgic_irq_end(vm, irq);
 	}
 	spin_unlock(&vm->vgic.lock);
 }
 
 void vgic_inject_hw(struct vcpu *v, uint32_t intid)
 {
-	struct vgic_vm *g = &v->vm->vgic;
-	struct vgic_vcpu *c = &v->vgic;
-	struct vgic_irq *irq = &c->priv[intid % VGIC_NR_PRIVATE];
+	struct vgic_irq *irq = &v->vgic.priv[intid % VGIC_NR_PRIVATE];
 
-	spin_lock(&g->lock);
-	if (irq->in_lr && (c->lr[irq->lr] & LR_HW) && forwarded(g, irq)) {
-		/* It could fire because the guest has deactivated it: that LR is invalid. */
-		uint64_t lr = (c->lr[irq->lr] & ~LR_STATE) | LR_PENDING;
-
+	spin_lock(&v->vm->vgic.lock);
+	if (pend_in_place(v, irq, true, 0))
 		irq->line = true;
-		irq->lr_latch = false;
-		c->lr[irq->lr] = lr;
-		arch_gic_lr_write(irq->lr, lr);
-	} else {
+	else
 		vgic_irq_set_line(v->vm, irq, true);
-	}
-	spin_unlock(&g->lock);
+	spin_unlock(&v->vm->vgic.lock);
 }
 
 /* Every cause of the maintenance interrupt goes: EISR, U, NP, LRENP (see populate_some). */
