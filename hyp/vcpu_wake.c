@@ -9,12 +9,12 @@
 #include <hyp/vcpu.h>
 
 /* BLOCKED -> READY. The one whose CAS succeeds owns v until it is on a wake list. */
-static bool wake_blocked(struct vcpu *v)
+static void wake_blocked(struct vcpu *v)
 {
 	uint32_t state = VCPU_BLOCKED;
 	struct pcpu *p, *idle;
 
-	if (!atomic_cas_full(&v->state, &state, (uint32_t)VCPU_READY)) return false;
+	if (!atomic_cas_full(&v->state, &state, (uint32_t)VCPU_READY)) return;
 	/* Home; or, if that is busy and v is saved, to an idle CPU. Acquire: whoever loads v there
 	 * sees what was saved here (rule 23). */
 	p = &pcpus[v->cpu];
@@ -24,18 +24,6 @@ static bool wake_blocked(struct vcpu *v)
 		store_relaxed(&v->cpu, p->id);
 	}
 	pcpu_push(p, &v->se);
-	return true;
-}
-
-void vcpu_wake(struct vcpu *v)
-{
-	if (!vcpu_wake_in_place(v) && !wake_blocked(v)) {
-		store_relaxed(&v->wake_pending, true);
-		/* wake_pending before state; sched_block() has state before wake_pending: one of
-		 * the two sees the other (Dekker; Arm ARM B2.3.7). */
-		smp_mb();
-		wake_blocked(v);
-	}
 }
 
 void vcpu_kick(struct vcpu *v, uint32_t work)
@@ -43,7 +31,8 @@ void vcpu_kick(struct vcpu *v, uint32_t work)
 	uint32_t state;
 
 	atomic_fetch_or_full(&v->work, work);
-	/* work before state: sched_block() and sched_next() have state before work. */
+	/* work before state: sched_block() and sched_next() have state before work, so that one of
+	 * the two sees the other (Dekker; Arm ARM B2.3.7). */
 	smp_mb();
 	state = load_relaxed(&v->state);
 	if (state == VCPU_RUNNING) {
@@ -55,6 +44,8 @@ void vcpu_kick(struct vcpu *v, uint32_t work)
 		wake_blocked(v);
 	}
 }
+
+void vcpu_wake(struct vcpu *v) { vcpu_kick(v, VCPU_WORK_VGIC); }
 
 void vcpu_stop(struct vcpu *v)
 {

@@ -8,31 +8,20 @@
 #include <hyp/vm.h>
 #include "rq.h"
 
-enum job_state {
-	JOB_IDLE,
-	JOB_ACTIVE, /* queued, or in a step */
-	JOB_AGAIN,  /* started meanwhile: a step that begins takes this away */
-};
-
 void job_init(struct job *j, bool (*step)(struct job *j), struct vm *vm, uint32_t weight)
 {
-	*j = (struct job){.step = step, .vm = vm, .state = JOB_IDLE};
+	*j = (struct job){.step = step, .vm = vm};
 	ent_init(&j->se, vm ? vm->cfg : NULL, weight, true);
 }
 
-bool job_is_idle(const struct job *j) { return load_acquire(&j->state) == JOB_IDLE; }
+bool job_is_idle(const struct job *j) { return load_acquire(&j->starts) == 0; }
 
 void job_start(struct job *j)
 {
 	struct pcpu *idle;
-	uint32_t state = JOB_IDLE;
 
-	while (!atomic_cas_full(&j->state, &state, (uint32_t)JOB_ACTIVE)) {
-		/* Also AGAIN -> AGAIN: the store is what publishes the caller's to the next step.
-		 */
-		if (atomic_cas_full(&j->state, &state, (uint32_t)JOB_AGAIN)) return;
-		state = JOB_IDLE;
-	}
+	/* Each one adds: that publishes the caller's stores to the next step. */
+	if (atomic_fetch_add_full(&j->starts, 1u) != 0) return;
 	idle = pcpu_find_idle(UINT64_MAX);
 	pcpu_push(idle ? idle : this_pcpu(), &j->se);
 }
@@ -40,11 +29,11 @@ void job_start(struct job *j)
 void job_run(struct rq *rq)
 {
 	struct job *j = ent_job(rq->cur);
-	uint32_t state = JOB_ACTIVE;
+	uint32_t starts = 1;
 	bool more;
 
 	/* Taken, not stored: the step sees what was stored before each job_start() until now. */
-	(void)atomic_exchange_full(&j->state, (uint32_t)JOB_ACTIVE);
+	(void)atomic_exchange_full(&j->starts, starts);
 	more = j->step(j);
 	rq->job_at = arch_counter();
 	j->se.starved = false;
@@ -52,8 +41,8 @@ void job_run(struct rq *rq)
 	spin_lock(&rq->lock);
 	account_locked(rq, rq->job_at);
 	spin_unlock(&rq->lock);
-	/* Not in JOB_AGAIN. */
-	if (atomic_cas_full(&j->state, &state, (uint32_t)JOB_IDLE)) {
+	/* Unless it was started meanwhile. */
+	if (atomic_cas_full(&j->starts, &starts, 0u)) {
 		rq->cur = NULL;
 		if (j->done) j->done(j);
 	}

@@ -19,7 +19,6 @@ void sched_vcpu_init(struct vcpu *v, const struct vm_config *cfg)
 	v->affinity = (cfg->affinity & all) != 0 ? cfg->affinity & all : all;
 	v->state = VCPU_OFF;
 	v->loaded_on = -1;
-	v->wake_pending = false;
 	v->work = VCPU_WORK_OUT;
 }
 
@@ -54,21 +53,16 @@ static void leave_cpu(const struct vcpu *v)
 
 void sched_block(struct vcpu *v)
 {
-	v->se.woken = true;
-	store_relaxed(&v->state, (uint32_t)VCPU_BLOCKED);
-	/* state before wake_pending and work; vcpu_wake() and vcpu_kick() have the other order. */
-	smp_mb();
-	if (load_relaxed(&v->wake_pending) || (load_relaxed(&v->work) & VCPU_WORK_WAKES) != 0) {
-		uint32_t state = VCPU_BLOCKED;
+	uint32_t state = VCPU_BLOCKED;
 
-		if (atomic_cas_full(&v->state, &state, (uint32_t)VCPU_RUNNING)) {
-			/* Taken, not cleared: what the waker stored is seen from here on. */
-			(void)atomic_exchange_full(&v->wake_pending, false);
-			return;
-		}
-		/* A waker was faster: READY, on this CPU's wake list, since v is loaded here. */
-	}
-	leave_cpu(v);
+	v->se.woken = true;
+	store_relaxed(&v->state, state);
+	/* state before work; vcpu_kick() has the other order. */
+	smp_mb();
+	/* If a waker was faster, v is READY, on this CPU's wake list, since it is loaded here. */
+	if ((load_relaxed(&v->work) & VCPU_WORK_WAKES) == 0 ||
+	    !atomic_cas_full(&v->state, &state, (uint32_t)VCPU_RUNNING))
+		leave_cpu(v);
 }
 
 void sched_off(struct vcpu *v)

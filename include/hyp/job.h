@@ -19,7 +19,7 @@ struct job {
 	void (*done)(struct job *j);
 	struct vm *vm; /* who pays; NULL: the host */
 	struct sched_ent se;
-	uint32_t state; /* shared: hyp/sched/job.c */
+	uint32_t starts; /* shared: 0 idle, 1 queued or in a step, more: started meanwhile */
 };
 
 /* Not started, and no step under way: its memory may be freed by whoever sees to it that nobody

@@ -17,7 +17,7 @@
 struct vm;
 
 /* v->work, set by anyone with atomic OR; looked at on each way into the guest. */
-#define VCPU_WORK_VGIC BIT32(0) /* vgic_sync() is due */
+#define VCPU_WORK_VGIC BIT32(0) /* vgic_sync() is due, or what v may wait for has come */
 #define VCPU_WORK_STOP BIT32(1) /* leave the CPU: pause, stop, destroy */
 /* OFF and saved: no CPU and no queue knows it. Set by the scheduler, cleared by sched_start(). */
 #define VCPU_WORK_OUT BIT32(31)
@@ -47,7 +47,6 @@ struct vcpu {
 	uint32_t state;    /* enum vcpu_state, shared */
 	int32_t loaded_on; /* CPU whose registers hold arch, -1: saved, published with release */
 	uint32_t cpu;      /* home CPU: whose queue it goes to when it wakes */
-	bool wake_pending; /* shared: a wake came while not BLOCKED */
 	uint64_t affinity;
 	struct sched_ent se;
 
@@ -62,9 +61,8 @@ struct vcpu {
 };
 
 /*
- * Makes a BLOCKED vCPU READY on its home CPU's wake list and kicks that CPU; on one in any other
- * state sets wake_pending, which the next block consumes at once. What the vCPU waits for is stored
- * before the call. Lock-free, any context.
+ * Makes a BLOCKED vCPU READY on its home CPU's wake list and kicks that CPU; one that is about to
+ * block will not. What the vCPU waits for is stored before the call. Lock-free, any context.
  */
 void vcpu_wake(struct vcpu *v);
 /* Its first step, for the timer's short way: v sleeps loaded here and this CPU idles for it alone.

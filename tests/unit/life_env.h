@@ -156,10 +156,10 @@ void job_start(struct job *j)
 {
 	/* Another CPU may be in the job at once: why the VM stops is there before. */
 	if (j->vm && j->vm->state == VM_STOPPING) assert_int_not_equal(j->vm->reason, STOP_NONE);
-	j->state = 1;
+	j->starts = 1;
 }
 
-bool job_is_idle(const struct job *j) { return j->state == 0; }
+bool job_is_idle(const struct job *j) { return j->starts == 0; }
 
 /* The memory goes: nothing in it may be waiting to run. */
 static void env_forget(pa_t at, uint64_t size)
@@ -168,20 +168,20 @@ static void env_forget(pa_t at, uint64_t size)
 		uint64_t off = (uint64_t)((uint8_t *)jobs[i] - (uint8_t *)pa_to_ptr(at));
 
 		if (off >= size) continue;
-		assert_int_equal(jobs[i]->state, 0);
+		assert_int_equal(jobs[i]->starts, 0);
 		jobs[i] = jobs[--nr_jobs];
 	}
 }
 
 static bool step_job(struct job *j)
 {
-	if (j->state == 0) return false;
-	j->state = 0;
+	if (j->starts == 0) return false;
+	j->starts = 0;
 	pcpus[0].passes++;
 	pcpus[0].online = true;
 	if (j->step(j))
-		j->state = 1;
-	else if (j->state == 0 && j->done)
+		j->starts = 1;
+	else if (j->starts == 0 && j->done)
 		j->done(j);
 	assert_int_equal(fake_locks_held(), 0);
 	return true;

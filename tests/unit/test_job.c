@@ -28,7 +28,7 @@ struct work {
 
 static unsigned overlaps, freed;
 
-static bool job_idle(const struct job *j) { return j->state == 0; }
+static bool job_idle(const struct job *j) { return j->starts == 0; }
 
 static bool step(struct job *j)
 {
