@@ -328,7 +328,8 @@ __attribute__((noinline)) static enum mmio_result irouter_write(struct vm *vm, u
 	return MMIO_OK;
 }
 
-/* Those that are no fields take 32-bit accesses. A GICv3's private interrupts are not here. */
+/* Those that are no fields take 32-bit accesses; so does GICC_DIR alone. A GICv3's private
+ * interrupts are not here. */
 static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                   uint64_t *val)
 {
@@ -347,6 +348,8 @@ static enum mmio_result gicd_read(struct vcpu *v, void *dev, uint32_t off, unsig
 		*val = id_reg(v3, v3 ? 0x92 : 0x90, off - (v3 ? V3_IDS : V2_IDS));
 	else if ((irq = irouter_irq(vm, off, size)) != NULL)
 		*val = irq->route >> part(off);
+	else if (off >= VGIC_GICD_SIZE)
+		return MMIO_ABORT;
 	else
 		return field_read(v, v3 ? NULL : v, off, size, val);
 	return MMIO_OK;
@@ -368,8 +371,9 @@ void vgic_dir_write(struct vcpu *v, uint32_t intid)
  * GICC_DIR, alone in the second page of a GICv2's CPU interface: through GICV it would say of an
  * active interrupt outside the list registers only that there was one.
  */
-static enum mmio_result v2_dir_write(struct vcpu *v, uint32_t off, uint64_t val)
+static enum mmio_result v2_dir_write(struct vcpu *v, uint32_t off, unsigned size, uint64_t val)
 {
+	if (off >= VGIC_GICD_SIZE && size != 4) return MMIO_ABORT;
 	if (off == v->vm->machine->gicc + PAGE_SIZE - v->vm->machine->gicd)
 		vgic_dir_write(v, (uint32_t)val & 0x3ff);
 	return MMIO_OK;
@@ -382,7 +386,7 @@ static enum mmio_result gicd_write(struct vcpu *v, void *dev, uint32_t off, unsi
 	bool v3 = vm->vgic.version == 3;
 
 	if (off >= GICD_IROUTER)
-		return v3 ? irouter_write(vm, off, size, val) : v2_dir_write(v, off, val);
+		return v3 ? irouter_write(vm, off, size, val) : v2_dir_write(v, off, size, val);
 	if (off == GICD_CTLR && size == 4) return set_groups(vm, (uint32_t)val & CTLR_GROUPS);
 	if (off == GICD_SGIR && size == 4 && !v3) return sgir_write(v, val);
 	return field_write(vm, v3 ? NULL : v, off, size, val);

@@ -157,6 +157,8 @@ static void test_sizes(void **state)
 	/* 64 bits and what is misaligned abort. */
 	assert_int_equal(mmio_access(&vcpus[0], GICD + 0x400, false, 8, &val), MMIO_ABORT);
 	assert_int_equal(mmio_access(&vcpus[0], GICD + 0x402, false, 4, &val), MMIO_ABORT);
+	assert_int_equal(mmio_access(&vcpus[0], GICD + 0x11000, false, 2, &val), MMIO_ABORT);
+	assert_int_equal(mmio_access(&vcpus[0], GICD + 0x11000, true, 1, &val), MMIO_ABORT);
 	assert_int_equal(mmio_access(&vcpus[0], GICD + 0x12000, false, 4, &val), MMIO_ABORT);
 	finish();
 }
