@@ -24,7 +24,6 @@
 #define GICD_IPRIORITYR 0x0400u
 #define GICD_ITARGETSR 0x0800u
 #define GICD_ICFGR 0x0c00u
-#define GICD_IGRPMODR 0x0d00u
 #define GICD_CPENDSGIR 0x0f10u
 #define GICD_TYPER_ITLINES GENMASK(4, 0)
 #define GICD_PIDR2_V2 0x0fe8u    /* IHI 0048B 4.3.20 */
@@ -92,10 +91,7 @@ static bool wait_clear(uint64_t reg, uint32_t bits)
 static void reset(uint64_t base, uint32_t first, uint32_t end)
 {
 	for (uint32_t i = first; i < end; i += 32) {
-		if (gic_v3) {
-			io_write32(base + GICD_IGROUPR + i / 8, UINT32_MAX);
-			io_write32(base + GICD_IGRPMODR + i / 8, 0);
-		}
+		if (gic_v3) io_write32(base + GICD_IGROUPR + i / 8, UINT32_MAX);
 		io_write32(base + GICD_ICENABLER + i / 8, UINT32_MAX);
 		io_write32(base + GICD_ICPENDR + i / 8, UINT32_MAX);
 		io_write32(base + GICD_ICACTIVER + i / 8, UINT32_MAX);
@@ -237,7 +233,7 @@ static uint64_t find_redistributor(uint64_t mpidr)
 	return 0;
 }
 
-#define ICC_APR_CLEAR(group, n) sysreg_write(ICC_AP##group##R##n##_EL1, 0)
+#define ICC_APR_CLEAR(n) sysreg_write(ICC_AP1R##n##_EL1, 0)
 
 static void cpu_init_v3(void)
 {
@@ -256,7 +252,8 @@ static void cpu_init_v3(void)
 	sysreg_write(ICC_CTLR_EL1, ICC_CTLR_EOIMODE);
 	sysreg_write(ICC_PMR_EL1, 0xff);
 	sysreg_write(ICC_BPR1_EL1, 7); /* no preemption */
-	/* No priority of the loader stays active. */
+	/* No priority of the loader stays active. Group 0 is the firmware's: its registers trap to
+	 * EL3 (SCR_EL3.FIQ). */
 	FOR_EACH_APR(FIELD_GET(ICC_CTLR_PRIBITS, sysreg_read(ICC_CTLR_EL1)) + 1, ICC_APR_CLEAR);
 	isb(); /* all set up before interrupts are let in */
 	sysreg_write(ICC_IGRPEN1_EL1, 1);

@@ -23,20 +23,14 @@ extern uint64_t gic_gich;
 			io_write32(addr, val);                                                     \
 	} while (0)
 
-/* Active priority registers there are: 1, 2 or 4 for up to 5, 6, 7 bits. op(group, n). */
+/* Active priority registers of a group that there are: 1, 2 or 4 for up to 5, 6, 7 bits. */
 #define FOR_EACH_APR(bits, op)                                                                     \
 	do {                                                                                       \
-		op(0, 0);                                                                          \
-		op(1, 0);                                                                          \
-		if ((bits) > 5) {                                                                  \
-			op(0, 1);                                                                  \
-			op(1, 1);                                                                  \
-		}                                                                                  \
+		op(0);                                                                             \
+		if ((bits) > 5) op(1);                                                             \
 		if ((bits) > 6) {                                                                  \
-			op(0, 2);                                                                  \
-			op(1, 2);                                                                  \
-			op(0, 3);                                                                  \
-			op(1, 3);                                                                  \
+			op(2);                                                                     \
+			op(3);                                                                     \
 		}                                                                                  \
 	} while (0)
 

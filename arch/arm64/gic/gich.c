@@ -94,25 +94,31 @@ void arch_gic_hcr_write(uint32_t hcr)
 
 static uint32_t vmcr_read(void) { return TWIN_READ(ICH_VMCR_EL2, gic_gich + GICH_VMCR); }
 
-#define APR_SAVE(group, n) c->apr[n][group] = (uint32_t)sysreg_read(ICH_AP##group##R##n##_EL2)
-#define APR_LOAD(group, n) sysreg_write(ICH_AP##group##R##n##_EL2, c->apr[n][group])
+#define APR_SAVE0(n) c->apr[n][0] = (uint32_t)sysreg_read(ICH_AP0R##n##_EL2)
+#define APR_SAVE1(n) c->apr[n][1] = (uint32_t)sysreg_read(ICH_AP1R##n##_EL2)
+#define APR_LOAD0(n) sysreg_write(ICH_AP0R##n##_EL2, c->apr[n][0])
+#define APR_LOAD1(n) sysreg_write(ICH_AP1R##n##_EL2, c->apr[n][1])
 
 void arch_gic_vcpu_save(struct arch_gic_vcpu *c)
 {
 	c->vmcr = vmcr_read();
-	if (gic_v3)
-		FOR_EACH_APR(pre_bits, APR_SAVE);
-	else
+	if (!gic_v3) {
 		c->apr[0][0] = io_read32(gic_gich + GICH_APR);
+		return;
+	}
+	FOR_EACH_APR(pre_bits, APR_SAVE0);
+	FOR_EACH_APR(pre_bits, APR_SAVE1);
 }
 
 void arch_gic_vcpu_load(const struct arch_gic_vcpu *c)
 {
 	TWIN_WRITE(ICH_VMCR_EL2, gic_gich + GICH_VMCR, c->vmcr);
-	if (gic_v3)
-		FOR_EACH_APR(pre_bits, APR_LOAD);
-	else
+	if (!gic_v3) {
 		io_write32(gic_gich + GICH_APR, c->apr[0][0]);
+		return;
+	}
+	FOR_EACH_APR(pre_bits, APR_LOAD0);
+	FOR_EACH_APR(pre_bits, APR_LOAD1);
 }
 
 /* Binary points at their minimum, 2 and 3 for five bits; v3: FIQEn is RES1 with SRE. */
