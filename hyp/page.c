@@ -55,8 +55,6 @@ static struct span span_of(pa_t base, uint64_t size)
 	return (struct span){pa_raw(base) / PAGE_SIZE, end / PAGE_SIZE + (end % PAGE_SIZE != 0)};
 }
 
-static bool overlap(struct span a, struct span b) { return a.first < b.end && b.first < a.end; }
-
 /* Entry of the naturally aligned block of that order around f; NULL: not all of it is RAM. */
 static struct frame *block_at(uint64_t f, unsigned order)
 {
@@ -326,56 +324,37 @@ uint64_t page_count(uint16_t owner)
 	return n;
 }
 
-/* Adds a bank's whole pages but page 0 (EL2's NULL, and the end of a list here). */
-static void bank_add(const struct host_range *r) REQUIRES(page_lock)
+/*
+ * Where the run of frames that f begins ends: all of them in busy[*in], or, if *in is nr_busy, none
+ * in any.
+ */
+static uint64_t run_end(uint64_t f, uint64_t end, const struct span *busy, unsigned nr_busy,
+                        unsigned *in)
 {
-	struct span s = {MAX(ALIGN_UP(pa_raw(r->base), PAGE_SIZE) / PAGE_SIZE, 1),
-	                 MIN((pa_raw(r->base) + r->size) / PAGE_SIZE, FRAME_MAX)};
-
-	if (s.first < s.end) banks[nr_banks++].in = s;
-}
-
-/* One of the spans that overlap s; NULL: none. */
-static const struct span *taken(struct span s, const struct span *busy, unsigned nr_busy)
-{
-	while (nr_busy > 0)
-		if (overlap(s, busy[--nr_busy])) return &busy[nr_busy];
-	return NULL;
-}
-
-/* Where the frame table of n frames goes: as high as there is room in a bank; 0: none. */
-static uint64_t place_table(uint64_t n, const struct span *busy, unsigned nr_busy)
-{
-	for (unsigned i = nr_banks; i-- > 0;) {
-		uint64_t end = banks[i].in.end;
-		const struct span *in_way;
-
-		while (end >= banks[i].in.first + n) {
-			in_way = taken((struct span){end - n, end}, busy, nr_busy);
-			if (in_way == NULL) return end - n;
-			end = in_way->first;
-		}
+	*in = nr_busy;
+	for (unsigned i = 0; i < nr_busy; i++) {
+		if (f >= busy[i].end || busy[i].first == busy[i].end) continue;
+		if (f >= busy[i].first) *in = i;
+		end = MIN(end, f < busy[i].first ? busy[i].first : busy[i].end);
 	}
-	return 0;
+	return end;
 }
 
 /* Makes all of a bank blocks: dirty, reserved, or the frame table (busy[0]). */
 static void bank_fill(const struct bank *b, const struct span *busy, unsigned nr_busy)
     REQUIRES(page_lock)
 {
-	unsigned order;
+	unsigned order, in;
 
 	for (uint64_t f = b->in.first; f < b->in.end; f += BIT(order)) {
-		uint16_t owner = OWNER_DIRTY;
-		uint64_t end = b->in.end;
+		uint64_t n = run_end(f, b->in.end, busy, nr_busy, &in) - f;
 
-		for (unsigned i = 0; i < nr_busy; i++) {
-			if (f >= busy[i].end || busy[i].first == busy[i].end) continue;
-			if (f >= busy[i].first) owner = i == 0 ? OWNER_HYP : OWNER_RESERVED;
-			end = MIN(end, f < busy[i].first ? busy[i].first : busy[i].end);
-		}
-		order = MIN((unsigned)__builtin_ctzll(f), order_within(end - f));
-		set_leaf(f, order, owner, owner == OWNER_HYP, false);
+		order = MIN((unsigned)__builtin_ctzll(f), order_within(n));
+		set_leaf(f, order,
+		         in == nr_busy ? OWNER_DIRTY
+		         : in == 0     ? OWNER_HYP
+		                       : OWNER_RESERVED,
+		         in == 0, false);
 	}
 }
 
@@ -387,20 +366,33 @@ enum hyp_err page_init(const struct host *h, pa_t image_start, pa_t image_end)
 	    span_of(image_start, pa_raw(image_end) - pa_raw(image_start)),
 	    span_of(h->fdt.base, h->fdt.size),
 	    span_of(h->initrd.base, h->initrd.size)};
-	unsigned nr_busy = h->nr_reserved + 4;
-	uint64_t frames = 0, n;
+	unsigned nr_busy = h->nr_reserved + 4, in;
+	uint64_t frames = 0, n, end;
 	struct frame *table;
 
 	for (unsigned i = 0; i < h->nr_reserved; i++)
 		busy[i + 4] = span_of(h->reserved[i].base, h->reserved[i].size);
 	spin_lock(&page_lock);
-	nr_banks = 0;
 	memset(count, 0, sizeof(count));
 	memset(lists, 0, sizeof(lists));
-	for (unsigned i = 0; i < h->nr_ram; i++) bank_add(&h->ram[i]);
-	for (unsigned i = 0; i < nr_banks; i++) frames += banks[i].in.end - banks[i].in.first;
+	nr_banks = h->nr_ram;
+	for (unsigned i = 0; i < nr_banks; i++) {
+		struct span s = span_of(h->ram[i].base, h->ram[i].size);
+
+		/* Page 0 is EL2's NULL, and the end of a list here. */
+		s.first = MAX(s.first, 1);
+		s.end = MAX(MIN(s.end, FRAME_MAX), s.first);
+		banks[i].in = s;
+		frames += s.end - s.first;
+	}
 	n = (frames * sizeof(struct frame) + PAGE_MASK) / PAGE_SIZE;
-	busy[0].first = place_table(n, busy, nr_busy);
+	/* The table goes as high as there is room. */
+	for (struct bank *b = banks; b < &banks[nr_banks]; b++) {
+		for (uint64_t f = b->in.first; f < b->in.end; f = end) {
+			end = run_end(f, b->in.end, busy, nr_busy, &in);
+			if (in == nr_busy && end - f >= n) busy[0].first = end - n;
+		}
+	}
 	busy[0].end = busy[0].first + n;
 	table = pa_to_ptr(pa(busy[0].first * PAGE_SIZE));
 	for (unsigned i = 0; busy[0].first != 0 && i < nr_banks; i++) {

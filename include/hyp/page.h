@@ -25,11 +25,11 @@ enum page_owner {
 };
 
 /*
- * Builds the frame table for host's RAM minus everything reserved (image, FDT, initrd, reserved
- * ranges, page 0). Boot CPU, once, EL2's map complete. ENOMEM when there is no room for the table.
- * Costs a few thousand instructions: the table is written only where a block begins.
- * Memory from the loader is dirty: it is scrubbed lazily by page_scrub_step, or on demand by
- * page_alloc when clean memory has run out.
+ * Builds the frame table for host's RAM (whole pages, no two banks overlap) minus everything
+ * reserved (image, FDT, initrd, reserved ranges, page 0). Boot CPU, once, EL2's map complete.
+ * ENOMEM when there is no room for the table. Costs a few thousand instructions: the table is
+ * written only where a block begins. Memory from the loader is dirty: it is scrubbed lazily by
+ * page_scrub_step, or on demand by page_alloc when clean memory has run out.
  */
 enum hyp_err page_init(const struct host *h, pa_t image_start, pa_t image_end) __must_check;
 
