@@ -69,7 +69,7 @@ struct life {
 	pa_t block;    /* being scrubbed, mapped next; 0: none */
 	unsigned block_order;
 	struct fit_verify verify;
-	uint8_t *fdt; /* GFDT_MAX_SIZE bytes while loading */
+	uint8_t *fdt; /* gfdt_room() bytes behind the vCPUs */
 	uint64_t fdt_size;
 	uint64_t passes[MAX_PCPUS]; /* of each CPU when the VM was unlinked */
 	struct vcpu vcpus[];
@@ -386,8 +386,6 @@ static bool fdt_step(struct life *l)
 {
 	const char *why = "its device tree does not fit";
 
-	l->fdt = page_alloc_hyp(GFDT_MAX_SIZE);
-	if (!l->fdt) return give_up(l, FILE_IMAGE, "no memory left for its device tree");
 	if (gfdt_build(&l->cfg, l->vm.machine, l->fdt, gfdt_room(&l->cfg), &l->fdt_size, &why) !=
 	    HYP_OK)
 		return give_up(l, l->cfg.files[FILE_OVERLAY].size ? FILE_OVERLAY : FILE_IMAGE, why);
@@ -397,39 +395,13 @@ static bool fdt_step(struct life *l)
 	return true;
 }
 
-static void drop_fdt(struct life *l)
-{
-	if (l->fdt) page_free_hyp(l->fdt, GFDT_MAX_SIZE);
-	l->fdt = NULL;
-}
-
-/* n bytes of guest RAM at `to`: from `from`, or zero; cleaned so that a guest without caches
- * sees them. The planner bounded the range, and RAM is mapped whole. */
-static void fill(struct vm *vm, uint64_t to, const uint8_t *from, uint64_t n)
-{
-	while (n > 0) {
-		uint64_t len = n;
-		void *p;
-
-		CHECK(gmem_pin(&vm->s2, ipa(to), true, &p, &len) == HYP_OK);
-		if (from) {
-			memcpy(p, from, len);
-			arch_dcache_clean_inval_poc(p, len);
-			from += len;
-		} else {
-			arch_scrub(p, len);
-		}
-		to += len;
-		n -= len;
-	}
-}
-
 /* Piece 0 is all of RAM, to be zeroed; then what was planned, the FDT, and the FDT at RAM base. */
 static bool copy_step(struct life *l)
 {
 	const struct load_plan *plan = &l->cfg.plan;
 	struct load_segment s = {ipa(l->vm.machine->ram_base), NULL, l->cfg.memory};
 	uint64_t n;
+	void *p;
 
 	if (l->file > plan->n)
 		s = (struct load_segment){l->file > plan->n + 1 ? s.to : plan->fdt, l->fdt,
@@ -437,13 +409,19 @@ static bool copy_step(struct life *l)
 	else if (l->file > 0)
 		s = plan->seg[l->file - 1];
 	n = MIN(STEP, s.size - l->at);
-	fill(&l->vm, ipa_raw(s.to) + l->at, s.from ? s.from + l->at : NULL, n);
+	/* The planner bounded the range, and RAM is mapped whole. */
+	CHECK(gmem_pin(&l->vm.s2, ipa(ipa_raw(s.to) + l->at), true, &p, &n) == HYP_OK);
+	/* Cleaned as well, so that a guest without caches sees it. */
+	if (s.from) {
+		memcpy(p, s.from + l->at, n);
+		arch_dcache_clean_inval_poc(p, n);
+	} else {
+		arch_scrub(p, n);
+	}
 	l->at += n;
 	if (l->at < s.size) return true;
 	l->at = 0;
-	if (++l->file <= plan->n + 1 + plan->fdt_at_base) return true;
-	drop_fdt(l);
-	return next_phase(l, LIFE_START);
+	return ++l->file <= plan->n + 1 + plan->fdt_at_base ? true : next_phase(l, LIFE_START);
 }
 
 static bool start_step(struct life *l)
@@ -491,7 +469,6 @@ static bool resume_step(struct life *l)
 static bool stop_step(struct life *l)
 {
 	deadline_cancel(&l->backoff);
-	drop_fdt(l);
 	l->frozen = false; /* the next life has a time of its own */
 	if (l->phase != LIFE_RAM) next_phase(l, LIFE_VERIFY);
 	stopped(l);
@@ -509,7 +486,6 @@ static bool unlink_step(struct life *l)
 	vpl031_reset(vm); /* its deadline wakes vCPUs, and so do the port's up-calls */
 	console_port_remove(&vm->port);
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) vtimer_vcpu_reset(vm->vcpus[i]);
-	deadline_cancel(&l->backoff);
 	/* Unlinked before the passes are read; a CPU has its passes before it looks at vms[]. */
 	smp_mb();
 	for (unsigned i = 0; i < nr_pcpus; i++) {
@@ -599,9 +575,9 @@ static bool life_step(struct job *j)
 	                              : stop_step(l);
 }
 
-static uint64_t life_size(unsigned nr_vcpus)
+static uint64_t life_size(const struct vm_config *cfg)
 {
-	return sizeof(struct life) + nr_vcpus * sizeof(struct vcpu);
+	return sizeof(struct life) + cfg->cpus * sizeof(struct vcpu) + gfdt_room(cfg);
 }
 
 /* The job's last access. A later start finds another job, if any: the VM is out of sight. */
@@ -609,7 +585,7 @@ static void life_done(struct job *j)
 {
 	struct life *l = life_of(j->vm);
 
-	if (l->phase == LIFE_FREED) page_free_hyp(l, life_size(l->vm.nr_vcpus));
+	if (l->phase == LIFE_FREED) page_free_hyp(l, life_size(&l->cfg));
 }
 
 /* --- creation ---------------------------------------------------------------------------- */
@@ -659,9 +635,10 @@ enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
 		if (vms[i]) memory += vms[i]->cfg->memory - load_relaxed(&life_of(vms[i])->ram);
 	if (memory / PAGE_SIZE > page_count(OWNER_NONE) + page_count(OWNER_DIRTY))
 		return HYP_ENOMEM;
-	l = page_alloc_hyp(life_size(cfg->cpus));
+	l = page_alloc_hyp(life_size(cfg));
 	if (!l) return HYP_ENOMEM;
 	l->cfg = *cfg;
+	l->fdt = (uint8_t *)&l->vcpus[cfg->cpus];
 	vm = &l->vm;
 	vm->lock = SPINLOCK_INIT(LOCK_VM);
 	vm->slot = slot;
@@ -678,7 +655,7 @@ enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
 	if (err != HYP_OK) {
 		while (take_apart(l)) {
 		}
-		page_free_hyp(l, life_size(cfg->cpus));
+		page_free_hyp(l, life_size(cfg));
 		return err;
 	}
 	console_port_add(&vm->port, vm, vm->name, slot);

@@ -15,18 +15,15 @@
 
 bool setway_step(struct vm *vm)
 {
-	uint64_t done = vm->flush_done, at = done % vm->cfg->memory, n;
-	uint64_t end = MIN(at + STEP, vm->cfg->memory);
+	uint64_t done = vm->flush_done, at = done % vm->cfg->memory;
+	uint64_t n = MIN(STEP, vm->cfg->memory - at);
 	void *p;
 
 	if (done >= load_acquire(&vm->flush_until)) return false;
-	done += end - at;
-	for (; at < end; at += n) {
-		n = end - at;
-		/* RAM is mapped whole. */
-		CHECK(gmem_pin(&vm->s2, ipa(vm->machine->ram_base + at), false, &p, &n) == HYP_OK);
-		arch_dcache_clean_inval_poc(p, n);
-	}
+	/* RAM is mapped whole. */
+	CHECK(gmem_pin(&vm->s2, ipa(vm->machine->ram_base + at), false, &p, &n) == HYP_OK);
+	arch_dcache_clean_inval_poc(p, n);
+	done += n;
 	spin_lock(&vm->lock);
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		uint64_t until = vm->vcpus[i]->flush_until;

@@ -11,13 +11,11 @@
 
 struct machine;
 
-#define GFDT_MAX_SIZE KiB(64)
 #define GFDT_MAX_OVERLAY KiB(16)
 
 /*
  * Room for any tree of a VM (16 vCPUs, a command line of 511 bytes), and the work on its overlay:
- * what loader_plan() reserves and the n of gfdt_build(), at most GFDT_MAX_SIZE for an overlay of at
- * most GFDT_MAX_OVERLAY bytes. scripts/mkbundle computes the same.
+ * what loader_plan() reserves and the n of gfdt_build(). scripts/mkbundle computes the same.
  */
 static inline uint64_t gfdt_room(const struct vm_config *cfg)
 {

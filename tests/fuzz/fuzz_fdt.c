@@ -86,7 +86,7 @@ static void check_host(const void *fdt, struct host_range image)
 /* The result is a sound tree within its bound that says what the configuration says. */
 static void check_overlay(const uint8_t *data, size_t size, uint8_t how)
 {
-	static _Alignas(8) uint8_t buf[GFDT_MAX_SIZE];
+	static _Alignas(8) uint8_t buf[KiB(64)];
 	struct vm_config cfg = {.memory = MiB(64), .cpus = 1 + how % 8, .gic = how & 1 ? 3 : 2};
 	uint64_t room, n = 0;
 	const char *why = NULL;

