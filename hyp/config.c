@@ -281,11 +281,13 @@ static bool needs(struct node *node, enum prop_id id, const char *what, const ch
 }
 
 /* Load and entry address, which are for raw images. */
-static void check_address(struct node *node, enum prop_id id, uint64_t at, enum vm_format format)
+static void check_address(struct node *node, enum prop_id id, uint64_t at)
 {
-	static const char *const formats[] = {"raw", "linux", "elf", "raw"};
+	static const char *const formats[] = {"auto", "linux", "elf", "raw"};
 	uint64_t base = machine_v1.ram_base, end = base + node->cfg->memory;
+	enum vm_format format = node->cfg->format;
 
+	if (format == FORMAT_AUTO) format = loader_detect(&node->cfg->files[FILE_IMAGE]);
 	if (given(node, id) && needs(node, id, "format", formats[format], "raw") &&
 	    check(at >= base && at < end, node, props + id, RULE_OUTSIDE, base, end - 4)) {
 		check(at % 4 == 0, node, props + id, RULE_ALIGN, ALIGN_DOWN(at, 4),
@@ -312,8 +314,6 @@ static void check_relations(struct node *node)
 	check(cfg->gic == boot->host_gic, node, props + P_gic, RULE_GIC_HOST,
 	      (unsigned long)boot->host_gic, (unsigned long)boot->host_gic);
 	check(cfg->gic != 2 || cfg->cpus <= GICV2_MAX_CPUS, node, props + P_cpus, RULE_GIC_CPUS);
-	check_address(node, P_load, cfg->load, cfg->format);
-	check_address(node, P_entry, cfg->entry, cfg->format);
 }
 
 /* Letter, then letters, digits, - and _; what fits with its NUL. */
@@ -419,12 +419,9 @@ static void check_files(struct node *node)
 			check(fit_check_tree(file->data, file->size, &why) == HYP_OK, node, prop,
 			      RULE_OVERLAY);
 	}
-	if (!node->faulty && cfg->format == FORMAT_AUTO) {
-		enum vm_format format = loader_detect(&cfg->files[FILE_IMAGE]);
-
-		check_address(node, P_load, cfg->load, format);
-		check_address(node, P_entry, cfg->entry, format);
-	}
+	if (node->faulty) return;
+	check_address(node, P_load, cfg->load);
+	check_address(node, P_entry, cfg->entry);
 	if (!node->faulty && loader_plan(cfg, machine_v1.ram_base, &why) != HYP_OK)
 		check(false, node, props + P_image, "%s", why);
 }

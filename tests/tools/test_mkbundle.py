@@ -43,7 +43,7 @@ def el2(tmp_path_factory):
             made = run('gcc', '-std=gnu11', '-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all',
                        '-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter', '-Iinclude', '-I.', '-Itests/fake_arch/include', '-isystem', libfdt,
                        '-isystem', libavb, '-isystem', 'lib/freestanding',
-                       '-o', program, *SOURCES, *[libfdt / f'fdt{n}.c' for n in ('', '_ro', '_rw', '_sw', '_wip', '_addresses', '_strerror')])
+                       '-o', program, *SOURCES, *[libfdt / f'fdt{n}.c' for n in ('', '_ro', '_empty_tree', '_rw', '_sw', '_wip', '_addresses', '_strerror')])
             assert made.returncode == 0, made.stdout
     return lambda bundle, gic=3, cpus=16, ram=1 << 30: run(program, bundle, gic, cpus, ram)
 
