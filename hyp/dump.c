@@ -32,40 +32,6 @@
 #define MIN_VA_BITS 16u
 #define MAX_VA_BITS 48u
 
-/* How the half of the address space that va is in is translated. */
-struct half {
-	uint64_t table;
-	unsigned grain, bits,
-	    level; /* log2 of the granule and of the half; level of the first table */
-};
-
-/* False: there is no such translation, for *why. */
-static bool find_half(const uint64_t *sr, uint64_t va, struct half *h, const char **why)
-{
-	static const uint8_t grains[2][4] = {{12, 16, 14, 0}, {0, 14, 12, 16}};
-	bool high = (va & VA_HIGH) != 0, tbi;
-	uint64_t tcr = sr[SR_TCR_EL1] >> (high ? 16 : 0), top, size;
-	unsigned stride, levels;
-
-	h->grain = grains[high][FIELD_GET(TCR_TG, tcr)];
-	h->bits = 64 - (unsigned)FIELD_GET(TCR_TSZ, tcr);
-	*why = "TCR_EL1 has a reserved granule or size";
-	if (h->grain == 0 || h->bits > MAX_VA_BITS || h->bits < MIN_VA_BITS || h->bits <= h->grain)
-		return false;
-	*why = "TCR_EL1 switches off the walks of this half";
-	if ((tcr & TCR_EPD) != 0) return false;
-	tbi = (sr[SR_TCR_EL1] & (high ? TCR_TBI1 : TCR_TBI0)) != 0;
-	top = (high ? ~va : va) & (tbi ? GENMASK(55, 0) : UINT64_MAX);
-	*why = "the address is in neither half";
-	if (top >> h->bits != 0) return false;
-	stride = h->grain - 3;
-	levels = (h->bits - h->grain + stride - 1) / stride;
-	h->level = 4 - levels;
-	size = BIT(3 + h->bits - h->grain - (levels - 1) * stride);
-	h->table = sr[high ? SR_TTBR1_EL1 : SR_TTBR0_EL1] & GENMASK(47, 0) & ~(MAX(size, 64u) - 1);
-	return true;
-}
-
 static void show_leaf(const uint64_t *sr, uint64_t desc, unsigned shift)
 {
 	const char *rw = (desc & S1_AP_RO) != 0 ? "r" : "rw";
@@ -80,25 +46,38 @@ static void show_leaf(const uint64_t *sr, uint64_t desc, unsigned shift)
 /* Where v would find va. show: tells of every step. False: a fault. */
 static bool stage1(struct vcpu *v, uint64_t va, bool show, uint64_t *out)
 {
+	static const uint8_t grains[2][4] = {{12, 16, 14, 0}, {0, 14, 12, 16}};
 	const uint64_t *sr = v->arch.sr;
-	const char *why;
-	struct half h;
+	bool high = (va & VA_HIGH) != 0, tbi = sr[SR_TCR_EL1] & (high ? TCR_TBI1 : TCR_TBI0);
+	uint64_t tcr = sr[SR_TCR_EL1] >> (high ? 16 : 0),
+	         table = sr[high ? SR_TTBR1_EL1 : SR_TTBR0_EL1] & GENMASK(47, 0),
+	         unused = (high ? ~va : va) & (tbi ? GENMASK(55, 0) : UINT64_MAX);
+	/* log2 of the granule, of the half that va is in, of the entries of a table */
+	unsigned grain = grains[high][FIELD_GET(TCR_TG, tcr)],
+	         bits = 64 - (unsigned)FIELD_GET(TCR_TSZ, tcr), stride = grain - 3, top = bits;
+	const char *why = NULL;
 
 	*out = va;
 	if ((sr[SR_SCTLR_EL1] & SCTLR_M) == 0) {
 		if (show) shell_out("stage 1 is off\n");
 		return true;
 	}
-	if (!find_half(sr, va, &h, &why)) {
-		if (show) shell_out("stage 1: %s\n", why);
-		return false;
-	}
-	if (show) shell_out("stage 1: %u bits, granule of %lu KiB\n", h.bits, BIT(h.grain) >> 10);
+	if (grain == 0 || bits > MAX_VA_BITS || bits < MIN_VA_BITS || bits <= grain)
+		why = "TCR_EL1 has a reserved granule or size";
+	else if ((tcr & TCR_EPD) != 0)
+		why = "TCR_EL1 switches off the walks of this half";
+	else if (unused >> bits != 0)
+		why = "the address is in neither half";
+	if (show && why != NULL) shell_out("stage 1: %s\n", why);
+	if (why != NULL) return false;
+	if (show) shell_out("stage 1: %u bits, granule of %lu KiB\n", bits, BIT(grain) >> 10);
 	/* At most levels 0 to 3. */
-	for (unsigned level = h.level, top = h.bits;; level++) {
-		unsigned shift = h.grain + (3 - level) * (h.grain - 3);
-		uint64_t at = h.table + (va & GENMASK(top - 1, shift)) / BIT(shift) * 8, desc;
+	for (unsigned level = 4 - (bits - grain + stride - 1) / stride;; level++) {
+		unsigned shift = grain + (3 - level) * stride;
+		uint64_t index = (va & GENMASK(top - 1, shift)) / BIT(shift), at, desc;
 
+		/* A table has the alignment of its size, at least 64 bytes. */
+		at = (table & ~(MAX(BIT(top - shift) * 8, 64u) - 1)) + index * 8;
 		if (gmem_read(&v->vm->s2, ipa(at), &desc, sizeof(desc)) != HYP_OK) {
 			if (show) shell_out("  level %u: %#lx is not in RAM\n", level, at);
 			return false;
@@ -107,7 +86,7 @@ static bool stage1(struct vcpu *v, uint64_t va, bool show, uint64_t *out)
 		/* A block: at levels 1 and 2, with larger granules at 2. At level 3 it is reserved.
 		 */
 		if ((desc & S1_VALID) == 0 ||
-		    ((desc & S1_TABLE) == 0 && (level == 3 || level < (h.grain == 12 ? 1u : 2u)))) {
+		    ((desc & S1_TABLE) == 0 && (level == 3 || level < (grain == 12 ? 1u : 2u)))) {
 			if (show) shell_out("  not valid\n");
 			return false;
 		}
@@ -116,7 +95,7 @@ static bool stage1(struct vcpu *v, uint64_t va, bool show, uint64_t *out)
 			if (show) show_leaf(sr, desc, shift);
 			return true;
 		}
-		h.table = desc & GENMASK(47, h.grain);
+		table = desc & GENMASK(47, grain);
 		top = shift;
 	}
 }

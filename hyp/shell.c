@@ -23,6 +23,7 @@
 #include <lib/str.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LINE_MAX 640u  /* room for a VM's bootargs */
@@ -33,8 +34,11 @@
 
 struct verb {
 	const char *name, *usage, *help;
-	void (*fn)(void); /* sets sh.again: it waits for something */
-	char json;        /* '{' or '[': how its report begins; 0: it has none, only text */
+	void (*fn)(void);
+	char json; /* '{' or '[': how its report begins; 0: it has none, only text */
+	/* Of those that change a VM: how, and what it is to become. */
+	enum hyp_err (*change)(struct vm *vm);
+	enum vm_state to;
 };
 extern const struct verb shell_verbs[];
 
@@ -44,21 +48,20 @@ static struct {
 	struct deadline poll; /* a verb that waits looks again */
 	char line[LINE_MAX], last[LINE_MAX];
 	unsigned len;
-	const struct verb *verb; /* runs; NULL: a line is being typed */
-	char *args;              /* what follows it in line */
-	struct vm *vm;           /* what it waits for: good while it is vms[slot] */
+	uint8_t prev, esc;  /* last byte; progress within an ANSI sequence */
+	void (*next)(void); /* what the verb does next; NULL: a line is being typed */
+	const struct verb *verb;
+	char *args;    /* what follows it in line; NULL: nothing more */
+	struct vm *vm; /* which is to be at rest before `next`: good while it is vms[slot] */
 	uint32_t slot;
 	char name[CONFIG_NAME_MAX]; /* of vm */
-	bool destroys;              /* what it waits for is that vm is gone */
-	struct vcpu *vcpu;          /* irq, dump: of vm; NULL: was shown */
+	struct vcpu *vcpu;          /* irq, dump: of vm */
 	const char *address;        /* dump: may be NULL */
 	uint64_t at;                /* the same as a number */
 	bool paused;                /* irq, dump: goes on afterwards */
 	const struct fit *bundle;
-	bool again, refused;                   /* the verb: is to be called again; said why not */
-	bool json, comma, table, headed;       /* the report: in a table, whose head was shown */
-	uint8_t prev, esc;                     /* last byte; progress within an ANSI sequence */
-	uint64_t top_at, idle_seen[MAX_PCPUS]; /* when `top` last looked, and what it saw */
+	bool json, brace, comma, table, headed; /* report: in a table, whose head was shown */
+	uint64_t top_at, idle_seen[MAX_PCPUS];  /* when `top` last looked, and what it saw */
 	struct vm_config cfg;
 	char out[KiB(16)], text[OUT_MAX / 2], lines[KiB(8)]; /* to be shown; a cell; of a verb */
 	size_t out_len;
@@ -85,12 +88,12 @@ void shell_out(const char *fmt, ...)
 /* --- what verbs report: text, or JSON on one line ----------------------------------------- */
 
 /* s in sh.text, fit for a terminal and for JSON, whatever guests and users put into it. */
-static void set_text(const char *s, size_t max)
+static void set_text(const char *s)
 {
 	size_t n = 0;
 
 	sh.text[0] = '\0';
-	for (; max-- != 0 && *s != '\0'; s++) {
+	for (; *s != '\0'; s++) {
 		bool plain = *s >= ' ' && *s < 0x7f && !(sh.json && (*s == '"' || *s == '\\'));
 		const char *fmt = plain ? "%c" : sh.json ? "\\u%04x" : "?";
 
@@ -98,51 +101,37 @@ static void set_text(const char *s, size_t max)
 	}
 }
 
-/* The list of arguments lies in a struct: only so can it be handed on by reference. */
-struct args {
-	va_list ap;
-};
-
 /*
  * What is reported is described by one format, of "key:CONVERSION" with blanks between: members of
- * an object in JSON; as text the columns of a table, whose head are the keys, or a line each.
+ * an object in JSON; as text a line each, or the columns of a table, whose head are the keys (no
+ * ap). %s, left aligned; %u, %lu; %x, %lx, shown with 0x.
  */
-enum layout { HEAD, ROW, FIELDS };
-
-static void put_cells(enum layout how, const char *fmt, struct args *a)
+static void put_cells(const char *fmt, va_list *ap)
 {
-	while (*fmt != '\0') {
-		int len = (int)(strchr(fmt, ':') - fmt);
-		bool wide, last;
-		char spec[12], conv;
-		size_t n = 0;
+	for (const char *next; *fmt != '\0'; fmt = next) {
+		size_t end = strcspn(fmt, " ");
+		int len = (int)strcspn(fmt, ":"), width;
+		const char *spec = fmt + len + 1, conv = fmt[end - 1];
+		bool wide = fmt[end - 2] == 'l';
 
+		next = fmt + end + (fmt[end] != '\0');
+		width = (int)strtoul(spec + strspn(spec, "%-#"), NULL, 10);
+		if (ap == NULL)
+			(void)snprintf(sh.text, sizeof(sh.text), "%.*s", len, fmt);
+		else if (conv == 's')
+			set_text(va_arg(*ap, const char *));
+		else
+			(void)snprintf(sh.text, sizeof(sh.text), conv == 'u' ? "%lu" : "%#lx",
+			               wide ? va_arg(*ap, uint64_t) : va_arg(*ap, unsigned));
 		if (sh.json)
-			shell_out("%s\"%.*s\":", sh.comma ? "," : "", len, fmt);
-		else if (how == FIELDS)
-			shell_out("%-15.*s ", len, fmt);
-		if (how == HEAD) set_text(fmt, (size_t)len);
-		for (fmt += len + 1; strchr("lsux", *fmt) == NULL; fmt++) spec[n++] = *fmt;
-		wide = *fmt == 'l';
-		conv = how == HEAD ? 's' : fmt[wide];
-		fmt += wide + 1;
-		last = *fmt == '\0';
-		fmt += !last;
-		(void)str_copy(spec + n,
-		               conv == 's'   ? "s"
-		               : conv == 'u' ? "lu"
-		                             : "lx",
-		               sizeof(spec) - n);
-		if (conv != 's') {
-			uint64_t v = wide ? va_arg(a->ap, uint64_t) : va_arg(a->ap, unsigned);
-
-			shell_out(!sh.json ? spec : conv == 'x' ? "\"%#lx\"" : "%lu", v);
-		} else {
-			if (how != HEAD) set_text(va_arg(a->ap, const char *), SIZE_MAX);
-			shell_out(sh.json ? "\"%s\"" : spec, sh.text);
-		}
+			shell_out(conv == 'u' ? "%s\"%.*s\":%s" : "%s\"%.*s\":\"%s\"",
+			          sh.comma ? "," : "", len, fmt, sh.text);
+		else if (!sh.table)
+			shell_out("%-15.*s %s\n", len, fmt, sh.text);
+		else
+			shell_out("%*s%s", conv == 's' ? -width : width, sh.text,
+			          *next != '\0' ? " " : "\n");
 		sh.comma = true;
-		if (!sh.json) shell_out(how == FIELDS || last ? "\n" : " ");
 	}
 }
 
@@ -150,19 +139,20 @@ static void put_cells(enum layout how, const char *fmt, struct args *a)
 static void report(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void report(const char *fmt, ...)
 {
-	struct args a;
+	bool object = sh.table && sh.json;
+	va_list ap;
 
-	if (sh.table && sh.json) {
+	if (object) {
 		shell_out(sh.comma ? ",{" : "{");
 		sh.comma = false;
 	} else if (sh.table && !sh.headed) {
-		put_cells(HEAD, fmt, NULL);
+		put_cells(fmt, NULL);
 	}
 	sh.headed = true;
-	va_start(a.ap, fmt);
-	put_cells(sh.table ? ROW : FIELDS, fmt, &a);
-	va_end(a.ap);
-	if (sh.table && sh.json) shell_out("}");
+	va_start(ap, fmt);
+	put_cells(fmt, &ap);
+	va_end(ap);
+	if (object) shell_out("}");
 }
 
 static void end_table(void)
@@ -195,10 +185,10 @@ static void refuse(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(buf, sizeof(buf), fmt, ap);
 	va_end(ap);
-	set_text(buf, SIZE_MAX);
+	set_text(buf);
 	if (sh.json) sh.out_len = 0; /* the report's first bracket */
-	shell_out(sh.json ? "{\"error\":\"%s\"}" : "%s\n", sh.text);
-	sh.refused = true;
+	shell_out(sh.json ? "{\"error\":\"%s\"" : "%s\n", sh.text);
+	sh.brace = sh.json;
 	sh.table = false;
 }
 
@@ -295,10 +285,10 @@ static void verb_console(void)
 static void verb_stats(void)
 {
 	const char *word = next_word();
-	const struct vm *one = NULL;
+	const struct vm *one = word != NULL ? vm_named(word) : NULL;
 	const struct vcpu *v;
 
-	if (word != NULL && (one = vm_named(word)) == NULL) return;
+	if (word != NULL && one == NULL) return;
 	begin_table("vcpus");
 	for (unsigned i = 0; (v = next_vcpu(one, &i)) != NULL;) {
 		const struct vcpu_stats *s = &v->stats;
@@ -384,7 +374,6 @@ static void verb_trace(void)
 {
 	const char *word = next_word(), *arg;
 	const struct vm *vm = NULL;
-	char *at = sh.lines, *eol;
 	uint64_t cpu = UINT64_MAX;
 
 	if (word != NULL && strcmp(word, "cpu") == 0) {
@@ -398,95 +387,71 @@ static void verb_trace(void)
 	} else if (word != NULL && (vm = vm_named(word)) == NULL) {
 		return;
 	}
-	(void)trace_text((int)cpu, vm, sh.lines, sizeof(sh.lines));
 	report("exits:%s", trace_on ? "recorded" : "not recorded");
 	begin_table("events");
-	for (; (eol = strchr(at, '\n')) != NULL; at = eol + 1) {
-		*eol = '\0';
-		report("event:%s", at);
-	}
+	for (const char *line = trace_text((int)cpu, vm, sh.lines, sizeof(sh.lines));
+	     line < sh.lines + sizeof(sh.lines); line += strlen(line) + 1)
+		report("event:%s", line);
 }
 
 /* --- verbs that change VMs, and wait until that is done ------------------------------------- */
 
-/* A verb that waits is called again: is what it waits for still there? */
-static bool still_there(void) { return vms[sh.slot] == sh.vm; }
-
-/* Neither its state nor a vCPU is on its way to something else. */
-static bool settled(const struct vm *vm)
-{
-	uint32_t state = load_acquire(&vm->state);
-
-	for (unsigned i = 0; state != VM_RUNNING && i < vm->nr_vcpus; i++)
-		if (!vcpu_is_out(vm->vcpus[i])) return false;
-	return state != VM_LOADING && state != VM_STOPPING && state != VM_RESUMING;
-}
-
-static void wait_for(struct vm *vm)
+static void wait_for(struct vm *vm, void (*next)(void))
 {
 	sh.vm = vm;
 	sh.slot = vm->slot;
-	sh.again = true;
-	sh.destroys = false;
+	sh.next = next;
 	(void)str_copy(sh.name, vm->name, sizeof(sh.name));
 }
 
-static enum hyp_err stop(struct vm *vm) { return vm_stop(vm, STOP_ADMIN, 0); }
+static bool still_there(void) { return vms[sh.slot] == sh.vm; }
 
-static const struct change {
-	const char *verb;
-	enum hyp_err (*change)(struct vm *vm);
-	enum vm_state to;
-} changes[] = {
-    {"start", vm_start, VM_RUNNING},     {"stop", stop, VM_STOPPED},
-    {"pause", vm_pause, VM_PAUSED},      {"resume", vm_resume, VM_RUNNING},
-    {"restart", vm_restart, VM_RUNNING}, {"destroy", vm_destroy, VM_GONE},
-};
-
-static void wrong_state(const struct vm *vm, enum vm_state to)
+/* Neither the VM's state nor a vCPU is on its way to something else; or its memory is back. */
+static bool at_rest(void)
 {
-	const uint64_t state = BIT(load_relaxed(&vm->state)),
-	               stopped = BIT(VM_NEW) | BIT(VM_STOPPED);
+	uint32_t state;
 
-	if (state == BIT(to))
-		refuse("%s is %s already", vm->name, vm_state_name(vm));
-	else
-		refuse("%s is %s: %s", vm->name, vm_state_name(vm),
-		       (state & stopped) != 0      ? "start it first"
-		       : state == BIT(VM_PAUSED)   ? "resume it first"
-		       : state == BIT(VM_STOPPING) ? "wait"
-		                                   : "stop it first");
+	if (sh.vm == NULL) return true;
+	if (!still_there()) return !vm_slot_used(sh.slot);
+	state = load_acquire(&sh.vm->state);
+	for (unsigned i = 0; state != VM_RUNNING && i < sh.vm->nr_vcpus; i++)
+		if (!vcpu_is_out(sh.vm->vcpus[i])) return false;
+	return state != VM_LOADING && state != VM_STOPPING && state != VM_RESUMING &&
+	       sh.verb->to != VM_GONE;
 }
 
-/* Waits for sh.vm, and tells what has become of it. */
+/* What has become of it. */
 static void outcome(void)
 {
-	bool there = still_there();
-	const char *state = there ? vm_state_name(sh.vm) : "gone";
+	const char *state = still_there() ? vm_state_name(sh.vm) : "gone";
 
-	/* Destroyed: until its memory is back. */
-	sh.again = there ? sh.destroys || !settled(sh.vm) : vm_slot_used(sh.slot);
-	if (sh.again) return;
 	if (sh.json)
 		report("name:%s state:%s", sh.name, state);
 	else
 		shell_out("%s is %s\n", sh.name, state);
 }
 
+static enum hyp_err stop(struct vm *vm) { return vm_stop(vm, STOP_ADMIN, 0); }
+
 static void verb_change(void)
 {
-	const struct change *c = changes;
-	struct vm *vm = sh.vm != NULL ? NULL : vm_arg();
+	static const char *const hints[] = {[VM_NEW] = ": start it first",
+	                                    [VM_STOPPED] = ": start it first",
+	                                    [VM_PAUSED] = ": resume it first",
+	                                    [VM_STOPPING] = ": wait",
+	                                    [VM_GONE] = NULL};
+	struct vm *vm = vm_arg();
+	const char *hint;
+	uint32_t state;
 
-	while (strcmp(c->verb, sh.verb->name) != 0) c++;
-	if (sh.vm != NULL) {
-		outcome();
-	} else if (vm != NULL && c->change(vm) != HYP_OK) {
-		wrong_state(vm, c->to);
-	} else if (vm != NULL) {
-		wait_for(vm);
-		sh.destroys = c->to == VM_GONE;
+	if (vm == NULL) return;
+	if (sh.verb->change(vm) == HYP_OK) {
+		wait_for(vm, outcome);
+		return;
 	}
+	state = load_relaxed(&vm->state);
+	hint = hints[state] != NULL ? hints[state] : ": stop it first";
+	refuse("%s is %s%s", vm->name, vm_state_name(vm), state == sh.verb->to ? " already" : hint);
 }
 
 /* With the files that images can be made of. */
@@ -505,27 +470,26 @@ static void refuse_create(const char *name, const char *why)
 static void verb_create(void)
 {
 	char none[] = "";
-	const char *name = sh.vm == NULL ? next_word() : NULL;
-	enum hyp_err err =
-	    name != NULL ? config_create(name, sh.args != NULL ? sh.args : none, &sh.cfg) : HYP_OK;
+	const char *name = next_word();
 	struct vm *vm;
+	enum hyp_err err;
 
-	if (sh.vm != NULL) {
-		outcome();
-	} else if (name == NULL) {
+	if (name == NULL) {
 		refuse("which name? (create NAME image=FILE memory=KIB ...)");
-	} else if (err == HYP_EINVAL) {
+		return;
+	}
+	err = config_create(name, sh.args != NULL ? sh.args : none, &sh.cfg);
+	if (err == HYP_EINVAL)
 		refuse_create(name, "see the log");
-	} else if (err == HYP_ENOENT) {
+	else if (err == HYP_ENOENT)
 		refuse_create(name,
 		              "the manifest has no such node: say at least image= and memory=");
-	} else if (err != HYP_OK || (err = vm_create(&sh.cfg, &vm)) != HYP_OK) {
+	else if (err != HYP_OK || (err = vm_create(&sh.cfg, &vm)) != HYP_OK)
 		refuse("%s is not created: %s", name, hyp_err_str(err));
-	} else if (sh.cfg.autostart && vm_start(vm) != HYP_OK) {
+	else if (sh.cfg.autostart && vm_start(vm) != HYP_OK)
 		refuse("%s is created, but does not start", name);
-	} else {
-		wait_for(vm);
-	}
+	else
+		wait_for(vm, outcome);
 }
 
 static void show_irqs(struct vm *vm)
@@ -551,8 +515,38 @@ static void show_irqs(struct vm *vm)
 	}
 }
 
+static void end_look(void) {}
+
+/*
+ * A VM that runs is paused for it: with all vCPUs out nothing is left in a CPU's registers, and all
+ * that is shown fits together. Its time stands still, so that it does not notice. One that does not
+ * run is shown as it was left.
+ */
+static void look(void)
+{
+	struct vm *vm = sh.vm;
+
+	if (!still_there()) {
+		refuse("%s is gone", sh.name);
+		return;
+	}
+	if (load_relaxed(&vm->state) == VM_RUNNING) {
+		sh.paused = vm_pause(vm) == HYP_OK;
+		sh.next = look;
+		return;
+	}
+	if (sh.verb->json != '\0')
+		show_irqs(vm);
+	else if (sh.address != NULL)
+		dump_address(sh.vcpu, sh.at);
+	else
+		dump_registers(sh.vcpu);
+	/* EBUSY: it was stopped meanwhile. */
+	if (sh.paused && vm_resume(vm) == HYP_OK) sh.next = end_look;
+}
+
 /* irq VM, dump VM [VCPU [ADDRESS]] */
-static void look_start(void)
+static void verb_look(void)
 {
 	struct vm *vm = vm_arg();
 	const char *word = next_word();
@@ -567,38 +561,7 @@ static void look_start(void)
 	} else {
 		sh.vcpu = vm->vcpus[id];
 		sh.paused = false;
-		wait_for(vm);
-	}
-}
-
-/*
- * A VM that runs is paused for it: with all vCPUs out nothing is left in a CPU's registers, and all
- * that is shown fits together. Its time stands still, so that it does not notice. One that does not
- * run is shown as it was left.
- */
-static void verb_look(void)
-{
-	struct vm *vm = sh.vm;
-
-	if (vm == NULL) {
-		look_start();
-	} else if (!still_there()) {
-		refuse("%s is gone", sh.name);
-	} else if (sh.vcpu != NULL) {
-		sh.again = true;
-		sh.paused = sh.paused || vm_pause(vm) == HYP_OK;
-		if (load_relaxed(&vm->state) == VM_RUNNING || !settled(vm)) return;
-		if (sh.verb->json != '\0')
-			show_irqs(vm);
-		else if (sh.address != NULL)
-			dump_address(sh.vcpu, sh.at);
-		else
-			dump_registers(sh.vcpu);
-		sh.vcpu = NULL;
-		/* EBUSY: it was stopped meanwhile. */
-		sh.paused = sh.paused && vm_resume(vm) == HYP_OK;
-	} else {
-		sh.again = !settled(vm);
+		wait_for(vm, look);
 	}
 }
 
@@ -633,44 +596,43 @@ static void verb_power(void)
 }
 
 const struct verb shell_verbs[] = {
-    {"list", "", "all VMs: state, memory, CPU time", verb_list, '['},
-    {"info", "VM", "a VM's configuration and state", verb_info, '{'},
+    {"list", "", "all VMs: state, memory, CPU time", verb_list, .json = '['},
+    {"info", "VM", "a VM's configuration and state", verb_info, .json = '{'},
     {"create", "NAME [WORD=VALUE...]", "a VM of the manifest's words, or its node", verb_create,
-     '{'},
-    {"start", "VM", "load and run a VM that is new or stopped", verb_change, '{'},
-    {"stop", "VM", "stop a VM, as if it were switched off", verb_change, '{'},
-    {"pause", "VM", "hold a VM; its time stands still", verb_change, '{'},
-    {"resume", "VM", "let a paused VM go on", verb_change, '{'},
-    {"restart", "VM", "stop and start a VM", verb_change, '{'},
-    {"destroy", "VM", "stop a VM and give back its memory", verb_change, '{'},
-    {"console", "VM", "give the keyboard to a VM (back: Ctrl-] h)", verb_console, 0},
-    {"top", "", "share of the CPUs since the last top", verb_top, '{'},
-    {"stats", "[VM]", "run and steal time, exits by kind, wake-up latency", verb_stats, '{'},
-    {"sched", "", "classes and parameters of all vCPUs", verb_sched, '['},
-    {"irq", "VM", "a VM's interrupts that are not idle", verb_look, '['},
-    {"mem", "", "physical memory by owner", verb_mem, '{'},
-    {"log", "", "the last 16 KiB of the hypervisor's log", verb_log, 0},
-    {"trace", "[on|off|VM|cpu N]", "the last exits and events", verb_trace, '{'},
+     .json = '{'},
+    {"start", "VM", "load and run a VM that is new or stopped", verb_change, '{', vm_start,
+     VM_RUNNING},
+    {"stop", "VM", "stop a VM, as if it were switched off", verb_change, '{', stop, VM_STOPPED},
+    {"pause", "VM", "hold a VM; its time stands still", verb_change, '{', vm_pause, VM_PAUSED},
+    {"resume", "VM", "let a paused VM go on", verb_change, '{', vm_resume, VM_RUNNING},
+    {"restart", "VM", "stop and start a VM", verb_change, '{', vm_restart, VM_RUNNING},
+    {"destroy", "VM", "stop a VM and give back its memory", verb_change, '{', vm_destroy, VM_GONE},
+    {"console", "VM", "give the keyboard to a VM (back: Ctrl-] h)", .fn = verb_console},
+    {"top", "", "share of the CPUs since the last top", verb_top, .json = '{'},
+    {"stats", "[VM]", "run and steal time, exits by kind, wake-up latency", verb_stats,
+     .json = '{'},
+    {"sched", "", "classes and parameters of all vCPUs", verb_sched, .json = '['},
+    {"irq", "VM", "a VM's interrupts that are not idle", verb_look, .json = '['},
+    {"mem", "", "physical memory by owner", verb_mem, .json = '{'},
+    {"log", "", "the last 16 KiB of the hypervisor's log", .fn = verb_log},
+    {"trace", "[on|off|VM|cpu N]", "the last exits and events", verb_trace, .json = '{'},
     {"dump", "VM [VCPU [ADDRESS]]", "registers and backtrace; how an address is translated",
-     verb_look, 0},
-    {"version", "", "version, board, CPUs", verb_version, '{'},
-    {"help", "[VERB]", "this list", verb_help, '['},
-    {"reboot", "", "reset the machine", verb_power, 0},
-    {"poweroff", "", "switch the machine off", verb_power, 0},
-    {NULL, NULL, NULL, NULL, 0},
+     .fn = verb_look},
+    {"version", "", "version, board, CPUs", verb_version, .json = '{'},
+    {"help", "[VERB]", "this list", verb_help, .json = '['},
+    {"reboot", "", "reset the machine", .fn = verb_power},
+    {"poweroff", "", "switch the machine off", .fn = verb_power},
+    {.name = NULL},
 };
 
 /* --- the line ------------------------------------------------------------------------------ */
 
 /* Takes --json out of the line; true: it was there. */
-static bool take_json(char *line)
+static bool take_json(void)
 {
-	for (char *at = strchr(line, ' '); at != NULL; at = strchr(at + 1, ' ')) {
-		if (strncmp(at, " --json", 7) == 0 && (at[7] == '\0' || at[7] == ' ')) {
-			memset(at, ' ', 7);
-			return true;
-		}
-	}
+	for (char *at = sh.line; (at = strchr(at, ' ')) != NULL; at++)
+		if (strncmp(at, " --json", 7) == 0 && (at[7] == '\0' || at[7] == ' '))
+			return memset(at, ' ', 7) != NULL;
 	return false;
 }
 
@@ -680,8 +642,8 @@ static void start_verb(void)
 	const struct verb *v = shell_verbs;
 	const char *word;
 
-	sh.json = take_json(sh.line);
-	sh.comma = sh.headed = sh.refused = false;
+	sh.json = take_json();
+	sh.brace = sh.comma = sh.table = sh.headed = false;
 	sh.vm = NULL;
 	sh.args = sh.line;
 	word = next_word();
@@ -693,39 +655,41 @@ static void start_verb(void)
 		refuse("`%s` has nothing to say in JSON", word);
 	} else {
 		sh.verb = v;
+		sh.next = v->fn;
 		sh.table = v->json == '[';
+		sh.brace = sh.json && !sh.table;
 		if (sh.json) shell_out("%c", v->json);
 	}
 }
 
-/* Shows an empty line again, with text (may be sh.line itself) in it. */
-static void set_line(const char *text)
+static void erase(unsigned n)
 {
-	for (; sh.len > 0; sh.len--) shell_out("\b \b");
-	if (text != sh.line) (void)str_copy(sh.line, text, sizeof(sh.line));
-	sh.len = (unsigned)strlen(sh.line);
-	shell_out("%s", sh.line);
+	for (; n > 0 && sh.len > 0; n--) {
+		sh.len--;
+		shell_out("\b \b");
+	}
 }
 
-static void enter(void)
+static void insert(uint8_t c)
 {
-	sh.line[sh.len] = '\0';
-	shell_out("\n");
-	if (sh.len != 0) (void)str_copy(sh.last, sh.line, sizeof(sh.last));
-	sh.len = 0;
-	flush(); /* what a refusal drops is the verb's own */
-	start_verb();
+	if (c < ' ' || c >= 0x7f || sh.len + 1 == sizeof(sh.line)) return;
+	sh.line[sh.len++] = (char)c;
+	shell_out("%c", c);
 }
 
-/* True: the byte belongs to an ANSI sequence, of which only "up" means something. */
-static bool ansi(uint8_t c)
+/* An ANSI sequence begins or goes on: only "up" means something, the line before. */
+static void ansi(uint8_t c)
 {
-	bool last = sh.esc == 2 && c >= '@';
+	bool up = sh.esc == 2 && c == 'A';
 
-	if (sh.esc == 0 && c != 0x1b) return false;
-	if (last && c == 'A') set_line(sh.last);
-	sh.esc = last || (sh.esc == 1 && c != '[' && c != 'O') ? 0 : sh.esc == 0 ? 1 : 2;
-	return true;
+	if (up) erase(LINE_MAX);
+	for (const char *p = sh.last; up && *p != '\0'; p++) insert((uint8_t)*p);
+	if (c == 0x1b)
+		sh.esc = 1;
+	else if (sh.esc == 1)
+		sh.esc = c == '[' || c == 'O' ? 2 : 0;
+	else
+		sh.esc = c < '@' ? 2 : 0;
 }
 
 /* True: a line is complete. */
@@ -734,21 +698,26 @@ static bool key(uint8_t c)
 	bool lf = c == '\n' && sh.prev == '\r';
 
 	sh.prev = c;
-	if (lf || ansi(c)) return false;
-	if (c == 0) {
+	if (lf) return false;
+	if (c == 0x1b || sh.esc != 0) {
+		ansi(c);
+	} else if (c == 0) {
 		sh.len = 0;
 		shell_out(PROMPT);
 	} else if (c == '\r' || c == '\n') {
-		enter();
+		sh.line[sh.len] = '\0';
+		if (sh.len != 0) (void)str_copy(sh.last, sh.line, sizeof(sh.last));
+		sh.len = 0;
+		shell_out("\n");
+		flush(); /* what a refusal drops is the verb's own */
+		start_verb();
 		return true;
-	} else if ((c == '\b' || c == 0x7f) && sh.len > 0) {
-		sh.len--;
-		shell_out("\b \b");
+	} else if (c == '\b' || c == 0x7f) {
+		erase(1);
 	} else if (c == 0x15 || c == 0x03) { /* Ctrl-U, Ctrl-C */
-		set_line("");
-	} else if (c >= ' ' && c < 0x7f && sh.len + 1 < sizeof(sh.line)) {
-		sh.line[sh.len++] = (char)c;
-		shell_out("%c", c);
+		erase(LINE_MAX);
+	} else {
+		insert(c);
 	}
 	return false;
 }
@@ -756,31 +725,31 @@ static bool key(uint8_t c)
 /* A turn of the verb that runs, or a key. */
 static bool shell_step(struct job *j)
 {
-	bool over = sh.verb != NULL, runs;
+	void (*next)(void);
 	uint8_t c;
 
-	if (!over) {
+	if (sh.next == NULL) {
 		if (!console_shell_getc(&c)) return false;
-		over = key(c);
+		if (!key(c)) {
+			flush();
+			return true;
+		}
 	}
-	sh.again = false;
-	runs = sh.verb != NULL;
-	if (runs) {
-		console_shell_alone(true);
-		sh.verb->fn();
+	console_shell_alone(true);
+	if (sh.next != NULL && at_rest()) {
+		next = sh.next;
+		sh.next = NULL;
+		next();
 	}
-	if (sh.again) {
+	if (sh.next != NULL) {
 		deadline_set(&sh.poll, arch_counter() + arch_us_to_ticks(POLL_US));
-	} else if (over) {
+	} else {
 		end_table();
-		if (sh.json && sh.verb != NULL && !sh.refused && sh.verb->json == '{')
-			shell_out("}");
-		shell_out(sh.json ? "\n" PROMPT : PROMPT);
-		sh.verb = NULL;
+		shell_out("%s%s" PROMPT, sh.brace ? "}" : "", sh.json ? "\n" : "");
+		flush();
 	}
-	if (!sh.again) flush();
-	if (runs) console_shell_alone(false);
-	return !sh.again;
+	console_shell_alone(false);
+	return sh.next == NULL;
 }
 
 static void poll_fire(struct deadline *d, uint64_t now) { job_start(&sh.job); }

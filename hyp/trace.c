@@ -67,21 +67,19 @@ static int entry_line(unsigned cpu, const struct trace_entry *e, char *buf, size
 	uint64_t hz = arch_counter_hz();
 	bool esr = e->esr != 0;
 
-	return snprintf(buf, n, "[%lu.%06lu cpu%u] VM %u vCPU %u: %s%s%s pc %lx esr %lx arg %lx\n",
+	return snprintf(buf, n, "[%lu.%06lu cpu%u] VM %u vCPU %u: %s%s%s pc %lx esr %lx arg %lx",
 	                e->when / hz, e->when % hz * 1000000 / hz, cpu, e->slot, e->vcpu,
 	                kinds[e->kind], esr ? ", " : "", esr ? esr_class_name(e->esr) : "", e->pc,
 	                e->esr, e->arg);
 }
 
-size_t trace_text(int cpu, const struct vm *vm, char *buf, size_t n)
+const char *trace_text(int cpu, const struct vm *vm, char *buf, size_t n)
 {
 	uint64_t pos[MAX_PCPUS]; /* the next to look at is below it */
-	size_t at = n - 1;       /* filled from the end: the newest first */
 
-	buf[at] = '\0';
 	for (unsigned c = 0; c < MAX_PCPUS; c++)
 		pos[c] = cpu < 0 || c == (unsigned)cpu ? load_acquire(&rings[c].head) : 0;
-	for (;;) {
+	for (;;) { /* the newest first, from the end of buf */
 		struct trace_entry e, last = {0};
 		unsigned of = MAX_PCPUS;
 		char line[160];
@@ -95,11 +93,10 @@ size_t trace_text(int cpu, const struct vm *vm, char *buf, size_t n)
 		if (of == MAX_PCPUS) break;
 		pos[of]--;
 		if (vm && last.slot != vm->slot) continue;
-		len = (size_t)entry_line(of, &last, line, sizeof(line));
-		if (len > at) break;
-		at -= len;
-		memcpy(buf + at, line, len);
+		len = (size_t)entry_line(of, &last, line, sizeof(line)) + 1;
+		if (len > n) break;
+		n -= len;
+		memcpy(buf + n, line, len);
 	}
-	memmove(buf, buf + at, n - at);
-	return n - 1 - at;
+	return buf + n;
 }

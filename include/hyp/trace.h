@@ -27,7 +27,7 @@ void trace_enable(bool on);
 /* On each CPU when it is kicked: the vectors that trace_on asks for. */
 void trace_cpu_update(void);
 /*
- * The newest events that fit into buf, oldest first, a line each; of one CPU (-1: all), of one VM
- * (NULL: all). Returns the length. What is overwritten meanwhile is left out.
+ * The newest events that fit into buf, of one CPU (-1: all), of one VM (NULL: all): oldest first, a
+ * string each, from what is returned to the end of buf. What is overwritten meanwhile is left out.
  */
-size_t trace_text(int cpu, const struct vm *vm, char *buf, size_t n);
+const char *trace_text(int cpu, const struct vm *vm, char *buf, size_t n);

@@ -227,9 +227,12 @@ void log_write(enum log_level level, const char *fmt, ...)
 	if (strlen(logged) > sizeof(logged) / 2) logged[0] = '\0';
 }
 
-size_t trace_text(int cpu, const struct vm *vm, char *buf, size_t n)
+const char *trace_text(int cpu, const struct vm *vm, char *buf, size_t n)
 {
-	return (size_t)snprintf(buf, n, "one of %s on %d\ntwo\n", vm->name, cpu);
+	char text[64];
+	int len = snprintf(text, sizeof(text), "one of %s on %d%ctwo", vm->name, cpu, 0) + 1;
+
+	return memcpy(buf + n - len, text, (size_t)len);
 }
 
 static void (*at_icache)(void); /* just before a VM starts */
