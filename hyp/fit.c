@@ -74,18 +74,16 @@ static const char *open_bundle(const uint8_t *p, uint64_t size, struct fit *out)
 		return "the initrd is no bundle; make one with scripts/mkbundle";
 	if (fit_check_tree(p, size, &clause) != HYP_OK)
 		return "the bundle's tree is broken; load it again, or pack it again";
+	if (fdt_path_offset(p, "/images") < 0)
+		return "the bundle has no /images; make it with scripts/mkbundle";
 	*out = (struct fit){.base = p, .size = size, .images = fdt_path_offset(p, "/images")};
-	return out->images < 0 ? "the bundle has no /images; make it with scripts/mkbundle" : NULL;
+	return NULL;
 }
 
 enum hyp_err fit_open(const void *start, uint64_t size, struct fit *out, const char **why)
 {
-	struct fit fit;
-
-	*why = open_bundle(start, size, &fit);
-	if (*why) return HYP_EINVAL;
-	*out = fit;
-	return HYP_OK;
+	*why = open_bundle(start, size, out);
+	return *why ? HYP_EINVAL : HYP_OK;
 }
 
 /* A property of exactly n bytes, or NULL. */

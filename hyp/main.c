@@ -30,14 +30,13 @@
 #include <gen/version.h>
 #include <string.h>
 
-/* Called by boot.S: the first two with the MMU off. */
-const void *boot_early(const void *fdt);
-noreturn void boot_wrong_el(const void *fdt, unsigned el);
+/* Called by boot.S, the first with the MMU off. */
+const void *boot_early(const void *fdt, unsigned el);
 noreturn void boot_main(const void *fdt);
 
 static uint32_t released; /* shared: secondaries may go */
 static bool faulted;
-static struct host_uart early_uart = {.reg_shift = 2};
+static const struct host_uart *early_uart;
 static struct fit bundle;
 static struct manifest manifest;
 
@@ -67,47 +66,32 @@ static struct host_range image_range(void)
 	return (struct host_range){ptr_to_pa(image_start), (uint64_t)(image_end - image_start)};
 }
 
-/* MMU off. */
-static void early_console(void)
-{
-	const struct board *b = board_guess((uint64_t)(uintptr_t)image_start);
-	bool mini = b->has_mini_uart != NULL && b->has_mini_uart();
-
-	early_uart.type = mini ? HOST_UART_8250 : HOST_UART_PL011;
-	early_uart.regs.base = mini ? b->mini_uart : b->uart;
-	console_early(&early_uart);
-}
-
 /* A fault while the machine is explored: not of Atoll, but of what it was told. */
 noreturn void boot_fault(uint64_t at)
 {
-	console_early(&early_uart);
+	console_early(early_uart);
 	if (faulted) boot_park(); /* on the way out */
 	faulted = true;
 	boot_stop("nothing answers at 0x%lx, where x0 or the device tree led" CONFIG_OWN_TREE, at);
 }
 
-const void *boot_early(const void *fdt)
-{
-	uint64_t size;
-
-	early_console();
-	size = config_fdt_size(fdt);
-	fdt = size != 0 ? fdt : NULL;
-	if (arch_mm_boot(fdt, size, early_uart.regs.base) != HYP_OK)
-		boot_stop("the image and the device tree at %p overlap", fdt);
-	return fdt;
-}
-
-noreturn void boot_wrong_el(const void *fdt, unsigned el)
+const void *boot_early(const void *fdt, unsigned el)
 {
 	const char *why;
+	uint64_t size;
 
-	early_console();
-	if (config_fdt_size(fdt) != 0 &&
-	    config_host_init(fdt, image_range(), &host, &why) != HYP_OK)
-		host.psci_smc = false; /* say the more important thing all the same */
-	boot_stop("entered at EL%u; Atoll needs EL2 (QEMU: -machine virt,virtualization=on)", el);
+	early_uart = board_guess((uint64_t)(uintptr_t)image_start);
+	console_early(early_uart);
+	size = config_fdt_size(fdt);
+	fdt = size != 0 ? fdt : NULL;
+	if (el != 2) {
+		if (config_host_init(fdt, image_range(), &host, &why) != HYP_OK)
+			host.psci_smc = false; /* say the more important thing all the same */
+		boot_stop("entered at EL%u; Atoll needs EL2 (QEMU: virtualization=on)", el);
+	}
+	if (arch_mm_boot(fdt, size, early_uart->regs.base) != HYP_OK)
+		boot_stop("the image and the device tree at %p overlap", fdt);
+	return fdt;
 }
 
 static enum log_level level_arg(const char *word)
@@ -150,13 +134,12 @@ static uint64_t ram_size(void)
 
 static void banner(void)
 {
-	const struct board *b = board_find(host.compatible);
 	const struct arch_gic_info *gic = arch_gic_info();
 	unsigned cpus = host.nr_cpus + host.nr_cpus_ignored;
 	char cpu[48];
 
 	arch_cpu_name(cpu, sizeof(cpu));
-	say("Atoll %s on %s (%s), EL2\n", ATOLL_VERSION, b != NULL ? b->name : host.model,
+	say("Atoll %s on %s (%s), EL2\n", ATOLL_VERSION, board->name ? board->name : host.model,
 	    host.compatible);
 	say("  CPUs   %u x %s", nr_pcpus, cpu);
 	say(cpus > nr_pcpus ? ", %u left out\n" : "\n", cpus - nr_pcpus);
@@ -255,7 +238,6 @@ static noreturn void enter_guests(void)
 
 noreturn void boot_main(const void *fdt)
 {
-	const struct board *b;
 	const char *why;
 	enum hyp_err err;
 
@@ -263,9 +245,9 @@ noreturn void boot_main(const void *fdt)
 	if (fdt == NULL)
 		boot_stop("the loader passed no device tree (x0), or a broken one" CONFIG_OWN_TREE);
 	err = config_host_init(fdt, image_range(), &host, &why);
-	b = board_find(host.compatible);
-	if (b != NULL && b->power.size != 0) /* first: who cannot start may be told to go off */
-		boot_need(arch_mm_map(b->power.base, b->power.size, MM_DEVICE),
+	board_find(host.compatible);
+	if (board->power.size != 0) /* first: who cannot start may be told to go off */
+		boot_need(arch_mm_map(board->power.base, board->power.size, MM_DEVICE),
 		          "the board's power registers lie in RAM");
 	if (err != HYP_OK) boot_stop("%s", why);
 	boot_need(arch_timer_init(host.timer.clock_hz),

@@ -5,18 +5,19 @@
 #include <string.h>
 
 static const struct board *const boards[] = {&board_qemu_virt, &board_rpi4};
+static const struct board unknown;
+const struct board *board = &unknown;
 
-const struct board *board_guess(uint64_t image)
+const struct host_uart *board_guess(uint64_t image)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(boards); i++)
-		if (boards[i]->guess_lo <= image && image < boards[i]->guess_hi) return boards[i];
-	return boards[0];
+	const struct board *b = boards[0]->guess_lo <= image ? boards[0] : boards[1];
+
+	return &b->uart[b->second_uart && b->second_uart()];
 }
 
-const struct board *board_find(const char *compatible)
+void board_find(const char *compatible)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(boards); i++)
 		if (strncmp(compatible, boards[i]->compatible, strlen(boards[i]->compatible)) == 0)
-			return boards[i];
-	return NULL;
+			board = boards[i];
 }

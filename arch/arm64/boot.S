@@ -79,17 +79,15 @@ boot_primary:
 	mov	sp, x4
 	mov	x29, xzr
 	mov	x30, xzr
-	mrs	x1, CurrentEL
-	cmp	x1, #CURRENT_EL2
-	b.eq	3f
-	mov	x0, x19
-	lsr	x1, x1, #2
-	b	boot_wrong_el			/* (fdt, el); does not return */
-3:	adr_l	x1, pcpus
+	mrs	x20, CurrentEL
+	cmp	x20, #CURRENT_EL2
+	b.ne	3f
+	adr_l	x1, pcpus
 	str	x4, [x1, #PCPU_STACK_TOP]	/* faults are told from here on */
 	bl	el2_early
-	mov	x0, x19
-	bl	boot_early			/* (fdt) -> fdt or NULL; builds the tables */
+3:	mov	x0, x19
+	lsr	x1, x20, #2
+	bl	boot_early			/* (fdt, el) -> fdt or NULL; builds the tables */
 	mov	x19, x0
 	/* Stored past the caches so far: what they hold of the image by speculation is stale. */
 	image_dcache ivac

@@ -18,21 +18,20 @@
 #define PSCI_SYSTEM_OFF UINT64_C(0x84000008) /* DEN 0022 5.1 */
 #define PSCI_SYSTEM_RESET UINT64_C(0x84000009)
 
-#define MIDR_IMPLEMENTER GENMASK(31, 24)
+#define MIDR_ARM 0x41u /* implementer */
 #define MIDR_VARIANT GENMASK(23, 20)
 #define MIDR_PART GENMASK(15, 4)
 #define MIDR_REVISION GENMASK(3, 0)
 
+/* Arm's. */
 static const struct {
-	uint8_t implementer;
-	uint16_t part;
+	unsigned part;
 	const char *name;
 } cpu_names[] = {
-    {0x41, 0xd03, "Cortex-A53"},  {0x41, 0xd04, "Cortex-A35"},  {0x41, 0xd05, "Cortex-A55"},
-    {0x41, 0xd07, "Cortex-A57"},  {0x41, 0xd08, "Cortex-A72"},  {0x41, 0xd09, "Cortex-A73"},
-    {0x41, 0xd0a, "Cortex-A75"},  {0x41, 0xd0b, "Cortex-A76"},  {0x41, 0xd0c, "Neoverse-N1"},
-    {0x41, 0xd0d, "Cortex-A77"},  {0x41, 0xd40, "Neoverse-V1"}, {0x41, 0xd41, "Cortex-A78"},
-    {0x41, 0xd47, "Cortex-A710"}, {0x41, 0xd49, "Neoverse-N2"}, {0x46, 0x001, "A64FX"},
+    {0xd03, "Cortex-A53"},  {0xd04, "Cortex-A35"},  {0xd05, "Cortex-A55"},  {0xd07, "Cortex-A57"},
+    {0xd08, "Cortex-A72"},  {0xd09, "Cortex-A73"},  {0xd0a, "Cortex-A75"},  {0xd0b, "Cortex-A76"},
+    {0xd0c, "Neoverse-N1"}, {0xd0d, "Cortex-A77"},  {0xd40, "Neoverse-V1"}, {0xd41, "Cortex-A78"},
+    {0xd47, "Cortex-A710"}, {0xd49, "Neoverse-N2"},
 };
 
 uint64_t arch_cpu_mpidr(void) { return sysreg_read(MPIDR_EL1) & (MPIDR_AFF | MPIDR_AFF3); }
@@ -76,18 +75,13 @@ void arch_cpu_idle(void)
 void arch_cpu_name(char *buf, size_t n)
 {
 	uint64_t midr = sysreg_read(MIDR_EL1);
-	unsigned implementer = (unsigned)FIELD_GET(MIDR_IMPLEMENTER, midr);
-	unsigned part = (unsigned)FIELD_GET(MIDR_PART, midr);
 
-	for (size_t i = 0; i < ARRAY_SIZE(cpu_names); i++) {
-		if (cpu_names[i].implementer == implementer && cpu_names[i].part == part) {
+	snprintf(buf, n, "CPU with MIDR 0x%lx", midr);
+	for (size_t i = 0; i < ARRAY_SIZE(cpu_names); i++)
+		if (midr >> 24 == MIDR_ARM && cpu_names[i].part == FIELD_GET(MIDR_PART, midr))
 			snprintf(buf, n, "%s r%up%u", cpu_names[i].name,
 			         (unsigned)FIELD_GET(MIDR_VARIANT, midr),
 			         (unsigned)FIELD_GET(MIDR_REVISION, midr));
-			return;
-		}
-	}
-	snprintf(buf, n, "implementer 0x%02x part 0x%03x", implementer, part);
 }
 
 unsigned arch_pa_bits(void)
@@ -106,8 +100,6 @@ unsigned arch_vmid_bits(void)
 /* Firmware by SMC; by HVC only when it was EL1 that we were started at. */
 static void system_down(uint64_t fn)
 {
-	const struct board *b = board_find(host.compatible);
-
 	if (host.psci_smc) {
 		smccc_smc(fn, 0, 0, 0);
 	} else if (host.psci_hvc && sysreg_read(CurrentEL) >> 2 == 1) {
@@ -115,8 +107,8 @@ static void system_down(uint64_t fn)
 
 		__asm__ volatile("hvc #0" : "+r"(x0) : : "x1", "x2", "x3", "memory");
 	}
-	if (b == NULL || b->system_down == NULL) return;
-	b->system_down(fn == PSCI_SYSTEM_OFF);
+	if (board->system_down == NULL) return;
+	board->system_down(fn == PSCI_SYSTEM_OFF);
 	/* A watchdog takes its time; whoever comes back says that it cannot be done. */
 	for (uint64_t start = arch_counter(); arch_counter() - start < arch_us_to_ticks(100000);)
 		cpu_relax();

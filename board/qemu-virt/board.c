@@ -6,6 +6,5 @@ const struct board board_qemu_virt = {
     .name = "QEMU virt",
     .compatible = "linux,dummy-virt",
     .guess_lo = GiB(1),
-    .guess_hi = UINT64_MAX,
-    .uart = {0x09000000},
+    .uart = {{.type = HOST_UART_PL011, .regs = {{0x09000000}, PAGE_SIZE}}},
 };

@@ -34,11 +34,9 @@ static void rpi4_system_down(bool off)
 const struct board board_rpi4 = {
     .name = "Raspberry Pi 4",
     .compatible = "raspberrypi,4",
-    .guess_lo = 0,
-    .guess_hi = GiB(1),
-    .uart = {0xfe201000},
-    .mini_uart = {0xfe215040},
-    .has_mini_uart = rpi4_has_mini_uart,
+    .uart = {{.type = HOST_UART_PL011, .regs = {{0xfe201000}, 0x200}},
+             {.type = HOST_UART_8250, .regs = {{0xfe215040}, 0x40}, .reg_shift = 2}},
+    .second_uart = rpi4_has_mini_uart,
     .power = {{PM_BASE}, PAGE_SIZE},
     .system_down = rpi4_system_down,
 };

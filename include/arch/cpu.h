@@ -19,7 +19,7 @@ struct pcpu;
  * or returns at once if one is. DSB before WFI completes outstanding stores.
  */
 void arch_cpu_idle(void);
-/* "Cortex-A72 r0p3" and the like; "implementer 0x.. part 0x.." if unknown. buf of n bytes. */
+/* "Cortex-A72 r0p3" and the like; "CPU with MIDR 0x..." if unknown. buf of n bytes. */
 void arch_cpu_name(char *buf, size_t n);
 /* Physical address bits implemented (PARange), capped at 48. */
 unsigned arch_pa_bits(void);

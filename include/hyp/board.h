@@ -11,17 +11,18 @@
 struct board {
 	const char *name;
 	const char *compatible;        /* prefix of the root's first compatible string */
-	uint64_t guess_lo, guess_hi;   /* image loaded in [lo, hi): probably this board */
-	pa_t uart;                     /* PL011 */
-	pa_t mini_uart;                /* 8250, registers a word apart, */
-	bool (*has_mini_uart)(void);   /* if this says that it has the pins; MMU off */
+	uint64_t guess_lo;             /* image loaded from there on: probably this board */
+	struct host_uart uart[2];      /* the first, unless this says that */
+	bool (*second_uart)(void);     /* the other has the pins; MMU off */
 	struct host_range power;       /* registers of the hook, mapped before it is called */
 	void (*system_down)(bool off); /* off, else reset; NULL: PSCI only */
 };
 
 extern const struct board board_qemu_virt, board_rpi4;
+/* The one we are on, since board_find(). Of an unknown one all is 0. */
+extern const struct board *board;
 
-/* By the image's address; never NULL. MMU may be off. */
-const struct board *board_guess(uint64_t image);
-/* By host.compatible; NULL: an unknown board, which needs nothing special. */
-const struct board *board_find(const char *compatible);
+/* The UART that messages go to before there is a tree, by the image's address. MMU off. */
+const struct host_uart *board_guess(uint64_t image);
+/* By host.compatible. */
+void board_find(const char *compatible);
