@@ -35,7 +35,7 @@ const void *boot_early(const void *fdt, unsigned el);
 noreturn void boot_main(const void *fdt);
 
 static uint32_t released; /* shared: secondaries may go */
-static bool faulted;
+static bool ending;       /* the sentence is said */
 static const struct host_uart *early_uart;
 static struct fit bundle;
 static struct manifest manifest;
@@ -48,6 +48,7 @@ static bool boot_arg_is(const char *word, const char *value)
 static noreturn void boot_end(void)
 {
 	say("\n");
+	ending = true;
 	if (boot_arg_is("when-idle", "poweroff")) arch_system_off();
 	boot_park();
 }
@@ -69,9 +70,9 @@ static struct host_range image_range(void)
 /* A fault while the machine is explored: not of Atoll, but of what it was told. */
 noreturn void boot_fault(uint64_t at)
 {
+	if (ending) boot_park(); /* it is another board that knows how to go off */
+	ending = true;
 	console_early(early_uart);
-	if (faulted) boot_park(); /* on the way out */
-	faulted = true;
 	boot_stop("nothing answers at 0x%lx, where x0 or the device tree led" CONFIG_OWN_TREE, at);
 }
 
@@ -87,7 +88,8 @@ const void *boot_early(const void *fdt, unsigned el)
 	if (el != 2) {
 		if (config_host_init(fdt, image_range(), &host, &why) != HYP_OK)
 			host.psci_smc = false; /* say the more important thing all the same */
-		boot_stop("entered at EL%u; Atoll needs EL2 (QEMU: virtualization=on)", el);
+		boot_stop(
+		    "entered at EL%u; Atoll needs EL2 (QEMU: -machine virt,virtualization=on)", el);
 	}
 	if (arch_mm_boot(fdt, size, early_uart->regs.base) != HYP_OK)
 		boot_stop("the image and the device tree at %p overlap", fdt);

@@ -47,6 +47,7 @@ def refused(machine, words):
     machine.expect(rf'^atoll: cannot start: [^\n]*{words}[^\n]*\n', 30)
     line = machine.serial.match[0]
     assert re.search(r'; (pass|load|make|put)|\(QEMU: ', line), f'it does not say what to do: {line}'
+    machine.expect_not('cannot start', 0.2)
     assert machine.text.count('cannot start') == 1
     assert 'hypervisor fault' not in machine.text and 'panic' not in machine.text
 
