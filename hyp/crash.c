@@ -6,7 +6,7 @@
 #include <hyp/log.h>
 #include <hyp/trace.h>
 #include <hyp/vm.h>
-#include <arch/esr.h>
+#include <arch/trap.h>
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #include <libfdt.h>
 #include <string.h>
 
-#include <arch/crc.h>
+#include <arch/cpu.h>
 #include <hyp/fit.h>
 
 /* Legacy uImage header (U-Boot include/image.h): 64 bytes, big-endian magic, data size at 12. */

@@ -18,17 +18,19 @@
 /* Owner, bits 29:24: 4 is standard secure services, PSCI being functions 0 to 0x1f. */
 #define FN_IS_PSCI(fn) (((fn)&0xbfffffe0u) == 0x84000000u)
 
-/* SMCCC_ARCH_WORKAROUND_*: nobody here does them, so that none is offered. */
-static bool supported(uint32_t fn)
-{
-	return fn == SMCCC_VERSION || fn == SMCCC_ARCH_FEATURES || vpsci_supported(fn);
-}
-
-static uint64_t vendor_call(struct vcpu *v, uint32_t fn)
+static uint64_t call(struct vcpu *v, uint32_t fn)
 {
 	uint64_t *x = v->arch.x;
 
+	if (FN_IS_PSCI(fn)) return vpsci_call(v, fn, x[1], x[2], x[3]);
 	switch (fn) {
+	case SMCCC_VERSION: return SMCCC_1_1;
+	case SMCCC_ARCH_FEATURES:
+		/* Not SMCCC_ARCH_WORKAROUND_*: nobody here does them. */
+		fn = (uint32_t)x[1];
+		if (fn == SMCCC_VERSION || fn == SMCCC_ARCH_FEATURES || vpsci_supported(fn))
+			return SMCCC_RET_SUCCESS;
+		return SMCCC_RET_NOT_SUPPORTED;
 	case ATOLL_HVC_CALL_COUNT: return 5;
 	case ATOLL_HVC_CALL_UID:
 		x[1] = ATOLL_UID_1;
@@ -50,16 +52,6 @@ static uint64_t vendor_call(struct vcpu *v, uint32_t fn)
 
 void hvc_call(struct vcpu *v)
 {
-	uint64_t *x = v->arch.x;
-	uint32_t fn = (uint32_t)x[0];
-
 	v->stats.nr_hvc++;
-	if (FN_IS_PSCI(fn))
-		x[0] = vpsci_call(v, fn, x[1], x[2], x[3]);
-	else if (fn == SMCCC_VERSION)
-		x[0] = SMCCC_1_1;
-	else if (fn == SMCCC_ARCH_FEATURES)
-		x[0] = supported((uint32_t)x[1]) ? SMCCC_RET_SUCCESS : SMCCC_RET_NOT_SUPPORTED;
-	else
-		x[0] = vendor_call(v, fn);
+	v->arch.x[0] = call(v, (uint32_t)v->arch.x[0]);
 }

@@ -37,17 +37,3 @@ const struct mmio_region *mmio_region(struct vcpu *v, uint64_t addr, unsigned si
 	v->mmio_last = r;
 	return r;
 }
-
-enum mmio_result mmio_access(struct vcpu *v, uint64_t addr, bool write, unsigned size,
-                             uint64_t *val)
-{
-	const struct mmio_region *r = mmio_region(v, addr, size);
-	uint64_t mask = UINT64_MAX >> (64 - 8 * size), got = 0;
-	enum mmio_result res;
-
-	if (r == NULL) return MMIO_ABORT;
-	if (write) return r->ops->write(v, r->dev, (uint32_t)(addr - r->base), size, *val & mask);
-	res = r->ops->read(v, r->dev, (uint32_t)(addr - r->base), size, &got);
-	if (res == MMIO_OK) *val = got & mask;
-	return res;
-}

@@ -5,7 +5,7 @@
  */
 #include <arch/barrier.h>
 #include <arch/cpu.h>
-#include <arch/esr.h>
+#include <arch/trap.h>
 #include <arch/gic.h>
 #include <arch/timer.h>
 #include <hyp/atomic.h>
@@ -79,7 +79,7 @@ static void backtrace(uint64_t fp)
 
 static void dump(const struct exc_frame *f)
 {
-	if (f->kind == EXC_SYNC && esr_is_abort(f->esr))
+	if (esr_is_abort(f->esr))
 		say("  %s at 0x%lx (%s)%s\n", esr_fault_name(f->esr), f->far,
 		    FIELD_GET(ESR_EC, f->esr) != EC_DABT_SAME ? "fetch"
 		    : (f->esr & ESR_WNR) != 0                 ? "write"
@@ -140,10 +140,12 @@ noreturn void panic(const char *fmt, ...)
 	end(msg, NULL, (uint64_t)(uintptr_t)__builtin_frame_address(0));
 }
 
-noreturn void panic_exception(const struct exc_frame *f)
+noreturn void panic_exception(bool interrupt, struct exc_frame *f)
 {
-	static const char *const kinds[] = {"", "unexpected IRQ", "unexpected FIQ", "SError"};
-
+	f->pc = sysreg_read(ELR_EL2);
+	f->pstate = sysreg_read(SPSR_EL2);
+	f->esr = interrupt ? 0 : sysreg_read(ESR_EL2); /* not written then (D1.3.4) */
+	f->far = sysreg_read(FAR_EL2);
 	if (nr_pcpus == 0) boot_fault(f->far);
-	end(f->kind == EXC_SYNC ? esr_class_name(f->esr) : kinds[f->kind & 3], f, f->x[29]);
+	end(interrupt ? "unexpected interrupt" : esr_class_name(f->esr), f, f->x[29]);
 }

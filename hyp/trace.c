@@ -6,7 +6,6 @@
 #include <hyp/trace.h>
 
 #include <arch/barrier.h>
-#include <arch/esr.h>
 #include <arch/gic.h>
 #include <arch/timer.h>
 #include <arch/trap.h>

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <arch/crc.h>
+#include <arch/cpu.h>
 #include <hyp/types.h>
 
 static inline void bundle_begin(void *itb, int room)

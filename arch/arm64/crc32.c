@@ -3,7 +3,7 @@
  * CRC-32 by CRC32X where the CPU has it: optional in Armv8.0, the Cortex-A72 does.
  */
 #include <hyp/types.h>
-#include <arch/crc.h>
+#include <arch/cpu.h>
 #include <asm/sysreg.h>
 #include <lib/crc32.h>
 

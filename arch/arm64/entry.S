@@ -6,26 +6,27 @@
  */
 #include <gen/asm_offsets.h>
 
-/* Pairs of general registers at offset `at` of an array that begins with x0. */
-#define X(op, base, at, a, b) op x##a, x##b, [base, at + a * 8]
-#define X2_X17(op, base, at)                                                                       \
-	X(op, base, at, 2, 3); X(op, base, at, 4, 5); X(op, base, at, 6, 7);                       \
-	X(op, base, at, 8, 9); X(op, base, at, 10, 11); X(op, base, at, 12, 13);                   \
-	X(op, base, at, 14, 15); X(op, base, at, 16, 17)
-#define X18_X29(op, base, at)                                                                      \
-	X(op, base, at, 18, 19); X(op, base, at, 20, 21); X(op, base, at, 22, 23);                 \
-	X(op, base, at, 24, 25); X(op, base, at, 26, 27); X(op, base, at, 28, 29)
-
+/* Pairs of registers r (x or q, of 8 or 16 bytes) in an array at base + at that begins with r0. */
+#define P(op, r, size, base, at, a, b) op r##a, r##b, [base, at + a * size]
+#define P2_P17(op, r, size, base, at)                                                              \
+	P(op, r, size, base, at, 2, 3); P(op, r, size, base, at, 4, 5);                            \
+	P(op, r, size, base, at, 6, 7); P(op, r, size, base, at, 8, 9);                            \
+	P(op, r, size, base, at, 10, 11); P(op, r, size, base, at, 12, 13);                        \
+	P(op, r, size, base, at, 14, 15); P(op, r, size, base, at, 16, 17)
+#define P18_P29(op, r, size, base, at)                                                             \
+	P(op, r, size, base, at, 18, 19); P(op, r, size, base, at, 20, 21);                        \
+	P(op, r, size, base, at, 22, 23); P(op, r, size, base, at, 24, 25);                        \
+	P(op, r, size, base, at, 26, 27); P(op, r, size, base, at, 28, 29)
 /*
  * EL2t and EL2h: sync, IRQ, FIQ, SError; the same of AArch64 EL1 or EL0, and of AArch32 EL0. The
- * guest's SP_EL0 and TPIDR*_EL0 serve as scratch in a fault: no guest runs on this CPU any more.
+ * guest's SP_EL0 and TPIDRRO_EL0 serve as scratch in a fault: no guest runs on this CPU any more.
  * FIQs are not expected (group 1 only), but handled alike; SError has a class as all others.
  */
 .macro vector_table name, sync, irq
 .balign 2048
 .globl \name
 \name:
-	.irp	kind, 0, 1, 2, 3, 0, 1, 2, 3
+	.irp	kind, 0, 1, 1, 0, 0, 1, 1, 0	/* 1: an interrupt */
 	.balign	128
 	msr	sp_el0, x0
 	mov	x0, #\kind
@@ -42,37 +43,23 @@ vector_table vectors, guest_sync, guest_irq
 vector_table vectors_trace, trace_sync, trace_irq
 
 .section .text, "ax"
-/* x0 = kind, SP_EL0 = x0 at the fault. SP may be in a guard page: nothing is pushed on it. */
+/* SP_EL0 = x0 at the fault. SP may be in a guard page: nothing is pushed on it. */
 vector_fatal:
 	msr	tpidrro_el0, x1
-	msr	tpidr_el0, x2
 	mrs	x1, tpidr_el2
 	ldr	x1, [x1, #PCPU_STACK_TOP]
 	sub	x1, x1, #EMERGENCY_BELOW_TOP
 	sub	x1, x1, #EXC_FRAME_SIZE
+	P2_P17(stp, x, 8, x1, EXC_X)
+	P18_P29(stp, x, 8, x1, EXC_X)
 	mov	x2, sp
-	str	x2, [x1, #EXC_SP]
-	str	x0, [x1, #EXC_KIND]
-	mrs	x2, tpidr_el0
-	X2_X17(stp, x1, EXC_X)
-	X18_X29(stp, x1, EXC_X)
-	str	x30, [x1, #EXC_X + 30 * 8]
-	mrs	x0, sp_el0
-	mrs	x2, tpidrro_el0
-	stp	x0, x2, [x1, #EXC_X]
-	mrs	x0, elr_el2
-	mrs	x2, spsr_el2
-	stp	x0, x2, [x1, #EXC_PC]
-	mrs	x0, esr_el2
-	mrs	x2, far_el2
-	stp	x0, x2, [x1, #EXC_ESR]
-	mov	sp, x1
+	stp	x30, x2, [x1, #EXC_X + 30 * 8]	/* x30, sp */
+	mrs	x2, sp_el0
+	mrs	x3, tpidrro_el0
+	stp	x2, x3, [x1, #EXC_X]
 	msr	spsel, #1
 	mov	sp, x1
-	mov	x0, x1
-	mov	x29, xzr
-	mov	x30, xzr
-	b	panic_exception
+	b	panic_exception		/* (interrupt, frame); does not return */
 
 .macro loaded_vcpu
 	mrs	x0, tpidr_el2
@@ -86,7 +73,7 @@ vector_fatal:
 .macro save_light
 	stp	x0, x1, [sp, #-16]!
 	loaded_vcpu
-	X2_X17(stp, x0, VCPU_X)
+	P2_P17(stp, x, 8, x0, VCPU_X)
 	ldp	x2, x3, [sp], #16
 	stp	x2, x3, [x0, #VCPU_X]
 	str	x30, [x0, #VCPU_X + 30 * 8]
@@ -94,7 +81,7 @@ vector_fatal:
 
 /* x0 = vCPU. */
 .macro restore_light
-	X2_X17(ldp, x0, VCPU_X)
+	P2_P17(ldp, x, 8, x0, VCPU_X)
 	ldr	x30, [x0, #VCPU_X + 30 * 8]
 	ldp	x0, x1, [x0, #VCPU_X]
 .endm
@@ -116,32 +103,30 @@ guest_sync:
 	ubfx	x2, x1, #26, #6
 	cmp	x2, #0x16		/* EC_HVC64: needs x0-x17 only */
 	b.ne	1f
-	bl	trap_hvc
-	cbnz	w0, guest_slow
-	loaded_vcpu
+	bl	trap_hvc		/* (vcpu) -> vcpu, or NULL: work is pending */
+	cbz	x0, guest_slow
 	restore_light_eret
-1:	X18_X29(stp, x0, VCPU_X)
+1:	P18_P29(stp, x, 8, x0, VCPU_X)
 	mov	x29, xzr		/* ends EL2's frame chain */
 	bl	trap_sync		/* (vcpu, esr) -> vCPU to run */
 	b	guest_resume
 
 guest_irq:
 	save_light
-	bl	trap_irq
-	cbnz	w0, guest_slow
-	loaded_vcpu
+	bl	trap_irq		/* as trap_hvc() */
+	cbz	x0, guest_slow
 	restore_light_eret
 
 /* Work is pending after a light handler: x19-x29 are the guest's again, save and decide. */
 guest_slow:
 	loaded_vcpu
-	X18_X29(stp, x0, VCPU_X)
+	P18_P29(stp, x, 8, x0, VCPU_X)
 	mov	x29, xzr
 	bl	trap_exit_slow		/* -> vCPU to run */
 
 /* x0 = the loaded vCPU, its system registers in place. SP is at the top of the stack. */
 guest_resume:
-	X18_X29(ldp, x0, VCPU_X)
+	P18_P29(ldp, x, 8, x0, VCPU_X)
 	restore_light_eret
 
 /* The first way into a guest on this CPU: nothing is loaded yet; the boot stack is left behind. */
@@ -159,8 +144,7 @@ trap_enter_guests:
 trace_\what:
 	save_light
 	mov	w1, #\kind
-	bl	trap_trace		/* (vcpu, kind) */
-	loaded_vcpu
+	bl	trap_trace		/* (vcpu, kind) -> vcpu */
 	restore_light
 	b	guest_\what
 .endm
@@ -174,11 +158,9 @@ traced irq, TRACE_IRQ
 .section .text.fpsimd, "ax"
 .arch_extension fp
 .arch_extension simd
-#define Q(op, a, b) op q##a, q##b, [x0, a * 16]
 #define Q_ALL(op)                                                                                  \
-	Q(op, 0, 1); Q(op, 2, 3); Q(op, 4, 5); Q(op, 6, 7); Q(op, 8, 9); Q(op, 10, 11);            \
-	Q(op, 12, 13); Q(op, 14, 15); Q(op, 16, 17); Q(op, 18, 19); Q(op, 20, 21);                 \
-	Q(op, 22, 23); Q(op, 24, 25); Q(op, 26, 27); Q(op, 28, 29); Q(op, 30, 31)
+	P(op, q, 16, x0, 0, 0, 1); P2_P17(op, q, 16, x0, 0); P18_P29(op, q, 16, x0, 0);            \
+	P(op, q, 16, x0, 0, 30, 31)
 
 .globl fp_save
 fp_save:

@@ -2,7 +2,7 @@
 /*
  * Exception syndromes in words (Arm ARM D19.2.40).
  */
-#include <arch/esr.h>
+#include <arch/trap.h>
 
 #include <asm/sysreg.h>
 

@@ -21,10 +21,6 @@ void asm_offsets(void)
 	OFFSET(PCPU_LOADED, struct pcpu, loaded);
 	OFFSET(PCPU_STACK_TOP, struct pcpu, stack_top);
 	OFFSET(EXC_X, struct exc_frame, x);
-	OFFSET(EXC_SP, struct exc_frame, sp);
-	OFFSET(EXC_PC, struct exc_frame, pc);
-	OFFSET(EXC_ESR, struct exc_frame, esr);
-	OFFSET(EXC_KIND, struct exc_frame, kind);
 	VALUE(EXC_FRAME_SIZE, sizeof(struct exc_frame));
 	VALUE(EMERGENCY_BELOW_TOP, STACK_SIZE + PAGE_SIZE);
 	OFFSET(BOOT_SLOT_MPIDR, struct boot_slot, mpidr);
@@ -36,5 +32,6 @@ void asm_offsets(void)
 	VALUE(TRACE_IRQ, TRACE_IRQ);
 }
 
+_Static_assert(offsetof(struct exc_frame, sp) == offsetof(struct exc_frame, x[31]), "a pair");
 /* LDP/STP of x registers reach offsets below 512 (C6.2.164), entry.S relies on it. */
 _Static_assert(offsetof(struct vcpu, arch.x) + 31 * 8 < 512, "GPRs in reach of STP");

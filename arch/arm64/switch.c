@@ -8,7 +8,6 @@
 #include <hyp/vm.h>
 #include <hyp/vtimer.h>
 #include <arch/barrier.h>
-#include <arch/pte.h>
 #include <arch/tlb.h>
 
 #include <asm/sysreg.h>

@@ -4,7 +4,6 @@
  * walks see the descriptors, TLBI, DSB so that it is complete, ISB (Arm ARM D8.14.2, K13.5.3).
  */
 #include <arch/barrier.h>
-#include <arch/pte.h>
 #include <arch/tlb.h>
 #include <asm/sysreg.h>
 #include <asm/maint.h>

@@ -13,14 +13,13 @@
 #include <hyp/trace.h>
 #include <hyp/vcpu.h>
 #include <hyp/vm.h>
-#include <arch/esr.h>
 
 #include <asm/sysreg.h>
 #include <asm/trap.h>
 
-static bool work_pending(const struct pcpu *p, const struct vcpu *v)
+static bool work_pending(const struct vcpu *v)
 {
-	return (load_relaxed(&p->work) | load_relaxed(&v->work)) != 0;
+	return (load_relaxed(&this_pcpu()->work) | load_relaxed(&v->work)) != 0;
 }
 
 /* IT[7:0] of PSTATE (C5.2.18). */
@@ -67,19 +66,17 @@ static void advance_pc(uint64_t esr)
 
 /* --- exceptions into the loaded vCPU's EL1, as the CPU itself would take them (D1.3) --- */
 
-/* Vector offsets: same EL with SP_EL0, same EL with SP_ELx, lower EL AArch64, lower AArch32. */
-static uint64_t vector_offset(uint64_t pstate)
-{
-	if (pstate & PSR_AARCH32) return 0x600;
-	return pstate_is_el0(pstate) ? 0x400 : (pstate & PSR_M) == PSR_M_EL1H ? 0x200 : 0;
-}
-
 static void enter_el1(uint64_t esr)
 {
 	const struct vcpu *v = this_pcpu()->loaded;
 	uint64_t pstate = sysreg_read(SPSR_EL2), pc = sysreg_read(ELR_EL2);
 	/* D1.3.1: flags kept, PAN kept or set by SCTLR.SPAN = 0, all else as at exception entry. */
 	uint64_t next = (pstate & (PSR_NZCV | PSR_PAN)) | PSR_DAIF | PSR_M_EL1H;
+	/* Vectors: same EL with SP_EL0, same EL with SP_ELx, lower EL AArch64, lower AArch32. */
+	uint64_t offset = (pstate & PSR_AARCH32)           ? 0x600
+	                  : pstate_is_el0(pstate)          ? 0x400
+	                  : (pstate & PSR_M) == PSR_M_EL1H ? 0x200
+	                                                   : 0;
 
 	if (!(sysreg_read(SCTLR_EL1) & SCTLR_SPAN) && id_field(ID_AA64MMFR1_EL1, 20) != 0)
 		next |= PSR_PAN;
@@ -87,7 +84,7 @@ static void enter_el1(uint64_t esr)
 	sysreg_write(ESR_EL1, esr);
 	sysreg_write(ELR_EL1, pc);
 	sysreg_write(SPSR_EL1, pstate);
-	sysreg_write(ELR_EL2, sysreg_read(VBAR_EL1) + vector_offset(pstate));
+	sysreg_write(ELR_EL2, sysreg_read(VBAR_EL1) + offset);
 	sysreg_write(SPSR_EL2, next);
 }
 
@@ -152,31 +149,29 @@ static const trap_fn trap_table[64] = {
     [EC_DABT_LOWER] = trap_abort, [EC_SERROR] = trap_serror,
 };
 
-/* The vCPU to run, loaded. Every loop turn takes work bits away, or idles. */
-static struct vcpu *pick(struct pcpu *p)
+/* From old, if any, to what the scheduler says; NULL: ask it again. */
+static struct vcpu *reschedule(struct pcpu *p, struct vcpu *old)
 {
-	for (;;) {
-		struct vcpu *next = sched_next();
-		struct vcpu *old = p->loaded;
+	struct vcpu *next = sched_next();
 
-		if (next && next == old) return next;
-		if (old) {
-			vcpu_ctx_save(old);
-			p->loaded = NULL;
-			sched_saved(old);
-		}
-		if (next) {
-			p->loaded = next;
-			store_relaxed(&next->loaded_on, (int32_t)p->id);
-			vcpu_ctx_load(next);
-			p->nr_switches++;
-			if (load_relaxed(&trace_on))
-				trace_event(TRACE_SWITCH, next->vm, next->id, 0, next->arch.pc, 0);
-			return next;
-		}
+	if (next == old) return next;
+	if (old) {
+		vcpu_ctx_save(old);
+		p->loaded = NULL;
+		sched_saved(old);
 	}
+	if (next) {
+		p->loaded = next;
+		store_relaxed(&next->loaded_on, (int32_t)p->id);
+		vcpu_ctx_load(next);
+		p->nr_switches++;
+		if (load_relaxed(&trace_on))
+			trace_event(TRACE_SWITCH, next->vm, next->id, 0, next->arch.pc, 0);
+	}
+	return next;
 }
 
+/* Every loop turn takes work bits away, or idles. */
 struct vcpu *trap_exit_slow(void)
 {
 	struct pcpu *p = this_pcpu();
@@ -186,14 +181,15 @@ struct vcpu *trap_exit_slow(void)
 
 		if (!v || load_relaxed(&p->work) != 0 ||
 		    (load_relaxed(&v->work) & VCPU_WORK_STOP) != 0) {
-			uint64_t twe;
+			uint64_t twe = 0;
 
-			v = pick(p);
+			v = reschedule(p, v);
+			if (!v) continue;
 			/*
 			 * TWE only while another vCPU waits for this CPU: a spinning guest then
 			 * gives way, and alone it sleeps in hardware.
 			 */
-			twe = sched_contended() ? HCR_TWE : 0;
+			if (sched_contended()) twe = HCR_TWE;
 			if ((v->arch.hcr & HCR_TWE) != twe) vcpu_hcr_change(v, HCR_TWE, twe);
 		}
 		if (load_relaxed(&v->work) & VCPU_WORK_VGIC) {
@@ -201,7 +197,7 @@ struct vcpu *trap_exit_slow(void)
 			atomic_fetch_and_full(&v->work, ~VCPU_WORK_VGIC);
 			vgic_sync(v);
 		}
-		if (!work_pending(p, v)) return v;
+		if (!work_pending(v)) return v;
 	}
 }
 
@@ -216,7 +212,7 @@ static struct vcpu *trap_exit(struct vcpu *v, enum trap_result r, uint64_t esr)
 		inject_abort(esr, sysreg_read(FAR_EL2), false);
 	else if (r == TRAP_RESCHED)
 		sched_block(v);
-	return work_pending(this_pcpu(), v) ? trap_exit_slow() : v;
+	return work_pending(v) ? trap_exit_slow() : v;
 }
 
 struct vcpu *trap_sync(struct vcpu *v, uint64_t esr)
@@ -228,24 +224,25 @@ struct vcpu *trap_sync(struct vcpu *v, uint64_t esr)
 }
 
 /* Before anything else is done about the exit, while tracing is on. x0-x17 are in v->arch. */
-void trap_trace(struct vcpu *v, uint32_t kind)
+struct vcpu *trap_trace(struct vcpu *v, uint32_t kind)
 {
 	uint64_t esr = kind == TRACE_IRQ ? 0 : sysreg_read(ESR_EL2);
 
 	trace_event(kind, v->vm, v->id, esr, sysreg_read(ELR_EL2),
 	            esr_is_abort(esr) ? hpfar_ipa(sysreg_read(FAR_EL2)) : v->arch.x[0]);
+	return v;
 }
 
-/* Light path: only x0-x17 are in v->arch. Non-zero: work is pending. */
-uint32_t trap_hvc(struct vcpu *v)
+/* Light path: only x0-x17 are in v->arch. */
+struct vcpu *trap_hvc(struct vcpu *v)
 {
 	v->stats.nr_exits++;
 	hvc_call(v);
-	return work_pending(this_pcpu(), v);
+	return work_pending(v) ? NULL : v;
 }
 
-uint32_t trap_irq(void)
+struct vcpu *trap_irq(struct vcpu *v)
 {
 	irq_handle();
-	return work_pending(this_pcpu(), this_pcpu()->loaded);
+	return work_pending(v) ? NULL : v;
 }

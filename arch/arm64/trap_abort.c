@@ -14,12 +14,11 @@
 #include <asm/trap.h>
 
 /* Stage-1 translation of va by the loaded guest's own tables; its PAR_EL1 is preserved. */
-static bool guest_va_to_ipa(uint64_t va, bool el0, uint64_t *out)
+static bool guest_va_to_ipa(uint64_t va, uint64_t *out)
 {
-	uint64_t guest_par = sysreg_read(PAR_EL1);
-	uint64_t par;
+	uint64_t guest_par = sysreg_read(PAR_EL1), par;
 
-	if (el0)
+	if (pstate_is_el0(sysreg_read(SPSR_EL2)))
 		at(s1e0r, va);
 	else
 		at(s1e1r, va);
@@ -29,47 +28,6 @@ static bool guest_va_to_ipa(uint64_t va, bool el0, uint64_t *out)
 	if (par & PAR_F) return false;
 	*out = (par & PAR_PA) | (va & PAGE_MASK);
 	return true;
-}
-
-static bool at_el0(void) { return pstate_is_el0(sysreg_read(SPSR_EL2)); }
-
-/* Pairs and write-back: nothing is written back unless every access succeeds. */
-static enum trap_result mmio_decoded(struct vcpu *v, uint64_t far, uint64_t fipa)
-{
-	uint64_t val[2] = {0, 0}, pc = sysreg_read(ELR_EL2), pstate = sysreg_read(SPSR_EL2);
-	bool sp_el1 = (pstate & PSR_M) == PSR_M_EL1H; /* PSTATE.SP chooses; EL0 and EL1t: SP_EL0 */
-	uint64_t sp = sp_el1 ? sysreg_read(SP_EL1) : sysreg_read(SP_EL0), addr, pc_ipa;
-	unsigned n, regs[2];
-	struct ldst d;
-	uint32_t insn;
-
-	if ((pstate & PSR_AARCH32) || (pc & 3) || !guest_va_to_ipa(pc, at_el0(), &pc_ipa) ||
-	    gmem_read(&v->vm->s2, ipa(pc_ipa), &insn, sizeof(insn)) != HYP_OK ||
-	    !decode_ldst(insn, &d))
-		return TRAP_ABORT;
-	addr = (d.rn == 31 ? sp : vcpu_gpr_get(v, d.rn)) + (d.post ? 0 : (uint64_t)(int64_t)d.imm);
-	n = d.pair ? 2 : 1;
-	/* The abort is for the first byte that faults: it has to be this instruction's first. */
-	if (addr != far || (fipa & PAGE_MASK) + n * d.size > PAGE_SIZE) return TRAP_ABORT;
-	regs[0] = d.rt;
-	regs[1] = d.rt2;
-	for (unsigned i = 0; i < n; i++) {
-		enum mmio_result r;
-
-		if (!d.load) val[i] = ldst_extend(vcpu_gpr_get(v, regs[i]), d.size, false, true);
-		r = mmio_access(v, fipa + i * d.size, !d.load, d.size, &val[i]);
-		if (r != MMIO_OK) return (enum trap_result)r;
-	}
-	for (unsigned i = 0; d.load && i < n; i++)
-		vcpu_gpr_set(v, regs[i], ldst_extend(val[i], d.size, d.sign, d.wide));
-	if (d.post) addr += (uint64_t)(int64_t)d.imm;
-	if (d.writeback && d.rn != 31)
-		vcpu_gpr_set(v, d.rn, addr);
-	else if (d.writeback && sp_el1)
-		sysreg_write(SP_EL1, addr);
-	else if (d.writeback)
-		sysreg_write(SP_EL0, addr);
-	return TRAP_ADVANCE;
 }
 
 static unsigned access_size(uint64_t esr) { return 1u << FIELD_GET(ESR_SAS, esr); }
@@ -91,6 +49,46 @@ static enum trap_result mmio_syndrome(struct vcpu *v, uint64_t esr, uint64_t fip
 	if (res == MMIO_OK)
 		vcpu_gpr_set(v, rt, ldst_extend(val, size, esr & ESR_SSE, esr & ESR_SF));
 	return (enum trap_result)res;
+}
+
+/* Pairs and write-back: nothing is written back unless every access succeeds. */
+static enum trap_result mmio_decoded(struct vcpu *v, uint64_t far, uint64_t fipa)
+{
+	uint64_t pc = sysreg_read(ELR_EL2), pstate = sysreg_read(SPSR_EL2), pc_ipa, addr, first;
+	bool sp_el1 = (pstate & PSR_M) == PSR_M_EL1H; /* PSTATE.SP chooses; EL0 and EL1t: SP_EL0 */
+	struct ldst d;
+	unsigned size;
+	uint32_t insn;
+
+	if ((pstate & PSR_AARCH32) || (pc & 3) || !guest_va_to_ipa(pc, &pc_ipa) ||
+	    gmem_read(&v->vm->s2, ipa(pc_ipa), &insn, sizeof(insn)) != HYP_OK ||
+	    !decode_ldst(insn, &d))
+		return TRAP_ABORT;
+	size = access_size(d.iss);
+	addr = d.rn != 31 ? vcpu_gpr_get(v, d.rn)
+	       : sp_el1   ? sysreg_read(SP_EL1)
+	                  : sysreg_read(SP_EL0);
+	if (!d.post) addr += (uint64_t)d.imm;
+	/* The abort is for the first byte that faults: it has to be this instruction's first. */
+	if (addr != far || (fipa & PAGE_MASK) + d.n * size > PAGE_SIZE) return TRAP_ABORT;
+	first = vcpu_gpr_get(v, d.rt[0]);
+	for (unsigned i = 0; i < d.n; i++, fipa += size) {
+		const struct mmio_region *r = mmio_region(v, fipa, size);
+		uint64_t iss = d.iss | FIELD_PREP(ESR_SRT, d.rt[i]);
+		enum trap_result res = r ? mmio_syndrome(v, iss, fipa, r) : TRAP_ABORT;
+
+		if (res == TRAP_ADVANCE) continue;
+		vcpu_gpr_set(v, d.rt[0], first);
+		return res;
+	}
+	if (d.post) addr += (uint64_t)d.imm;
+	if (d.writeback && d.rn != 31)
+		vcpu_gpr_set(v, d.rn, addr);
+	else if (d.writeback && sp_el1)
+		sysreg_write(SP_EL1, addr);
+	else if (d.writeback)
+		sysreg_write(SP_EL0, addr);
+	return TRAP_ADVANCE;
 }
 
 /*
@@ -124,7 +122,7 @@ __attribute__((noinline)) static enum trap_result abort_ladder(struct vcpu *v, u
 		if (!data)
 			return TRAP_ABORT; /* AT reads: it cannot tell an execute-only page's IPA */
 		/* No: another vCPU changed them, and the access, repeated, faults in stage 1. */
-		if (!guest_va_to_ipa(far, at_el0(), &fipa)) return TRAP_RESUME;
+		if (!guest_va_to_ipa(far, &fipa)) return TRAP_RESUME;
 	} else {
 		fipa = hpfar_ipa(far);
 	}

@@ -5,7 +5,7 @@
  */
 #include <hyp/vcpu.h>
 #include <hyp/vm.h>
-#include <arch/pte.h>
+#include <arch/tlb.h>
 #include <arch/trap.h>
 #include <string.h>
 

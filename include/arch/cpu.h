@@ -21,6 +21,9 @@ struct pcpu;
 void arch_cpu_idle(void);
 /* "Cortex-A72 r0p3" and the like; "CPU with MIDR 0x..." if unknown. buf of n bytes. */
 void arch_cpu_name(char *buf, size_t n);
+/* CRC-32 (IEEE 802.3), fast. Running value: start with 0, then the result of the call before. Pure.
+ */
+uint32_t arch_crc32(uint32_t crc, const void *data, uint64_t size);
 /* Physical address bits implemented (PARange), capped at 48. */
 unsigned arch_pa_bits(void);
 /* Bits of VMID: 8 or 16. */

@@ -31,5 +31,7 @@ enum hyp_err arch_mm_init(const struct host *h) __must_check;
 /*
  * asm/mm.h: void *pa_to_ptr(pa_t), pa_t ptr_to_pa(const void *): the identity on the target; host
  * tests add an offset so that a mistaken cast is found.
+ * void pte_store(uint64_t *pte, uint64_t desc): one store, which a walk sees whole (Arm ARM D8.2).
+ * Of stage 2, only pt_write() calls it.
  */
 #include <asm/mm.h>

@@ -24,10 +24,3 @@
 
 #define VTTBR_VMID_SHIFT 48
 #define VTTBR_BADDR_MASK GENMASK(47, 1)
-
-/* asm/pte.h: void pte_store(uint64_t *pte, uint64_t desc), one 64-bit store. Of stage 2, only
- * pt_write() calls it. */
-#include <asm/pte.h>
-
-/* The switch to a space; ISB included. Layer L7 and the TLB code only. */
-void arch_vttbr_write(uint64_t vttbr);

@@ -31,11 +31,8 @@ enum lock_class {
 	LOCK_VMID,    /* the VMID allocator */
 	LOCK_RQ,      /* one CPU's run queue; two: lower CPU first */
 	LOCK_PAGE,    /* frame table and buddy lists */
-	LOCK_POOL,    /* object pools */
-	LOCK_GIC,     /* host distributor */
 	LOCK_CONSOLE, /* console rings and mux */
 	LOCK_PCPU,    /* the deadlines of all CPUs */
-	LOCK_UART,    /* host UART */
 };
 
 typedef struct CAPABILITY {

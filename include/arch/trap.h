@@ -27,3 +27,10 @@ void arch_trace_exits(bool on);
 void trap_cpu_init(void);
 /* Trapped registers, and what every guest of this host reads from the ID group. Boot CPU. */
 void sysreg_init(void);
+
+/* Exception syndromes in words, for dumps of EL2 and of guests: "data abort"; never NULL. */
+const char *esr_class_name(uint64_t esr);
+/* "translation fault": the fault status of an abort's syndrome. */
+const char *esr_fault_name(uint64_t esr);
+/* The class is an instruction or data abort. */
+bool esr_is_abort(uint64_t esr);

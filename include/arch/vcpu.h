@@ -25,16 +25,14 @@
 #define SR_INDEX(reg, ...) SR_##reg,
 enum vcpu_sr { FOR_EACH_SR(SR_INDEX) SR_COUNT };
 
-#define VCPU_MAX_BRPS 16u
-
 /* Owned by nobody (trapped) until first use, by the guest from then on. */
 struct arch_vcpu_debug {
 	bool owned;
 	bool oslk; /* OS lock */
 	uint64_t mdscr;
 	uint64_t claim; /* claim tags */
-	uint64_t bvr[VCPU_MAX_BRPS], bcr[VCPU_MAX_BRPS];
-	uint64_t wvr[VCPU_MAX_BRPS], wcr[VCPU_MAX_BRPS];
+	uint64_t bvr[16], bcr[16];
+	uint64_t wvr[16], wcr[16];
 };
 
 struct arch_vcpu_fp {

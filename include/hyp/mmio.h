@@ -60,6 +60,3 @@ static inline bool mmio_takes(const struct mmio_region *r, uint64_t addr, unsign
 
 /* The region that takes this access of the guest, or NULL. It becomes v->mmio_last. */
 const struct mmio_region *mmio_region(struct vcpu *v, uint64_t addr, unsigned size);
-/* One access: find the region, call its device. val: in for writes, out for reads. */
-enum mmio_result mmio_access(struct vcpu *v, uint64_t addr, bool write, unsigned size,
-                             uint64_t *val);

@@ -9,18 +9,13 @@
 
 #include <hyp/types.h>
 
-enum exc_kind { EXC_SYNC, EXC_IRQ, EXC_FIQ, EXC_SERROR };
-
-/* What entry.S saves of an exception taken in EL2 (offsets.c). */
+/* An exception taken in EL2: what entry.S saves (offsets.c), and what panic_exception() adds. */
 struct exc_frame {
 	uint64_t x[31];
 	uint64_t sp;
-	uint64_t pc, pstate; /* a pair */
-	uint64_t esr, far;   /* a pair */
-	uint64_t kind;       /* enum exc_kind */
-	uint64_t pad;
+	uint64_t pc, pstate, esr, far;
 };
 
-noreturn void panic_exception(const struct exc_frame *f);
+noreturn void panic_exception(bool interrupt, struct exc_frame *f);
 /* GIC_SGI_STOP arrived: another CPU panics. Parks this one for ever. */
 noreturn void panic_park(void);

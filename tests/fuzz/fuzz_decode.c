@@ -244,9 +244,10 @@ static void one(const uint8_t **p, const uint8_t *end)
 	known = model_decode(code, &o);
 	EXPECT(decode_ldst(code, &d) == known);
 	if (known) {
-		EXPECT(d.rt == o.rt && d.rn == o.rn && d.size == o.size && d.imm == o.imm);
-		EXPECT(d.pair == !!(o.flags & PAIR) && d.load == !!(o.flags & LOAD));
-		EXPECT(d.writeback == !!(o.flags & WB) && (!d.pair || d.rt2 == o.rt2));
+		EXPECT(d.rt[0] == o.rt && d.rn == o.rn && d.imm == o.imm);
+		EXPECT(1u << FIELD_GET(ESR_SAS, d.iss) == o.size);
+		EXPECT(d.n == (o.flags & PAIR ? 2 : 1) && !!(d.iss & ESR_WNR) == !(o.flags & LOAD));
+		EXPECT(d.writeback == !!(o.flags & WB) && (d.n == 1 || d.rt[1] == o.rt2));
 		EXPECT(!d.writeback || d.post == !!(o.flags & POST));
 	}
 	for (unsigned i = 0; i < 31; i++)

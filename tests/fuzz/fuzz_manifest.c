@@ -14,7 +14,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include <arch/crc.h>
+#include <arch/cpu.h>
 #include <hyp/config.h>
 #include <hyp/fit.h>
 #include <hyp/log.h>

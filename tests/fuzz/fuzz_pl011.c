@@ -16,6 +16,7 @@
 #include <hyp/vm.h>
 #include <tests/fake_arch/clock.h>
 #include "tests/fuzz/fuzz.h"
+#include "tests/mmio_access.h"
 
 #define NR_VCPUS 4u
 #define UART UINT64_C(0x09000000)

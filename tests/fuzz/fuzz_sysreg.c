@@ -19,7 +19,7 @@
 #include <asm/sysreg.h>
 #include <asm/trap.h>
 #include <hyp/hvc.h>
-#include <arch/pte.h>
+#include <arch/tlb.h>
 #include <hyp/irq.h>
 #include <hyp/s2.h>
 #include <hyp/lifecycle.h>
@@ -266,7 +266,7 @@ static void hvc(const uint8_t **p, const uint8_t *end, bool smc)
 	if (smc)
 		EXPECT(trap_sync(v, FIELD_PREP(ESR_EC, EC_SMC64) | ESR_IL) == v);
 	else
-		EXPECT(trap_hvc(v) == 0);
+		EXPECT(trap_hvc(v) == v);
 	EXPECT(fake_locks_held() == 0 && fake_sr(ELR_EL2) == PC + (smc ? 4 : 0));
 	EXPECT(fake_sr(ESR_EL1) == 0xe51 && nr_starts - starts <= 1);
 	EXPECT(memcmp(before + 4, v->arch.x + 4, sizeof(before) - 4 * 8) == 0);

@@ -20,6 +20,7 @@
 #include "tests/fake_arch/fake.h"
 #include "tests/fake_arch/fake_gic.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/mmio_access.h"
 
 #define CPUS 2u
 #define TIMER 27u

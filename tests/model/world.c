@@ -17,6 +17,7 @@
 #include "tests/fake_arch/fake.h"
 #include "tests/fake_arch/fake_gic.h"
 #include "world.h"
+#include "tests/mmio_access.h"
 
 #define GICD UINT64_C(0x08000000)
 #define GICR UINT64_C(0x080a0000)

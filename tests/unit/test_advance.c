@@ -145,17 +145,17 @@ static void test_calls(void **state)
 	assert_int_equal(nr_hvc, 1);
 	assert_int_equal(v->arch.x[0], 0x4711);
 	env_pc_moved(4);
-	assert_int_equal(trap_hvc(v), 0);
+	assert_ptr_equal(trap_hvc(v), v);
 	assert_int_equal(nr_hvc, 2);
 	env_pc_moved(4);
 	fake_pcpu->work = PCPU_WORK_RESCHED;
-	assert_int_not_equal(trap_hvc(v), 0);
+	assert_null(trap_hvc(v));
 	fake_pcpu->work = 0;
 	v->work = VCPU_WORK_STOP;
-	assert_int_not_equal(trap_hvc(v), 0);
-	assert_int_not_equal(trap_irq(), 0);
+	assert_null(trap_hvc(v));
+	assert_null(trap_irq(v));
 	v->work = 0;
-	assert_int_equal(trap_irq(), 0);
+	assert_ptr_equal(trap_irq(v), v);
 	assert_int_equal(fake_log_matches("irq"), 2);
 }
 

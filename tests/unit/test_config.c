@@ -24,7 +24,7 @@
 #include <hyp/log.h>
 #include <hyp/page.h>
 #include <hyp/vm.h>
-#include <arch/crc.h>
+#include <arch/cpu.h>
 #include <lib/str.h>
 #include "tests/bundle.h"
 

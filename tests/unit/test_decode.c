@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <asm/sysreg.h>
 #include <asm/trap.h>
 
 enum { LD = 1, SIGN = 2, WIDE = 4, PAIR = 8, PRE = 16, POST = 32 };
@@ -59,10 +60,13 @@ static void test_forms(void **state)
 
 		memset(&d, 0xff, sizeof(d));
 		if (!decode_ldst(good[i].insn, &d)) fail_msg("not decoded: %s", good[i].text);
-		if (d.load != !!(f & LD) || d.sign != !!(f & SIGN) || d.wide != !!(f & WIDE) ||
-		    d.pair != !!(f & PAIR) || d.writeback != !!(f & (PRE | POST)) ||
-		    d.post != !!(f & POST) || d.size != good[i].size || d.rt != good[i].rt ||
-		    d.rn != good[i].rn || d.imm != good[i].imm || (d.pair && d.rt2 != good[i].rt2))
+		if (!!(d.iss & ESR_WNR) == !!(f & LD) || !!(d.iss & ESR_SSE) != !!(f & SIGN) ||
+		    !!(d.iss & ESR_SF) != !!(f & WIDE) || d.n != (f & PAIR ? 2 : 1) ||
+		    d.writeback != !!(f & (PRE | POST)) || d.post != !!(f & POST) ||
+		    1u << FIELD_GET(ESR_SAS, d.iss) != good[i].size || d.rt[0] != good[i].rt ||
+		    d.rn != good[i].rn || d.imm != good[i].imm ||
+		    (d.n == 2 && d.rt[1] != good[i].rt2) ||
+		    (d.iss & ~(ESR_WNR | ESR_SSE | ESR_SF | ESR_SAS)) != 0)
 			fail_msg("wrong: %s", good[i].text);
 	}
 }
@@ -115,10 +119,10 @@ static void test_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct ldst d = {.rt = 77};
+		struct ldst d = {.rn = 77};
 
 		if (decode_ldst(bad[i].insn, &d)) fail_msg("decoded: %s", bad[i].text);
-		assert_int_equal(d.rt, 77);
+		assert_int_equal(d.rn, 77);
 	}
 }
 
@@ -129,7 +133,7 @@ static void test_sp_and_xzr(void **state)
 
 	(void)state;
 	assert_true(decode_ldst(0xf80087ff, &d)); /* str xzr, [sp], #8 */
-	assert_int_equal(d.rt, 31);
+	assert_int_equal(d.rt[0], 31);
 	assert_int_equal(d.rn, 31);
 	assert_true(decode_ldst(0xa8c17fff, &d) ==
 	            false);                       /* ldp xzr, xzr, [sp], #16: one register */
@@ -153,11 +157,10 @@ static void test_space(void **state)
 		uint32_t insn = (i >> 2) << 21 | (i & 3) << 10 | 0x0a << 12 | 7 << 5 | 3;
 
 		if (decode_ldst(insn, &d)) {
-			pairs += d.pair;
-			singles += !d.pair;
-			assert_true(d.size == 1 || d.size == 2 || d.size == 4 || d.size == 8);
+			pairs += d.n == 2;
+			singles += d.n == 1;
 			assert_true(!d.post || d.writeback);
-			assert_true(!d.sign || d.load);
+			assert_true(!(d.iss & ESR_SSE) || !(d.iss & ESR_WNR));
 			assert_int_equal(insn >> 26 & 1, 0);
 		}
 	}

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <arch/crc.h>
+#include <arch/cpu.h>
 #include <hyp/fit.h>
 
 #define UIMAGE 64u

@@ -14,6 +14,7 @@
 #include <hyp/vdev.h>
 #include <hyp/vm.h>
 #include <tests/fake_arch/fake.h>
+#include "tests/mmio_access.h"
 
 void vgic_set_line(struct vm *vm, struct vcpu *v, uint32_t intid, bool level)
 {
@@ -63,6 +64,7 @@ static int setup(void **state)
 	fake_reset();
 	memset(&vm.mmio, 0, sizeof(vm.mmio));
 	memset(&seen, 0, sizeof(seen));
+	seen.result = MMIO_OK;
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include <hyp/vdev.h>
 #include <hyp/vm.h>
 #include <tests/fake_arch/fake.h>
+#include "tests/mmio_access.h"
 
 #define BASE UINT64_C(0x09000000)
 #define INTID 33u

@@ -15,6 +15,7 @@
 #include <hyp/vdev.h>
 #include <hyp/vm.h>
 #include <tests/fake_arch/clock.h>
+#include "tests/mmio_access.h"
 
 #define BASE UINT64_C(0x09010000)
 #define DR 0x00u

@@ -48,7 +48,7 @@ uint64_t arch_counter(void)
 	return now;
 }
 
-void arch_dcache_clean_poc(const void *start, uint64_t size)
+void arch_dcache_clean_inval_poc(const void *start, uint64_t size)
 {
 	if (start == &boot_slot) {
 		assert_int_equal(size, sizeof(boot_slot));

@@ -18,6 +18,7 @@
 #include "hyp/vgic/internal.h"
 #include "tests/fake_arch/fake.h"
 #include "tests/fake_arch/fake_gic.h"
+#include "tests/mmio_access.h"
 
 #define GICD UINT64_C(0x08000000)
 #define GICR UINT64_C(0x080a0000)

@@ -11,9 +11,9 @@ struct arch_vcpu_fp;
 /* Called by entry.S. */
 struct vcpu *trap_sync(struct vcpu *v, uint64_t esr);
 struct vcpu *trap_exit_slow(void);
-uint32_t trap_hvc(struct vcpu *v);
-uint32_t trap_irq(void);
-void trap_trace(struct vcpu *v, uint32_t kind);
+struct vcpu *trap_hvc(struct vcpu *v);
+struct vcpu *trap_irq(struct vcpu *v);
+struct vcpu *trap_trace(struct vcpu *v, uint32_t kind);
 
 /* Full-view handlers, by exception class; registers of v->arch.x are valid. */
 enum trap_result trap_sysreg(struct vcpu *v, uint64_t esr);
@@ -32,11 +32,10 @@ void inject_abort(uint64_t esr, uint64_t va, bool walk);
 
 /* A load or store whose syndrome the CPU did not give (ISV = 0). */
 struct ldst {
-	uint8_t rt, rt2, rn;         /* rn 31: SP */
-	uint8_t size;                /* bytes of each register's access */
-	bool load, pair, sign, wide; /* sign-extend; to 64 bits */
+	uint64_t iss;         /* each access has this one: SAS, SSE, SF, WNR */
+	uint8_t n, rt[2], rn; /* n accesses; rn 31: SP */
 	bool writeback, post;
-	int32_t imm; /* bytes */
+	int64_t imm; /* bytes */
 };
 /* A64 LDP/STP/LDPSW and LDR/STR with write-back, general registers only (Arm ARM C4.1.88). */
 bool decode_ldst(uint32_t insn, struct ldst *out);

@@ -12,3 +12,6 @@ static inline pa_t ptr_to_pa(const void *p)
 {
 	return pa((uint64_t)((const uint8_t *)p - fake_ram_base));
 }
+
+/* tests/fake_arch/tlb.c logs descriptor writes and refuses a missing break. */
+void pte_store(uint64_t *pte, uint64_t desc);
