@@ -265,6 +265,8 @@ static void silence_fire(struct deadline *d, uint64_t now)
 	pump(NULL);
 }
 
+static const struct deadline_ops silence_ops = {silence_fire};
+
 void console_early(const struct host_uart *u)
 {
 	con.has_uart = u->type != HOST_UART_NONE;
@@ -275,7 +277,7 @@ void console_early(const struct host_uart *u)
 void console_init(const struct host_uart *u)
 {
 	console_early(u);
-	deadline_init(&con.silence, silence_fire);
+	deadline_init(&con.silence, &silence_ops);
 	con.ready = true;
 }
 

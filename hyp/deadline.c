@@ -14,9 +14,9 @@
 /* All queues: a deadline moves between them, and two CPUs may set the same one at once. */
 static spinlock_t lock = SPINLOCK_INIT(LOCK_PCPU);
 
-void deadline_init(struct deadline *d, void (*fire)(struct deadline *d, uint64_t now))
+void deadline_init(struct deadline *d, const struct deadline_ops *ops)
 {
-	*d = (struct deadline){.fire = fire, .when = TIMER_NEVER};
+	*d = (struct deadline){.ops = ops, .when = TIMER_NEVER};
 }
 
 void deadline_cpu_init(void)
@@ -77,7 +77,7 @@ void deadline_irq(void)
 		list_del(&d->node);
 		store_release(&d->when, TIMER_NEVER);
 		spin_unlock(&lock);
-		d->fire(d, now);
+		d->ops->fire(d, now);
 	}
 	/* What is left and due makes CNTHP fire again at once. */
 	rearm_locked(p);

@@ -212,6 +212,8 @@ static void backoff_fire(struct deadline *d, uint64_t now)
 	(void)go(&container_of(d, struct life, backoff)->vm, VM_BACKOFF, VM_LOADING);
 }
 
+static const struct deadline_ops backoff_ops = {backoff_fire};
+
 /* --- what follows ------------------------------------------------------------------------- */
 
 static bool failed(const struct vm *vm)
@@ -588,6 +590,8 @@ static void life_done(struct job *j)
 	if (l->phase == LIFE_FREED) page_free_hyp(l, life_size(&l->cfg));
 }
 
+static const struct job_ops life_ops = {life_step, life_done};
+
 /* --- creation ---------------------------------------------------------------------------- */
 
 static enum hyp_err vm_build(struct life *l)
@@ -648,9 +652,8 @@ enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
 	(void)str_copy(vm->name, cfg->name, sizeof(vm->name));
 	atomic_fetch_or_full(&slots, BIT(slot));
 	page_ref(zero_page);
-	job_init(&vm->job, life_step, vm, 0);
-	vm->job.done = life_done;
-	deadline_init(&l->backoff, backoff_fire);
+	job_init(&vm->job, &life_ops, vm, 0);
+	deadline_init(&l->backoff, &backoff_ops);
 	err = vm_build(l);
 	if (err != HYP_OK) {
 		while (take_apart(l)) {
@@ -669,10 +672,12 @@ bool vm_slot_used(unsigned slot) { return (load_acquire(&slots) & BIT(slot)) != 
 
 static bool scrub_step(struct job *j) { return page_scrub_step(); }
 
+static const struct job_ops scrub_ops = {scrub_step, NULL};
+
 enum hyp_err lifecycle_init(const struct manifest *m)
 {
 	when_idle = m->when_idle;
-	job_init(&scrub_job, scrub_step, NULL, SCRUB_WEIGHT);
+	job_init(&scrub_job, &scrub_ops, NULL, SCRUB_WEIGHT);
 	return page_alloc(0, OWNER_SHARED, &zero_page);
 }
 

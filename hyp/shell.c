@@ -754,11 +754,14 @@ static bool shell_step(struct job *j)
 
 static void poll_fire(struct deadline *d, uint64_t now) { job_start(&sh.job); }
 
+static const struct deadline_ops poll_ops = {poll_fire};
+static const struct job_ops shell_ops = {shell_step, NULL};
+
 void shell_init(const struct fit *bundle)
 {
 	sh.bundle = bundle;
-	deadline_init(&sh.poll, poll_fire);
-	job_init(&sh.job, shell_step, NULL, SHELL_WEIGHT);
+	deadline_init(&sh.poll, &poll_ops);
+	job_init(&sh.job, &shell_ops, NULL, SHELL_WEIGHT);
 }
 
 void shell_input(void) { job_start(&sh.job); }

@@ -23,7 +23,7 @@ static bool output(const struct arch_vtimer *t, uint64_t off)
 }
 
 /* PPI 27 of the guest is linked to the host's virtual timer PPI. */
-static bool virt_level(struct vcpu *v)
+bool vtimer_level(struct vcpu *v)
 {
 	return this_pcpu()->loaded == v ? arch_vtimer_output()
 	                                : output(&v->vtimer.virt, v->vm->cntvoff);
@@ -36,6 +36,8 @@ static void virt_fire(struct deadline *d, uint64_t now)
 
 	if (load_acquire(&v->loaded_on) < 0) vgic_set_line(v->vm, v, GUEST_VTIMER_INTID, true);
 }
+
+static const struct deadline_ops virt_dl_ops = {virt_fire};
 
 /* Again if the guest has set its timer meanwhile, on another CPU: the last one here is right. */
 static void phys_line(struct vcpu *v)
@@ -53,10 +55,12 @@ static void phys_fire(struct deadline *d, uint64_t now)
 	phys_line(container_of(d, struct vcpu, vtimer.phys_dl));
 }
 
+static const struct deadline_ops phys_dl_ops = {phys_fire};
+
 void vtimer_vcpu_init(struct vcpu *v)
 {
-	deadline_init(&v->vtimer.virt_dl, virt_fire);
-	deadline_init(&v->vtimer.phys_dl, phys_fire);
+	deadline_init(&v->vtimer.virt_dl, &virt_dl_ops);
+	deadline_init(&v->vtimer.phys_dl, &phys_dl_ops);
 }
 
 void vtimer_vcpu_reset(struct vcpu *v)
@@ -66,7 +70,7 @@ void vtimer_vcpu_reset(struct vcpu *v)
 	deadline_cancel(&t->virt_dl);
 	deadline_cancel(&t->phys_dl);
 	t->virt = t->phys = (struct arch_vtimer){0};
-	vgic_link(v, GUEST_VTIMER_INTID, host.timer.virt_intid, virt_level);
+	vgic_link(v, GUEST_VTIMER_INTID, host.timer.virt_intid);
 }
 
 void vtimer_load(struct vcpu *v)

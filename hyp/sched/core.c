@@ -39,6 +39,8 @@ static void dl_fire(struct deadline *d, uint64_t now)
 	pcpu_kick(this_pcpu(), PCPU_WORK_RESCHED);
 }
 
+static const struct deadline_ops dl_ops = {dl_fire};
+
 void sched_init(void)
 {
 	for (unsigned i = 0; i < MAX_PCPUS; i++) {
@@ -46,7 +48,7 @@ void sched_init(void)
 
 		*rq = (struct rq){.lock = SPINLOCK_INIT(LOCK_RQ), .offer_to = i};
 		list_init(&rq->queue);
-		deadline_init(&rq->dl, dl_fire);
+		deadline_init(&rq->dl, &dl_ops);
 	}
 }
 

@@ -8,9 +8,9 @@
 #include <hyp/vm.h>
 #include "rq.h"
 
-void job_init(struct job *j, bool (*step)(struct job *j), struct vm *vm, uint32_t weight)
+void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight)
 {
-	*j = (struct job){.step = step, .vm = vm};
+	*j = (struct job){.ops = ops, .vm = vm};
 	ent_init(&j->se, vm ? vm->cfg : NULL, weight, true);
 }
 
@@ -29,12 +29,13 @@ void job_start(struct job *j)
 void job_run(struct rq *rq)
 {
 	struct job *j = ent_job(rq->cur);
+	const struct job_ops *ops = j->ops;
 	uint32_t starts = 1;
 	bool more;
 
 	/* Taken, not stored: the step sees what was stored before each job_start() until now. */
 	(void)atomic_exchange_full(&j->starts, starts);
-	more = j->step(j);
+	more = ops->step(j);
 	rq->job_at = arch_counter();
 	j->se.starved = false;
 	if (more) return;
@@ -44,6 +45,6 @@ void job_run(struct rq *rq)
 	/* Unless it was started meanwhile. */
 	if (atomic_cas_full(&j->starts, &starts, 0u)) {
 		rq->cur = NULL;
-		if (j->done) j->done(j);
+		if (ops->done) ops->done(j);
 	}
 }

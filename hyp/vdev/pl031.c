@@ -27,6 +27,8 @@ static void alarm_fire(struct deadline *d, uint64_t now)
 	vdev_unlock(&r->dev);
 }
 
+static const struct deadline_ops alarm_ops = {alarm_fire};
+
 static void set_alarm(struct vpl031 *r, uint64_t when) REQUIRES(r->dev.lock)
 {
 	r->when = when;
@@ -76,7 +78,7 @@ enum hyp_err vpl031_create(struct vm *vm)
 	const struct machine *m = vm->machine;
 
 	r->base = arch_counter() - (uint32_t)vm->cfg->rtc_base * arch_counter_hz();
-	deadline_init(&r->alarm, alarm_fire);
+	deadline_init(&r->alarm, &alarm_ops);
 	return vdev_create(&r->dev, vm, &type, m->pl031, m->pl031_intid);
 }
 

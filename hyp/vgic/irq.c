@@ -18,12 +18,9 @@ void vgic_set_line(struct vm *vm, struct vcpu *v, uint32_t intid, bool level)
 	spin_unlock(&vm->vgic.lock);
 }
 
-void vgic_link(struct vcpu *v, uint32_t intid, uint32_t pintid, bool (*level)(struct vcpu *v))
+void vgic_link(struct vcpu *v, uint32_t intid, uint32_t pintid)
 {
-	struct vgic_irq *irq = &v->vgic.priv[intid % VGIC_NR_PRIVATE];
-
-	irq->pintid = pintid;
-	irq->level = level;
+	v->vgic.priv[intid % VGIC_NR_PRIVATE].pintid = pintid;
 }
 
 void vgic_retarget(struct vm *vm)
@@ -67,7 +64,6 @@ static void irq_reset(const struct vm *vm, struct vgic_irq *irq, uint32_t intid,
 	/* What links it to its source stays. */
 	*irq = (struct vgic_irq){
 	    .pintid = irq->pintid,
-	    .level = irq->level,
 	    .intid = (uint16_t)intid,
 	    .edge = intid < GIC_NR_SGI,
 	    .enabled = vm->vgic.version == 2 && intid < GIC_NR_SGI,

@@ -49,7 +49,7 @@ static uint32_t get_pending(const struct vgic_irq *irq)
 	/* In another CPU's list register: as far as known; it was asked to fold. */
 	if (irq->latch != 0 || (irq->in_lr && irq->lr_latch)) return 1;
 	/* A linked line is the timer's output, not what was injected of it. */
-	if (irq->pintid && v && (v->vgic.cpu < 0 || vgic_here(v))) return irq->level(v);
+	if (irq->pintid && v && (v->vgic.cpu < 0 || vgic_here(v))) return vtimer_level(v);
 	return vgic_irq_pending(irq);
 }
 

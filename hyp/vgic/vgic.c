@@ -103,7 +103,7 @@ static void move(struct vgic_irq *irq, struct vcpu *dest)
  */
 static void resample(struct vcpu *v, struct vgic_irq *irq)
 {
-	if (!irq->pintid || !irq->line || irq->active || irq->level(v)) return;
+	if (!irq->pintid || !irq->line || irq->active || vtimer_level(v)) return;
 	irq->line = false;
 	if (vgic_here(v)) arch_gic_clear_active(irq->pintid);
 }

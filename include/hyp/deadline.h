@@ -9,17 +9,23 @@
 #include <arch/timer.h>
 #include <lib/list.h>
 
-struct deadline {
+struct deadline;
+
+struct deadline_ops {
 	/*
 	 * Bounded. May set the same deadline again. A cancel or set on another CPU can race with
 	 * firing: the handler looks at its object's state and tolerates a late call.
 	 */
 	void (*fire)(struct deadline *d, uint64_t now);
+};
+
+struct deadline {
+	const struct deadline_ops *ops;
 	struct list_node node;
 	uint64_t when; /* TIMER_NEVER: in no queue */
 };
 
-void deadline_init(struct deadline *d, void (*fire)(struct deadline *d, uint64_t now));
+void deadline_init(struct deadline *d, const struct deadline_ops *ops);
 /* Queues d on this CPU for counter value `when` (in the past: fires at once, from the interrupt
  * path; TIMER_NEVER: cancels), moving it if it is queued anywhere. Any context but with no pcpu
  * lock held. Of two calls at once for one deadline either may win. */

@@ -10,13 +10,19 @@
 
 struct vm;
 
-struct job {
+struct job;
+
+struct job_ops {
 	/* At most 64 KiB of memory or a few thousand instructions; false: done for now. Never on
 	 * two CPUs at once. Must not free the job. */
 	bool (*step)(struct job *j);
-	/* NULL, or set after job_init(). Last call after a step that returned false; may free the
-	 * job, which nobody starts again from that step on. */
+	/* May be NULL. Last call after a step that returned false; may free the job, which nobody
+	 * starts again from that step on. */
 	void (*done)(struct job *j);
+};
+
+struct job {
+	const struct job_ops *ops;
 	struct vm *vm; /* who pays; NULL: the host */
 	struct sched_ent se;
 	uint32_t starts; /* shared: 0 idle, 1 queued or in a step, more: started meanwhile */
@@ -27,7 +33,7 @@ struct job {
 bool job_is_idle(const struct job *j);
 /* One of a VM is scheduled like its vCPUs, a fixed one with its priority and budget; the host's own
  * by weight, 1..10000, 0: 100. */
-void job_init(struct job *j, bool (*step)(struct job *j), struct vm *vm, uint32_t weight);
+void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight);
 /*
  * Has it run, on an idle CPU if there is one. Already queued: no effect; in a step right now: there
  * will be one more step. Either way a step begins after this call. Lock-free, any context.

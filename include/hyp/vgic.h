@@ -26,12 +26,7 @@ struct vgic_irq {
 	struct vcpu *on_list;  /* whose list it is on, or NULL */
 	struct vcpu *to;       /* whom it goes to: private: its own; SPI: by route, NULL: nobody */
 	uint64_t route;        /* ITARGETSR or IROUTER */
-	/*
-	 * Not 0: linked to that physical interrupt (timer PPI), whose source can be asked for its
-	 * level: under the vGIC lock, on the CPU v is loaded on, or on any while it is not loaded.
-	 */
-	uint32_t pintid;
-	bool (*level)(struct vcpu *v);
+	uint32_t pintid; /* not 0: linked to that physical interrupt (the virtual timer's PPI) */
 	uint16_t intid;
 	uint8_t priority;
 	uint8_t latch;         /* pending: edge, SGI (v2: by source CPU), ISPENDR write */
@@ -93,7 +88,7 @@ void vgic_set_line(struct vm *vm, struct vcpu *v, uint32_t intid, bool level);
  * Links a private interrupt to a physical one (HW = 1), so that the guest's deactivation reaches
  * the hardware, and what the guest masks at the source is withdrawn.
  */
-void vgic_link(struct vcpu *v, uint32_t intid, uint32_t pintid, bool (*level)(struct vcpu *v));
+void vgic_link(struct vcpu *v, uint32_t intid, uint32_t pintid);
 /*
  * The hot path: physical interrupt of a hw-linked PPI was acknowledged and priority-dropped on
  * this CPU, whose loaded vCPU is v. It stays active until the guest deactivates the virtual one,

@@ -23,6 +23,9 @@ void vtimer_vcpu_init(struct vcpu *v);
 void vtimer_vcpu_reset(struct vcpu *v);
 void vtimer_load(struct vcpu *v);
 void vtimer_put(struct vcpu *v);
+/* The virtual timer's output, for the vGIC: under its lock, on the CPU v is loaded on, or on any
+ * while it is not loaded. */
+bool vtimer_level(struct vcpu *v);
 /* Host virtual timer PPI, acknowledged as iar, on this CPU; v = loaded vCPU or NULL. */
 void vtimer_irq(struct vcpu *v, uint32_t iar);
 

@@ -36,7 +36,7 @@ static struct vcpu vcpus[CPUS];
 static bool timer_line[CPUS];
 static const uint8_t *in, *in_end;
 
-static bool level(struct vcpu *v)
+bool vtimer_level(struct vcpu *v)
 {
 	EXPECT(v->vgic.cpu < 0 || v->vgic.cpu == (int)this_pcpu()->id);
 	return timer_line[v->id];
@@ -273,7 +273,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		vm.vcpus[i] = &vcpus[i];
 		arch_gic_vcpu_reset(&vcpus[i].arch.gic);
 		vgic_vcpu_init(&vcpus[i]);
-		vgic_link(&vcpus[i], TIMER, TIMER, level);
+		vgic_link(&vcpus[i], TIMER, TIMER);
 	}
 	for (unsigned i = 0; i < CPUS; i++) load(&vcpus[i], i);
 	while (in < in_end) step();

@@ -57,7 +57,7 @@ void __assert_fail(const char *expr, const char *file, unsigned line, const char
 /* The code under test ran into the weeds. */
 static void crashed(int sig) { violation("a fault"); }
 
-static bool timer_level(struct vcpu *v)
+bool vtimer_level(struct vcpu *v)
 {
 	assert(v->vgic.cpu < 0 || v->vgic.cpu == (int)this_pcpu()->id);
 	return timer_line[v->id];
@@ -272,7 +272,7 @@ void world_start(const struct scenario *of)
 		spec.cpu[i] =
 		    (struct spec_cpu){.pmr = 0xf8, .groups = 3, .split = (uint8_t)sc->split};
 		vgic_vcpu_init(v);
-		vgic_link(v, TIMER_INTID, TIMER_INTID, timer_level);
+		vgic_link(v, TIMER_INTID, TIMER_INTID);
 	}
 	for (unsigned i = 0; i < sc->nr_irqs; i++) {
 		const struct world_irq *q = &sc->irq[i];

@@ -141,11 +141,11 @@ void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t x0)
 	v->arch.x[0] = x0;
 }
 
-void job_init(struct job *j, bool (*step)(struct job *j), struct vm *vm, uint32_t weight)
+void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight)
 {
 	unsigned i = 0;
 
-	*j = (struct job){.step = step, .vm = vm};
+	*j = (struct job){.ops = ops, .vm = vm};
 	while (i < nr_jobs && jobs[i] != j) i++;
 	assert_true(i < ARRAY_SIZE(jobs));
 	jobs[i] = j;
@@ -179,10 +179,10 @@ static bool step_job(struct job *j)
 	j->starts = 0;
 	pcpus[0].passes++;
 	pcpus[0].online = true;
-	if (j->step(j))
+	if (j->ops->step(j))
 		j->starts = 1;
-	else if (j->starts == 0 && j->done)
-		j->done(j);
+	else if (j->starts == 0 && j->ops->done)
+		j->ops->done(j);
 	assert_int_equal(fake_locks_held(), 0);
 	return true;
 }

@@ -314,6 +314,8 @@ static void alarm_fire(struct deadline *d, uint64_t now)
 	vcpu_wake(&container_of(d, struct sim_guest, alarm)->v);
 }
 
+static const struct deadline_ops alarm_ops = {alarm_fire};
+
 static struct sim_guest *add(struct vm_config cfg)
 {
 	struct sim_guest *g = &guests[nr_guests];
@@ -326,7 +328,7 @@ static struct sim_guest *add(struct vm_config cfg)
 	g->vm.vcpus[0] = &g->v;
 	snprintf(g->vm.name, sizeof(g->vm.name), "guest%u", nr_guests);
 	g->v.vm = &g->vm;
-	deadline_init(&g->alarm, alarm_fire);
+	deadline_init(&g->alarm, &alarm_ops);
 	sched_vcpu_init(&g->v, &g->cfg);
 	vms[nr_guests++] = &g->vm;
 	return g;

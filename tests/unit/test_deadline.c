@@ -56,6 +56,8 @@ static void fire(struct deadline *d, uint64_t now)
 	if (it->again) set(it, now + it->again);
 }
 
+static const struct deadline_ops ops = {fire};
+
 static void on_cpu(unsigned cpu) { fake_pcpu = &pcpus[cpu]; }
 
 static int setup(void **state)
@@ -82,10 +84,10 @@ static void test_order(void **state)
 	struct item a = {0}, b = {0}, c = {0}, d = {0};
 
 	(void)state;
-	deadline_init(&a.d, fire);
-	deadline_init(&b.d, fire);
-	deadline_init(&c.d, fire);
-	deadline_init(&d.d, fire);
+	deadline_init(&a.d, &ops);
+	deadline_init(&b.d, &ops);
+	deadline_init(&c.d, &ops);
+	deadline_init(&d.d, &ops);
 	set(&a, 100);
 	assert_int_equal(fake_cnthp[0], 100);
 	set(&b, 300);
@@ -118,8 +120,8 @@ static void test_move(void **state)
 	struct item a = {0}, b = {0};
 
 	(void)state;
-	deadline_init(&a.d, fire);
-	deadline_init(&b.d, fire);
+	deadline_init(&a.d, &ops);
+	deadline_init(&b.d, &ops);
 	set(&a, 100);
 	set(&b, 200);
 	set(&a, 300);
@@ -153,7 +155,7 @@ static void test_bound(void **state)
 	(void)state;
 	memset(many, 0, sizeof(many));
 	for (unsigned i = 0; i < 200; i++) {
-		deadline_init(&many[i].d, fire);
+		deadline_init(&many[i].d, &ops);
 		set(&many[i], 200 - i);
 	}
 	fake_now = 500;
@@ -166,7 +168,7 @@ static void test_bound(void **state)
 	assert_int_equal(nr_fired, 200);
 	assert_int_equal(fake_cnthp[0], TIMER_NEVER);
 	for (unsigned i = 0; i < 200; i++) assert_ptr_equal(order[i], &many[199 - i]);
-	deadline_init(&again.d, fire);
+	deadline_init(&again.d, &ops);
 	set(&again, 1);
 	deadline_irq();
 	assert_int_equal(again.fired, 1);
@@ -179,8 +181,8 @@ static void test_remote(void **state)
 	struct item a = {0}, b = {0};
 
 	(void)state;
-	deadline_init(&a.d, fire);
-	deadline_init(&b.d, fire);
+	deadline_init(&a.d, &ops);
+	deadline_init(&b.d, &ops);
 	set(&a, 100);
 	set(&b, 200);
 	on_cpu(3);
@@ -211,7 +213,7 @@ static void test_random(void **state)
 	(void)state;
 	memset(it, 0, sizeof(it));
 	for (unsigned i = 0; i < N; i++) {
-		deadline_init(&it[i].d, fire);
+		deadline_init(&it[i].d, &ops);
 		model[i] = TIMER_NEVER;
 	}
 	for (unsigned step = 0; step < 20000; step++) {

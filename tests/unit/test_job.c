@@ -57,12 +57,8 @@ static void done_free(struct job *j)
 	free(container_of(j, struct work, j));
 }
 
-/* With a last call. */
-static void init(struct job *j, struct vm *vm, uint32_t weight)
-{
-	job_init(j, step, vm, weight);
-	j->done = done;
-}
+static const struct job_ops ops = {step, done};
+static const struct job_ops ops_free = {step, done_free};
 
 static void start(void *arg) { job_start(arg); }
 
@@ -86,7 +82,7 @@ static void test_idle_cpu(void **state)
 	sim_start(2);
 	g = sim_fair(100, BIT(0));
 	sim_boot(g, SIM_FOREVER, 0);
-	init(&w.j, &payer, 0);
+	job_init(&w.j, &ops, &payer, 0);
 	sim_on(0, start, &w.j);
 	assert_false(job_idle(&w.j));
 	sim_for(100 * STEP);
@@ -114,7 +110,7 @@ static void test_share(void **state)
 		sim_boot(g, SIM_FOREVER, 0);
 		sim_for(50 * SIM_MS);
 		before = g->ran;
-		init(&w.j, NULL, i ? 300 : 100);
+		job_init(&w.j, &ops, NULL, i ? 300 : 100);
 		sim_on(0, start, &w.j);
 		sim_for(2000 * SIM_MS);
 		assert_between(g->ran - before, (i ? 490 : 990) * SIM_MS,
@@ -139,7 +135,7 @@ static void test_behind_fixed(void **state)
 	fair = sim_fair(10000, 0);
 	sim_boot(g, SIM_FOREVER, 0);
 	sim_boot(fair, SIM_FOREVER, 0);
-	init(&w.j, NULL, 1);
+	job_init(&w.j, &ops, NULL, 1);
 	sim_on(0, start, &w.j);
 	sim_for(1000 * SIM_MS);
 	assert_between(w.steps, 45, 50);
@@ -164,7 +160,7 @@ static void test_of_fixed_vm(void **state)
 		cfg.period_us = i == 2 ? 10000 : 0;
 		g = sim_fixed(i == 0 ? 31 : 3, 0, 0, 0);
 		sim_boot(g, SIM_FOREVER, 0);
-		init(&w.j, &payer, 0);
+		job_init(&w.j, &ops, &payer, 0);
 		sim_on(0, start, &w.j);
 		sim_for(1000 * SIM_MS);
 		if (i == 0) assert_between(w.steps, 45, 50); /* as any job */
@@ -184,7 +180,7 @@ static void test_latency(void **state)
 	sim_start(1);
 	g = sim_fair(100, 0);
 	f = sim_fixed(3, 0, 0, 0);
-	init(&w.j, NULL, 100);
+	job_init(&w.j, &ops, NULL, 100);
 	sim_on(0, start, &w.j);
 	sim_boot(g, 100 * SIM_US, 7 * SIM_MS);
 	sim_boot(f, 100 * SIM_US, 11 * SIM_MS);
@@ -202,7 +198,7 @@ static void test_restart(void **state)
 
 	(void)state;
 	sim_start(1);
-	init(&w.j, NULL, 0);
+	job_init(&w.j, &ops, NULL, 0);
 	sim_on(0, start, &w.j);
 	sim_for(10 * SIM_MS);
 	assert_int_equal(w.steps, 6);
@@ -228,7 +224,7 @@ static void test_one_cpu(void **state)
 	sim_start(4);
 	overlaps = 0;
 	memset(w, 0, sizeof(w));
-	for (unsigned i = 0; i < 6; i++) init(&w[i].j, NULL, 50 * (i + 1));
+	for (unsigned i = 0; i < 6; i++) job_init(&w[i].j, &ops, NULL, 50 * (i + 1));
 	for (unsigned i = 0; i < 6; i++)
 		sim_boot(sim_fair(100, 0), (i + 1) * 300 * SIM_US, i * 70 * SIM_US);
 	for (unsigned i = 0; i < 4000; i++) {
@@ -259,8 +255,7 @@ static void test_done_frees(void **state)
 		struct work *w = calloc(1, sizeof(*w));
 
 		w->left = 1 + i;
-		job_init(&w->j, step, NULL, 0);
-		w->j.done = done_free;
+		job_init(&w->j, &ops_free, NULL, 0);
 		sim_on(i & 1, start, &w->j);
 	}
 	sim_for(100 * SIM_MS);

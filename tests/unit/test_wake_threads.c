@@ -242,6 +242,8 @@ static bool step(struct job *j)
 	return steps % 8 != 0;
 }
 
+static const struct job_ops job_ops = {step, NULL};
+
 /* Stops and starts vCPUs again and again, as lifecycle does. */
 static void churn(struct pcpu *p, uint64_t end)
 {
@@ -294,7 +296,7 @@ static void test_threads(void **state)
 		deadline_cpu_init();
 		sched_cpu_init();
 	}
-	job_init(&job, step, NULL, 100);
+	job_init(&job, &job_ops, NULL, 100);
 	for (unsigned i = 0; i < VCPUS; i++) {
 		sched_vcpu_init(&guests[i].v, &cfg[i]);
 		sched_start(&guests[i].v);

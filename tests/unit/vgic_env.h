@@ -33,7 +33,7 @@ static struct vcpu vcpus[MAX_VCPUS];
 static unsigned kicks[MAX_VCPUS], wakes;
 static bool timer_line[MAX_VCPUS]; /* output of the vCPU's timer */
 
-static __attribute__((unused)) bool timer_level(struct vcpu *v)
+bool vtimer_level(struct vcpu *v)
 {
 	/* The vGIC may ask here for what is loaded here, or for what is not loaded. */
 	assert_true(v->vgic.cpu < 0 || v->vgic.cpu == (int)this_pcpu()->id);
@@ -156,7 +156,7 @@ static __attribute__((unused)) void env_setup(unsigned version, unsigned nr_lrs,
 		vm.vcpus[i] = v;
 		arch_gic_vcpu_reset(&v->arch.gic);
 		vgic_vcpu_init(v);
-		vgic_link(v, TIMER, TIMER, timer_level);
+		vgic_link(v, TIMER, TIMER);
 	}
 	vgic_vm_reset(&vm);
 	for (unsigned i = 0; i < loaded; i++) env_load(i, i);
