@@ -7,7 +7,6 @@
 
 #include <hyp/hvc.h>
 #include <hyp/lifecycle.h>
-#include <hyp/vcpu.h>
 #include <hyp/vm.h>
 
 /* DEN0028 section 7. */

@@ -145,7 +145,7 @@ def make():
                              '`CCSIDR_EL1` and `DCZID_EL0` are native.'])
     doc.table('', ('register', 'encoding', 'what a guest reads'), id_registers())
     doc.section('What makes them trap', ['`HCR_EL2` of every vCPU. `TWE` is added while another vCPU waits for the CPU, `TVM` as above, `VSE` to pend a virtual SError.',
-                                         '`CPTR_EL2`, `MDCR_EL2` and `CNTHCTL_EL2` are beside it in `arch/arm64/vcpu_regs.c`.'])
+                                         '`CPTR_EL2`, `MDCR_EL2` and `CNTHCTL_EL2` are in `arch/arm64/switch.c`.'])
     doc.table('', ('bit', 'why'), controls())
     return '\n'.join(doc.lines) + '\n'
 

@@ -10,42 +10,24 @@
 #include <asm/sysreg.h>
 
 /* CTR_EL0.DminLine: log2 of the smallest data line in 4-byte words (Arm ARM D19.2.34). */
-#define CTR_DMINLINE GENMASK(19, 16)
-/* DCZID_EL0 (D19.2.36): prohibited; log2 of the block in 4-byte words. */
-#define DCZID_DZP BIT(4)
-#define DCZID_BS GENMASK(3, 0)
+static uint64_t line_size(void) { return UINT64_C(4) << (sysreg_read(CTR_EL0) >> 16 & 15); }
 
-#define CLEAN_INVAL(a) dc(civac, a)
-/* Same address: the zeroing comes first (Arm ARM D7.5.8). */
-#define ZERO_CLEAN_INVAL(a)                                                                        \
-	do {                                                                                       \
-		dc(zva, a);                                                                        \
-		dc(civac, a);                                                                      \
-	} while (0)
-/* op on every line that [start, start + size) touches, four at a time. Nothing wraps: a count. */
-#define DC_LINES(op, start, size)                                                                  \
-	do {                                                                                       \
-		uint64_t line = line_size(), a = ALIGN_DOWN((uintptr_t)(start), line);             \
-		uint64_t n = (size) == 0 ? 0 : ((uintptr_t)(start)-a + (size)-1) / line + 1;       \
-		for (; n >= 4; n -= 4, a += 4 * line) {                                            \
-			op(a);                                                                     \
-			op(a + line);                                                              \
-			op(a + 2 * line);                                                          \
-			op(a + 3 * line);                                                          \
-		}                                                                                  \
-		for (; n != 0; n--, a += line) op(a);                                              \
-		/* The point of coherency has it all before a CPU with caches off may look. */     \
-		dsb_sy();                                                                          \
-	} while (0)
-
-static uint64_t line_size(void)
+/* Every line that [start, start + size) touches. Nothing wraps: a count. */
+__attribute__((always_inline)) static inline void lines(uintptr_t start, uint64_t size, bool zero)
 {
-	return UINT64_C(4) << FIELD_GET(CTR_DMINLINE, sysreg_read(CTR_EL0));
+	uint64_t line = line_size(), a = ALIGN_DOWN(start, line);
+	uint64_t n = size == 0 ? 0 : (start - a + size - 1) / line + 1;
+
+	for (; n != 0; n--, a += line) {
+		if (zero) dc(zva, a); /* same address: the zeroing comes first (D7.5.8) */
+		dc(civac, a);
+	}
+	dsb_sy(); /* the point of coherency has it all before a CPU with caches off may look */
 }
 
 void arch_dcache_clean_inval_poc(const void *start, uint64_t size)
 {
-	DC_LINES(CLEAN_INVAL, start, size);
+	lines((uintptr_t)start, size, false);
 }
 
 void arch_icache_inval_all(void)
@@ -62,11 +44,11 @@ void arch_icache_inval_all(void)
  */
 void arch_scrub(void *start, uint64_t size)
 {
-	uint64_t id = sysreg_read(DCZID_EL0), block = UINT64_C(4) << FIELD_GET(DCZID_BS, id);
+	/* DZP (prohibited), BS: log2 of the block in 4-byte words (D19.2.36). */
+	uint64_t id = sysreg_read(DCZID_EL0), block = UINT64_C(4) << (id & 15);
 
-	if (!(id & DCZID_DZP) && block == line_size() &&
-	    IS_ALIGNED((uintptr_t)start | size, block)) {
-		DC_LINES(ZERO_CLEAN_INVAL, start, size);
+	if (!(id & BIT(4)) && block == line_size() && IS_ALIGNED((uintptr_t)start | size, block)) {
+		lines((uintptr_t)start, size, true);
 	} else {
 		memset(start, 0, size);
 		arch_dcache_clean_inval_poc(start, size);

@@ -2,13 +2,9 @@
 /*
  * CRC-32 by CRC32X where the CPU has it: optional in Armv8.0, the Cortex-A72 does.
  */
-#include <hyp/types.h>
 #include <arch/cpu.h>
 #include <asm/sysreg.h>
 #include <lib/crc32.h>
-
-/* Arm ARM D19.2.61: ID_AA64ISAR0_EL1.CRC32, 1: the instructions are there. */
-#define ISAR0_CRC32 GENMASK(19, 16)
 
 #define CRC(insn, crc, val) __asm__(".arch_extension crc\n\t" insn : "+r"(crc) : "r"(val))
 
@@ -16,7 +12,7 @@ uint32_t arch_crc32(uint32_t crc, const void *data, uint64_t size)
 {
 	const uint8_t *p = data;
 
-	if (FIELD_GET(ISAR0_CRC32, sysreg_read(ID_AA64ISAR0_EL1)) == 0)
+	if (id_field(ID_AA64ISAR0_EL1, 16) == 0) /* CRC32 (D19.2.61) */
 		return crc32(crc, data, size);
 	crc = ~crc;
 	while (size > 0) {

@@ -140,16 +140,16 @@ trap_enter_guests:
 	b	guest_resume
 
 /* While tracing is on: recorded, and then on as if nothing had been. */
-.macro traced what, kind
+.macro traced what, irq
 trace_\what:
 	save_light
-	mov	w1, #\kind
-	bl	trap_trace		/* (vcpu, kind) -> vcpu */
+	mov	w1, #\irq
+	bl	trap_trace		/* (vcpu, interrupt) -> vcpu */
 	restore_light
 	b	guest_\what
 .endm
-traced sync, TRACE_SYNC
-traced irq, TRACE_IRQ
+traced sync, 0
+traced irq, 1
 
 /*
  * void fp_save(struct arch_vcpu_fp *), fp_load(const struct arch_vcpu_fp *): 32 Q registers, FPSR,

@@ -98,6 +98,8 @@ static enum hyp_err map_range(uint64_t at, uint64_t size, unsigned attr, bool fi
 			return HYP_EEXIST;
 		at = (at | (BIT(shift) - 1)) + 1;
 	}
+	dsb_ishst(); /* entries are visible to walks ... */
+	isb();       /* ... of the next instructions (D8.2.6) */
 	return HYP_OK;
 }
 
@@ -123,13 +125,9 @@ static enum hyp_err map_image(void)
 enum hyp_err arch_mm_map(pa_t at, uint64_t size, enum mm_attr attr)
 {
 	uint64_t limit = BIT(arch_pa_bits());
-	enum hyp_err err;
 
 	if (size == 0 || pa_raw(at) >= limit || size > limit - pa_raw(at)) return HYP_ERANGE;
-	err = map_range(pa_raw(at), size, attr, false);
-	dsb_ishst(); /* entries are visible to walks ... */
-	isb();       /* ... of the next instructions (D8.2.6) */
-	return err;
+	return map_range(pa_raw(at), size, attr, false);
 }
 
 enum hyp_err arch_mm_boot(const void *fdt, uint64_t fdt_size, pa_t uart)
@@ -155,8 +153,6 @@ enum hyp_err arch_mm_init(const struct host *h)
 		TRY(map_range(pa_raw(h->reserved[i].base), h->reserved[i].size, MM_HOLE, true));
 	for (unsigned i = 0; i < h->nr_ram; i++)
 		TRY(map_range(pa_raw(h->ram[i].base), h->ram[i].size, MM_RW, true));
-	dsb_ishst(); /* as in arch_mm_map() */
-	isb();
 	return HYP_OK;
 }
 

@@ -5,7 +5,6 @@
  */
 #include <hyp/pcpu.h>
 #include <hyp/panic.h>
-#include <hyp/trace.h>
 #include <hyp/vcpu.h>
 
 #include <asm/boot.h>
@@ -28,8 +27,6 @@ void asm_offsets(void)
 	OFFSET(BOOT_SLOT_PCPU, struct boot_slot, pcpu);
 	VALUE(STACK_AREA, STACK_AREA);
 	OFFSET(VCPU_X, struct vcpu, arch.x);
-	VALUE(TRACE_SYNC, TRACE_SYNC);
-	VALUE(TRACE_IRQ, TRACE_IRQ);
 }
 
 _Static_assert(offsetof(struct exc_frame, sp) == offsetof(struct exc_frame, x[31]), "a pair");

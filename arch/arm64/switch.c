@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * vCPU context switch: everything a guest can see of this CPU, to memory and back, in the order
- * that the errata ask for (docs/errata.md).
+ * that the errata ask for (docs/errata.md); CPTR_EL2, MDCR_EL2, CNTHCTL_EL2, HSTR_EL2.
  */
 #include <hyp/pcpu.h>
-#include <hyp/vcpu.h>
 #include <hyp/vm.h>
 #include <hyp/vtimer.h>
 #include <arch/barrier.h>
@@ -19,6 +18,36 @@
 /* To memory, or from there. */
 #define MOVE(reg, mem) (save ? (void)((mem) = sysreg_read(reg)) : sysreg_write(reg, mem))
 #define has_ras() (id_field(ID_AA64PFR0_EL1, 28) != 0)
+
+/* MDCR_EL2.HPMN: all counters; less is CONSTRAINED UNPREDICTABLE for 0. The same on each CPU. */
+static uint64_t mdcr_hpmn;
+
+/* TPMCR, TPM: no PMU; TDOSA, TDRA: OS lock and ROM; TPMS, TTRF: no SPE, no trace filter. */
+#define MDCR_BASE (BIT(5) | BIT(6) | BIT(10) | BIT(11) | BIT(14) | BIT(19))
+
+static uint64_t vcpu_mdcr(const struct vcpu *v)
+{
+	/* TDA until debug registers are used. */
+	return mdcr_hpmn | MDCR_BASE | (v->arch.debug.owned ? 0 : BIT(9));
+}
+
+void trap_cpu_init(void)
+{
+	uint64_t pmuver = id_field(ID_AA64DFR0_EL1, 8); /* 0: none, 0xf: not Arm's */
+
+	if (pmuver != 0 && pmuver != 0xf)
+		mdcr_hpmn = FIELD_GET(GENMASK(15, 11), sysreg_read(PMCR_EL0));
+	/* FP native (switched eagerly). RES1 with TSM, then TZ, TTA, TAM: no SME, SVE, trace, AMU.
+	 */
+	sysreg_write(CPTR_EL2, 0x32ff | BIT(8) | BIT(20) | BIT(30));
+	sysreg_write(HSTR_EL2, 0); /* AArch32 is only at EL0: its traps are those of AArch64 */
+	sysreg_write(VPIDR_EL2, sysreg_read(MIDR_EL1));
+	if (has_ras())
+		sysreg_write(S3_4_C5_C2_3, 0); /* VSESR_EL2: what virtual SErrors say (FEAT_RAS) */
+	sysreg_write(VTCR_EL2, s2_vtcr());
+	sysreg_write(OSLAR_EL1, 0); /* a set OS lock would mask guests' debug exceptions */
+	arch_vttbr_write(s2_vttbr_empty());
+}
 
 static void debug_move(struct arch_vcpu_debug *d, bool save)
 {
@@ -92,7 +121,8 @@ void vcpu_ctx_load(struct vcpu *v)
 	arch_vttbr_write(vttbr);
 	hcr_write(a->hcr);
 	sysreg_write(VMPIDR_EL2, a->vmpidr);
-	sysreg_write(CNTHCTL_EL2, vcpu_cnthctl(v));
+	/* EL1PCTEN: CNTPCT native. CNTP_* trapped: the physical timer is emulated. */
+	sysreg_write(CNTHCTL_EL2, v->vm->cntpct_off ? 0 : BIT(0));
 	sysreg_write(MDCR_EL2, vcpu_mdcr(v));
 	if (has_ras()) sysreg_write(S3_4_C12_C1_1, a->vdisr);
 	sysreg_write(ELR_EL2, a->pc);

@@ -4,7 +4,6 @@
  * docs/sysregs.md is generated from the rows by scripts/gen_sysreg_doc.py.
  */
 #include <hyp/setway.h>
-#include <hyp/vcpu.h>
 #include <hyp/vgic.h>
 #include <hyp/vm.h>
 #include <hyp/vtimer.h>

@@ -4,14 +4,12 @@
  * injects, synchronises the vGIC and goes to the scheduler.
  */
 #include <hyp/atomic.h>
-#include <hyp/check.h>
 #include <hyp/hvc.h>
 #include <hyp/irq.h>
 #include <hyp/log.h>
 #include <hyp/pcpu.h>
 #include <hyp/sched.h>
 #include <hyp/trace.h>
-#include <hyp/vcpu.h>
 #include <hyp/vm.h>
 
 #include <asm/sysreg.h>
@@ -224,11 +222,11 @@ struct vcpu *trap_sync(struct vcpu *v, uint64_t esr)
 }
 
 /* Before anything else is done about the exit, while tracing is on. x0-x17 are in v->arch. */
-struct vcpu *trap_trace(struct vcpu *v, uint32_t kind)
+struct vcpu *trap_trace(struct vcpu *v, bool interrupt)
 {
-	uint64_t esr = kind == TRACE_IRQ ? 0 : sysreg_read(ESR_EL2);
+	uint64_t esr = interrupt ? 0 : sysreg_read(ESR_EL2);
 
-	trace_event(kind, v->vm, v->id, esr, sysreg_read(ELR_EL2),
+	trace_event(interrupt ? TRACE_IRQ : TRACE_SYNC, v->vm, v->id, esr, sysreg_read(ELR_EL2),
 	            esr_is_abort(esr) ? hpfar_ipa(sysreg_read(FAR_EL2)) : v->arch.x[0]);
 	return v;
 }

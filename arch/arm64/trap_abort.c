@@ -5,7 +5,6 @@
  */
 #include <hyp/gmem.h>
 #include <hyp/mmio.h>
-#include <hyp/vcpu.h>
 #include <hyp/vm.h>
 #include <arch/barrier.h>
 

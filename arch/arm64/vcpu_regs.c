@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values of the registers that decide what traps (HCR_EL2, CPTR_EL2, MDCR_EL2, CNTHCTL_EL2,
- * HSTR_EL2), each bit with its reason, and a vCPU's state at reset.
+ * HCR_EL2: each bit that traps with its reason, its one writer; a vCPU's state at reset. The other
+ * registers that decide what traps are in switch.c.
  */
-#include <hyp/vcpu.h>
 #include <hyp/vm.h>
-#include <arch/tlb.h>
-#include <arch/trap.h>
 #include <string.h>
 
 #include <asm/sysreg.h>
@@ -28,39 +25,6 @@ const uint64_t vcpu_hcr_base =
     BIT(31) |          /* RW: EL1 is AArch64 */
     BIT(35) |          /* TLOR: LORegions hidden (RES0 before v8.1) */
     BIT(36);           /* TERR: RAS records hidden (RES0 before v8.2) */
-
-/* EL1PCTEN: CNTPCT native. CNTP_* trapped: the physical timer is emulated. */
-uint64_t vcpu_cnthctl(const struct vcpu *v) { return v->vm->cntpct_off ? 0 : BIT(0); }
-
-/* MDCR_EL2.HPMN: all counters; less is CONSTRAINED UNPREDICTABLE for 0. The same on each CPU. */
-static uint64_t mdcr_hpmn;
-
-/* TPMCR, TPM: no PMU; TDOSA, TDRA: OS lock and ROM; TPMS, TTRF: no SPE, no trace filter. */
-#define MDCR_BASE (BIT(5) | BIT(6) | BIT(10) | BIT(11) | BIT(14) | BIT(19))
-
-uint64_t vcpu_mdcr(const struct vcpu *v)
-{
-	/* TDA until debug registers are used. */
-	return mdcr_hpmn | MDCR_BASE | (v->arch.debug.owned ? 0 : BIT(9));
-}
-
-void trap_cpu_init(void)
-{
-	uint64_t pmuver = id_field(ID_AA64DFR0_EL1, 8); /* 0: none, 0xf: not Arm's */
-
-	if (pmuver != 0 && pmuver != 0xf)
-		mdcr_hpmn = FIELD_GET(GENMASK(15, 11), sysreg_read(PMCR_EL0));
-	/* FP native (switched eagerly). RES1 with TSM, then TZ, TTA, TAM: no SME, SVE, trace, AMU.
-	 */
-	sysreg_write(CPTR_EL2, 0x32ff | BIT(8) | BIT(20) | BIT(30));
-	sysreg_write(HSTR_EL2, 0); /* AArch32 is only at EL0: its traps are those of AArch64 */
-	sysreg_write(VPIDR_EL2, sysreg_read(MIDR_EL1));
-	if (id_field(ID_AA64PFR0_EL1, 28) != 0)
-		sysreg_write(S3_4_C5_C2_3, 0); /* VSESR_EL2: what virtual SErrors say (FEAT_RAS) */
-	sysreg_write(VTCR_EL2, s2_vtcr());
-	sysreg_write(OSLAR_EL1, 0); /* a set OS lock would mask guests' debug exceptions */
-	arch_vttbr_write(s2_vttbr_empty());
-}
 
 void hcr_write(uint64_t hcr) { sysreg_write(HCR_EL2, hcr); }
 

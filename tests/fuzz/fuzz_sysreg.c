@@ -325,7 +325,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			EXPECT(trap_serror(v, input(&p, end, 4)) == TRAP_RESUME);
 			EXPECT(fake_sr(HCR_EL2) & HCR_VSE);
 			break;
-		case 7: trap_trace(v, TRACE_SYNC); break;
+		case 7: (void)trap_trace(v, false); break;
 		default: sync(&p, end, kind & 3); break;
 		}
 	}

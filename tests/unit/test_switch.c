@@ -251,7 +251,8 @@ static void test_controls(void **state)
 	assert_int_equal(fake_sysreg_writes("S3_4_C5_C2_3"), 1);
 	assert_int_equal(fake_sr(S3_4_C5_C2_3), 0);
 	vm.cntpct_off = 1;
-	assert_int_equal(vcpu_cnthctl(v), 0);
+	vcpu_ctx_load(v);
+	assert_int_equal(fake_sr(CNTHCTL_EL2), 0);
 }
 
 static void test_reset(void **state)

@@ -13,7 +13,7 @@ struct vcpu *trap_sync(struct vcpu *v, uint64_t esr);
 struct vcpu *trap_exit_slow(void);
 struct vcpu *trap_hvc(struct vcpu *v);
 struct vcpu *trap_irq(struct vcpu *v);
-struct vcpu *trap_trace(struct vcpu *v, uint32_t kind);
+struct vcpu *trap_trace(struct vcpu *v, bool interrupt);
 
 /* Full-view handlers, by exception class; registers of v->arch.x are valid. */
 enum trap_result trap_sysreg(struct vcpu *v, uint64_t esr);
@@ -49,8 +49,6 @@ static inline uint64_t ldst_extend(uint64_t val, unsigned size, bool sign, bool 
 }
 
 extern const uint64_t vcpu_hcr_base;
-uint64_t vcpu_cnthctl(const struct vcpu *v);
-uint64_t vcpu_mdcr(const struct vcpu *v);
 /* The one writer of HCR_EL2 while guests run; the caller sees to the ISB (or the ERET). */
 void hcr_write(uint64_t hcr);
 /* Changes bits of v, which is loaded here, in memory and in the register. */
