@@ -40,6 +40,10 @@
 
 struct host host;
 
+/* The Pi 4 has its card behind the first, and its radio behind the other, where QEMU has the card.
+ */
+static const char *const sdhci[HOST_MAX_SDHCI] = {"brcm,bcm2711-emmc2\0", "brcm,bcm2835-sdhci\0"};
+
 struct tree {
 	const void *fdt;
 	int gic; /* its node, once found */
@@ -247,6 +251,8 @@ static const char *read_root(struct tree *t)
 	str_copy(h->compatible, prop_str(fdt, 0, "compatible"), sizeof(h->compatible));
 	h->psci_smc = strcmp(method, "smc") == 0;
 	h->psci_hvc = strcmp(method, "hvc") == 0;
+	for (unsigned i = 0; i < HOST_MAX_SDHCI; i++)
+		(void)reg_get(fdt, find_enabled(fdt, sdhci[i]), 0, &h->sdhci[i]);
 	return NULL;
 }
 

@@ -13,7 +13,7 @@ const char *hyp_err_str(enum hyp_err err)
 	    [HYP_EEXIST] = "already there",  [HYP_ERANGE] = "out of range",
 	    [HYP_EPERM] = "not allowed",     [HYP_EBUSY] = "busy",
 	    [HYP_ENOTSUP] = "not supported", [HYP_ECORRUPT] = "corrupt",
-	    [HYP_EFULL] = "table full",
+	    [HYP_EFULL] = "table full",      [HYP_EIO] = "input or output error",
 	};
 
 	return (unsigned)err < ARRAY_SIZE(words) ? words[err] : "unknown error";

@@ -5,6 +5,7 @@
  */
 #include <abi/hvc.h>
 
+#include <hyp/atomic.h>
 #include <hyp/hvc.h>
 #include <hyp/lifecycle.h>
 #include <hyp/vm.h>
@@ -30,7 +31,7 @@ static uint64_t call(struct vcpu *v, uint32_t fn)
 		if (fn == SMCCC_VERSION || fn == SMCCC_ARCH_FEATURES || vpsci_supported(fn))
 			return SMCCC_RET_SUCCESS;
 		return SMCCC_RET_NOT_SUPPORTED;
-	case ATOLL_HVC_CALL_COUNT: return 5;
+	case ATOLL_HVC_CALL_COUNT: return 6;
 	case ATOLL_HVC_CALL_UID:
 		x[1] = ATOLL_UID_1;
 		x[2] = ATOLL_UID_2;
@@ -45,6 +46,7 @@ static uint64_t call(struct vcpu *v, uint32_t fn)
 		                                     .far = x[2],
 		                                     .pc = x[3]});
 		return SMCCC_RET_SUCCESS;
+	case ATOLL_HVC_HEALTHY: store_relaxed(&v->vm->healthy, true); return SMCCC_RET_SUCCESS;
 	default: return SMCCC_RET_NOT_SUPPORTED;
 	}
 }

@@ -17,6 +17,7 @@
 #include <hyp/sched.h>
 #include <hyp/setway.h>
 #include <hyp/trace.h>
+#include <hyp/trial.h>
 #include <hyp/vdev.h>
 #include <arch/barrier.h>
 #include <arch/cache.h>
@@ -231,7 +232,8 @@ static void all_stopped(void)
 	int n = snprintf(line, sizeof(line), "atoll: %u VMs stopped, %u crashed\n",
 	                 load_relaxed(&nr_stopped), load_relaxed(&nr_crashed));
 
-	if (atomic_exchange_full(&told, true)) return;
+	if ((when_idle == IDLE_POWEROFF && trial_is_on()) || atomic_exchange_full(&told, true))
+		return; /* a trial comes back when it has ended */
 	console_flush();
 	console_write(line, (size_t)n);
 	console_flush();
@@ -257,11 +259,11 @@ static void stopped_for_good(struct vm *vm)
 {
 	bool last_fg, last;
 
+	atomic_fetch_add_full(&nr_stopped, 1);
+	if (failed(vm)) atomic_fetch_add_full(&nr_crashed, 1);
 	spin_lock(&vm->lock);
 	(void)go_locked(vm, BIT(VM_STOPPING), life_of(vm)->doomed ? VM_GONE : VM_STOPPED);
 	spin_unlock(&vm->lock);
-	atomic_fetch_add_full(&nr_stopped, 1);
-	if (failed(vm)) atomic_fetch_add_full(&nr_crashed, 1);
 	last_fg = !vm->cfg->background && atomic_fetch_add_full(&nr_foreground, (uint32_t)-1) == 1;
 	last = atomic_fetch_add_full(&nr_alive, (uint32_t)-1) == 1;
 	if (last || (last_fg && when_idle != IDLE_POWEROFF))
@@ -437,6 +439,7 @@ static bool start_step(struct life *l)
 	vpl011_reset(vm);
 	vpl031_reset(vm);
 	vm->cntvoff = arch_counter();
+	vm->healthy = false;
 	s2_new_vmid(&vm->s2); /* no translation of an earlier life is hit */
 	vm->cntpct_off = 0;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
@@ -683,12 +686,19 @@ enum hyp_err lifecycle_init(const struct manifest *m)
 
 void lifecycle_vm_refused(void) { nr_crashed++; }
 
+bool lifecycle_any_failed(void) { return load_relaxed(&nr_crashed) != 0; }
+
+void lifecycle_check_idle(void)
+{
+	if (load_relaxed(&nr_alive) == 0) all_stopped();
+}
+
 void lifecycle_start_all(void)
 {
 	booted = true; /* no job runs before this CPU's scheduler does */
 	for (unsigned i = 0; i < MAX_VMS; i++)
 		if (vms[i] && vms[i]->cfg->autostart) CHECK(vm_start(vms[i]) == HYP_OK);
-	if (nr_alive == 0) all_stopped(); /* nothing was let in: the verdict is due at once */
+	lifecycle_check_idle(); /* nothing was let in: the verdict is due at once */
 }
 
 const char *stop_reason_name(enum stop_reason r)

@@ -22,6 +22,7 @@
 #include <hyp/pcpu.h>
 #include <hyp/sched.h>
 #include <hyp/shell.h>
+#include <hyp/trial.h>
 #include <hyp/vdev.h>
 #include <hyp/vm.h>
 #include <lib/str.h>
@@ -49,12 +50,13 @@ static noreturn void boot_end(void)
 {
 	say("\n");
 	ending = true;
+	if (boot_arg_is("panic", "reboot")) arch_system_reset(); /* the loader may know better */
 	if (boot_arg_is("when-idle", "poweroff")) arch_system_off();
 	boot_park();
 }
 
-/* A start that cannot go on: one sentence, then off if bootargs say so, else halt. Boot CPU only.
- */
+/* A start that cannot go on: one sentence, then reset or off if bootargs say so, else halt. Boot
+ * CPU only. */
 #define boot_stop(...) (console_take_over(), say("\natoll: cannot start: " __VA_ARGS__), boot_end())
 
 static void boot_need(enum hyp_err err, const char *what)
@@ -261,6 +263,7 @@ noreturn void boot_main(const void *fdt)
 	boot_need(arch_gic_init(&host.gic), "the interrupt controller cannot be used");
 	cpu_init();
 	nr_pcpus = 1; /* from now on a fault is Atoll's own */
+	boot_need(trial_start(), "an update on trial: the card does not show its state file");
 	start_cpus();
 	banner();
 	read_manifest();

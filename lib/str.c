@@ -36,16 +36,22 @@ bool str_to_u64(const char *s, uint64_t *out)
 	return good;
 }
 
-bool str_arg_is(const char *args, const char *word, const char *value)
+const char *str_arg(const char *args, const char *word)
 {
-	size_t n = strlen(word), len = strlen(value);
-	bool is = false;
+	const char *value = NULL;
+	size_t n = strlen(word);
 
 	for (args += strspn(args, " "); *args; args += strspn(args, " ")) {
-		if (strncmp(args, word, n) == 0 && args[n] == '=')
-			is = strcspn(args + n + 1, " ") == len &&
-			     strncmp(args + n + 1, value, len) == 0;
+		if (strncmp(args, word, n) == 0 && args[n] == '=') value = args + n + 1;
 		args += strcspn(args, " ");
 	}
-	return is;
+	return value;
+}
+
+bool str_arg_is(const char *args, const char *word, const char *value)
+{
+	const char *is = str_arg(args, word);
+	size_t n = strlen(value);
+
+	return is && strcspn(is, " ") == n && strncmp(is, value, n) == 0;
 }

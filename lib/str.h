@@ -18,5 +18,8 @@ void str_append(char *buf, size_t n, size_t *len, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* The whole of s is a number below 2^64 - 1, decimal or with 0x. */
 bool str_to_u64(const char *s, uint64_t *out);
-/* The last word=... in a blank-separated list says value. */
+/* The value of the last word=... in a blank-separated list, up to a blank or the end; NULL: none.
+ */
+const char *str_arg(const char *args, const char *word);
+/* It is there and says value. */
 bool str_arg_is(const char *args, const char *word, const char *value);

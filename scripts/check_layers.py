@@ -14,7 +14,7 @@ HYP = {
     3: 'log console panic page objpool pcpu deadline',
     4: 's2',
     5: 'vm vcpu gmem mmio vtimer vgic vdev setway trace',
-    6: 'sched job irq hvc vpsci fit gfdt loader lifecycle crash',
+    6: 'sched job irq hvc vpsci fit gfdt loader lifecycle crash trial',
     8: 'config shell dump start main host manifest',
 }
 MODULE_LAYER = {name: layer for layer, names in HYP.items() for name in names.split()}

@@ -23,7 +23,7 @@
 #define ATOLL_UID_3 0x316c6c6fu
 
 #define ATOLL_ABI_MAJOR 1u
-#define ATOLL_ABI_MINOR 0u
+#define ATOLL_ABI_MINOR 1u
 
 /*
  * ATOLL_HVC_EXIT: the VM stops with reason exit(status). x1 = status, 0 is success; only bits 31:0
@@ -37,3 +37,9 @@
  * Does not return.
  */
 #define ATOLL_HVC_CRASH 0xc6000002u
+
+/*
+ * ATOLL_HVC_HEALTHY, since 1.1: the guest does what it is there for. A VM whose manifest node says
+ * reports-health is well from then on (docs/raspberry-pi-4.md, updates); else it has no effect.
+ */
+#define ATOLL_HVC_HEALTHY 0xc6000003u

@@ -62,7 +62,7 @@ struct vm_config {
 	uint32_t gic;                  /* 2 or 3 */
 	enum vm_on_crash on_crash;
 	uint32_t restart_limit;
-	bool autostart, background, console;
+	bool autostart, background, console, reports_health;
 	bool vpl011; /* accepted; every VM has one */
 	enum vm_verify verify;
 	uint64_t rtc_base; /* PL031 start value, seconds */

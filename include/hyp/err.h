@@ -16,6 +16,7 @@ enum hyp_err {
 	HYP_ENOTSUP,  /* the host or this version cannot */
 	HYP_ECORRUPT, /* a checksum or a structure is broken */
 	HYP_EFULL,    /* a bounded table is full */
+	HYP_EIO,      /* a device does not do it */
 };
 
 #define __must_check __attribute__((warn_unused_result))

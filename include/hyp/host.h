@@ -11,6 +11,7 @@
 #define HOST_MAX_RESERVED 32u
 #define HOST_BOOTARGS_MAX 512u
 #define HOST_STRING_MAX 64u
+#define HOST_MAX_SDHCI 2u
 
 struct host_range {
 	pa_t base;
@@ -61,6 +62,8 @@ struct host {
 	unsigned nr_reserved;
 	struct host_range image, fdt, initrd; /* Atoll itself; initrd.size 0: none */
 	struct host_uart uart;
+	/* Controllers that the boot card may be behind, the likelier one first; size 0: none. */
+	struct host_range sdhci[HOST_MAX_SDHCI];
 	struct host_gic gic;
 	struct host_timer timer;
 	struct host_cpu cpus[MAX_PCPUS]; /* in the tree's order, the boot CPU among them */

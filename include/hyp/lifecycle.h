@@ -13,6 +13,10 @@ extern const struct s2_mem_ops life_s2_ops;
 enum hyp_err lifecycle_init(const struct manifest *m) __must_check;
 /* A VM of the manifest was refused or could not be created: the verdict at the end counts it. */
 void lifecycle_vm_refused(void);
+/* Any that was, or that failed for good. A VM that failed is STOPPED only after this is true. */
+bool lifecycle_any_failed(void);
+/* The last words, and what when-idle says, if no VM is alive. No locks held. */
+void lifecycle_check_idle(void);
 /* Boot CPU, once: every VM with autostart is loaded by its job and runs. */
 void lifecycle_start_all(void);
 

@@ -69,6 +69,7 @@ struct vm {
 	uint32_t exit_status;
 	struct crash_info crash;
 	uint32_t restarts;
+	bool healthy; /* shared: reported by the guest since its last start */
 
 	struct s2 s2;
 	struct mmio_map mmio;
