@@ -245,11 +245,12 @@ static void sync(const uint8_t **p, const uint8_t *end, uint64_t kind)
 
 static void hvc(const uint8_t **p, const uint8_t *end, bool smc)
 {
-	static const uint32_t fns[] = {
-	    0x84000000,         0x84000001,     0x84000002,      0xc4000003,
-	    0xc4000004,         0x84000006,     0x84000008,      0x84000009,
-	    0x8400000a,         0x80000000,     0x80000001,      ATOLL_HVC_CALL_UID,
-	    ATOLL_HVC_REVISION, ATOLL_HVC_EXIT, ATOLL_HVC_CRASH, ATOLL_HVC_CALL_COUNT};
+	static const uint32_t fns[] = {0x84000000,           0x84000001,       0x84000002,
+	                               0xc4000003,           0xc4000004,       0x84000006,
+	                               0x84000008,           0x84000009,       0x8400000a,
+	                               0x80000000,           0x80000001,       ATOLL_HVC_CALL_UID,
+	                               ATOLL_HVC_REVISION,   ATOLL_HVC_EXIT,   ATOLL_HVC_CRASH,
+	                               ATOLL_HVC_CALL_COUNT, ATOLL_HVC_HEALTHY};
 	uint64_t which = input(p, end, 1), before[31];
 	unsigned stops = nr_stops + nr_offs, starts = nr_starts;
 	uint32_t fn = which < 192 ? fns[which % ARRAY_SIZE(fns)] : (uint32_t)input(p, end, 4);

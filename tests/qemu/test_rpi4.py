@@ -65,9 +65,9 @@ def test_card_with_u_boot(pi):
 
 def test_card_without_a_bundle(pi):
     def take_away(card):
-        subprocess.run(['mdel', '-i', f'{card}@@1M', '::bundle.img'], check=True)
+        subprocess.run(['mdel', '-i', f'{card}@@1M', '::bundle-a.img'], check=True)
     machine = pi(vm('hello', 'hello.elf'), card=True, change=take_away)
-    machine.expect(r'atoll: atoll\.bin or bundle\.img is missing on the first partition of the card', 120)
+    machine.expect(r'atoll: atoll\.bin or a whole bundle is missing on the first partition of the card: make sdcard BOARD=rpi4', 120)
 
 
 def test_reset_and_power_off(pi):

@@ -23,6 +23,7 @@
 #include <hyp/pcpu.h>
 #include <hyp/sched.h>
 #include <hyp/setway.h>
+#include <hyp/trial.h>
 #include <hyp/vdev.h>
 #include <hyp/vtimer.h>
 #include "tests/fake_arch/clock.h"
@@ -31,6 +32,11 @@
 #define IMAGE_TO (RAM + 0x1000)
 #define IMAGE_SIZE KiB(100) /* two steps */
 #define FDT_TO (RAM + 0x30000)
+
+/* --- an update on trial --- */
+static bool on_trial;
+
+bool trial_is_on(void) { return on_trial; }
 
 /* --- devices --- */
 static unsigned objects; /* ports added and not removed */

@@ -374,12 +374,18 @@ static void test_pi(void **state)
 	        " uart1: serial@7e215040 { compatible = \"brcm,bcm2835-aux-uart\"; reg = "
 	        "<0x7e215040 0x40>;"
 	        "  interrupts = <0 93 4>; };"
+	        " mmcnr: mmc@7e300000 { compatible = \"brcm,bcm2835-sdhci\"; reg = <0x7e300000 "
+	        "0x100>; };"
 	        " gic: interrupt-controller@40041000 { compatible = \"arm,gic-400\"; "
 	        "interrupt-controller;"
 	        "  #interrupt-cells = <3>; interrupts = <1 9 0xf04>;"
 	        "  reg = <0x40041000 0x1000>, <0x40042000 0x2000>, <0x40044000 0x2000>, "
 	        "<0x40046000 0x2000>; };"
 	        "};"
+	        "emmc2bus { #address-cells = <2>; #size-cells = <1>;"
+	        " ranges = <0 0x7e000000 0 0xfe000000 0x1800000>;"
+	        " mmc@7e340000 { compatible = \"brcm,bcm2711-emmc2\"; reg = <0 0x7e340000 "
+	        "0x100>; }; };"
 	        "timer { compatible = \"arm,armv8-timer\"; clock-frequency = <54000000>;"
 	        " interrupts = <1 13 0xf08>, <1 14 0xf08>, <1 11 0xf08>, <1 10 0xf08>; };"
 	        "};")),
@@ -397,6 +403,8 @@ static void test_pi(void **state)
 	assert_int_equal(h.uart.reg_shift, 2);
 	assert_range(h.uart.regs, 0xfe215040, 0x40);
 	assert_int_equal(h.uart.intid, 32 + 93);
+	assert_range(h.sdhci[0], 0xfe340000, 0x100);
+	assert_range(h.sdhci[1], 0xfe300000, 0x100);
 	assert_range(h.gic.gicd, 0xff841000, 0x1000);
 	assert_range(h.gic.gicv, 0xff846000, 0x2000);
 	assert_int_equal(h.gic.maint_intid, 25);

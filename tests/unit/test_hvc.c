@@ -131,7 +131,7 @@ static void test_vendor(void **state)
 	}
 	assert_int_equal(call(ATOLL_HVC_REVISION, &changed), ATOLL_ABI_MAJOR);
 	assert_int_equal(vcpu.arch.x[1], ATOLL_ABI_MINOR);
-	assert_int_equal(call(ATOLL_HVC_CALL_COUNT, &changed), 5);
+	assert_int_equal(call(ATOLL_HVC_CALL_COUNT, &changed), 6);
 
 	vcpu.arch.x[0] = ATOLL_HVC_EXIT;
 	vcpu.arch.x[1] = UINT64_C(0x700000003); /* bits 31:0 */
@@ -146,6 +146,10 @@ static void test_vendor(void **state)
 	assert_int_equal(crash.vcpu, 3);
 	assert_non_null(crash.what);
 	assert_int_equal(changed, 0);
+	assert_false(vm.healthy);
+	assert_int_equal(call(ATOLL_HVC_HEALTHY, &changed), SMCCC_RET_SUCCESS);
+	assert_true(vm.healthy);
+	assert_int_equal(changed, 0);
 }
 
 /* Other hypervisors' ids, yielding calls, reserved owners: refused, nothing touched. */
@@ -153,7 +157,7 @@ static void test_unknown(void **state)
 {
 	static const uint32_t fns[] = {
 	    0,          1,          0x4b000000, 0xffffffff, 0x86000000, 0x8600ff02, 0x86000001,
-	    0xc6000000, 0xc6000003, 0xc600ff01, 0x46000001, 0x06000001, 0x85000000, 0x83000001,
+	    0xc6000000, 0xc6000004, 0xc600ff01, 0x46000001, 0x06000001, 0x85000000, 0x83000001,
 	    0x82000000, 0x87000000, 0xb0000000, 0xbf000000, 0x04000003, 0x44000003, 0x84000020,
 	    0xc0000000, 0xc0008000, 0x80007fff, 0x80000002, 0x8400ff01, 0x95000000,
 	};

@@ -90,6 +90,8 @@ static void test_args(void **state)
 	assert_false(str_arg_is(args, "when-idle", "power"));
 	assert_false(str_arg_is(args, "idle", "poweroff"));
 	assert_false(str_arg_is(args, "loglvl", "debugs") || str_arg_is(args, "c", ""));
+	assert_null(str_arg(args, "idle"));
+	assert_int_equal(strncmp(str_arg(args, "when-idle"), "poweroff b= ", 12), 0);
 	assert_false(str_arg_is("", "a", "") || str_arg_is("a", "a", "") ||
 	             str_arg_is("a ", "b", ""));
 }
@@ -97,7 +99,7 @@ static void test_args(void **state)
 static void test_err(void **state)
 {
 	(void)state;
-	for (int e = HYP_OK; e <= HYP_EFULL; e++) {
+	for (int e = HYP_OK; e <= HYP_EIO; e++) {
 		assert_string_not_equal(hyp_err_str((enum hyp_err)e), "unknown error");
 		for (int f = HYP_OK; f < e; f++) {
 			assert_string_not_equal(hyp_err_str((enum hyp_err)e),

@@ -435,6 +435,20 @@ static void test_idle(void **state)
 	run_jobs();
 	assert_string_equal(said, "atoll: 2 VMs stopped, 0 crashed\n");
 	assert_int_equal(system_offs, 1);
+	/* A trial goes off later, when it has confirmed. */
+	setup(state);
+	on_trial = true;
+	start(1);
+	vm_stop(vms[0], STOP_OFF, 0);
+	run_jobs();
+	assert_string_equal(said, "");
+	lifecycle_check_idle();
+	assert_int_equal(system_offs, 0);
+	on_trial = false;
+	lifecycle_check_idle();
+	lifecycle_check_idle();
+	assert_string_equal(said, "atoll: 1 VMs stopped, 0 crashed\n");
+	assert_int_equal(system_offs, 1);
 	/* Nothing but background: the end is when the last has stopped. */
 	for (unsigned wait = 0; wait < 2; wait++) {
 		setup(state);

@@ -69,8 +69,8 @@ if test "${atoll_serial}" != "${atoll_confirmed}"; then
 	fi
 fi
 
-# The size that slots.txt gives saves loading the rest of the slot; without it the image tells.
-setenv boot 'setenv size ${atoll_a}; test ${slot} = a || setenv size ${atoll_b}; echo "atoll: slot ${slot}"; if load ${card} ${kernel_addr_r} atoll.bin && load ${card} ${ramdisk_addr_r} bundle-${slot}.img ${size}; then booti ${kernel_addr_r} ${ramdisk_addr_r} ${fdt_addr}; fi'
+# The size that slots.txt gives saves loading the rest of the slot (0: it is empty); without it the image tells.
+setenv boot 'setenv size ${atoll_a}; test ${slot} = a || setenv size ${atoll_b}; echo "atoll: slot ${slot}"; if test "${size}" != 0 && load ${card} ${kernel_addr_r} atoll.bin && load ${card} ${ramdisk_addr_r} bundle-${slot}.img ${size}; then booti ${kernel_addr_r} ${ramdisk_addr_r} ${fdt_addr}; fi'
 setenv args "${bootargs}"
 setenv bootargs "${args} ${trial}"
 run boot

@@ -86,6 +86,11 @@ _Noreturn void power_crash(uint64_t esr, uint64_t far, uint64_t elr)
 	power_off();
 }
 
+void uk_report_healthy(void)
+{
+	if (uk_mach.on_atoll) (void)uk_hvc(ATOLL_HVC_HEALTHY, 0, 0, 0);
+}
+
 _Noreturn void uk_crash(const char *why)
 {
 	put_line("crash: ", why);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Does what its arguments say, one after the other: lines=N pad=N partial=TEXT say=TEXT keys=N
- * (read and shown) sleep=MS spin=MS fill=MIB (memory, each page with its number), and at last
- * exit=N off reset abort fault hang. Else: exit status 0.
+ * (read and shown) sleep=MS spin=MS fill=MIB (memory, each page with its number) healthy, and at
+ * last exit=N off reset abort fault hang. Else: exit status 0.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +109,8 @@ static void act(const char *word)
 		spin(strtoull(v, NULL, 0));
 	} else if ((v = value_of(word, "fill"))) {
 		fill(strtoul(v, NULL, 0));
+	} else if (strcmp(word, "healthy") == 0) {
+		uk_report_healthy();
 	} else if ((v = value_of(word, "exit"))) {
 		exit(atoi(v));
 	} else {
