@@ -16,6 +16,8 @@
 #: make mutants    faults put in on purpose (tests/mutants), each of which a test must catch; MUTANTS="name ..." picks
 #: make sdcard     BOARD=rpi4: build/rpi4/sdcard.img, a card for the Raspberry Pi 4; DIRECT=1: without U-Boot. `make run BOARD=rpi4` boots it
 #: make flash      BOARD=rpi4 DEV=/dev/sdX: writes that to a card; refuses what is not a removable whole disk, and verifies
+#: make update     BOARD=rpi4 MANIFEST=...: that bundle into the unused slot of build/rpi4/sdcard.img, or of a card with DEV=/dev/sdX;
+#:                 the next boot tries it, and goes back if it is not well (docs/raspberry-pi-4.md)
 #: make gdb        QEMU stopped at the first instruction, with gdb-multiarch on it
 #: make fmt        clang-format on all C
 #: make clean      remove build/ (the cache of third-party parts stays)

@@ -8,7 +8,7 @@ MEM := 1G
 endif
 mem_bytes := $(shell echo $$(( $(subst G,*1024*1024*1024,$(subst M,*1024*1024,$(MEM))) )))
 
-.PHONY: bundle run gdb test test-all sdcard rpi4-parts flash
+.PHONY: bundle run gdb test test-all sdcard rpi4-parts flash update
 # Always packed anew: images may lie beside the manifest, out of make's sight, and it takes a moment only.
 bundle: guests $(if $(shell grep -sl '"linux"' $(MANIFEST)),linux-guest)
 	$(call say,BUNDLE,$(BUNDLE))
@@ -31,8 +31,10 @@ sdcard: $(EL2_BIN) bundle $(RPI4_PARTS)/.done
 		--append "$(strip $(if $(LOG),loglvl=$(LOG)) $(APPEND))" $(if $(filter 1,$(DIRECT)),--kind direct)
 flash: sdcard
 	@$(PY) scripts/flash --image $(RPI4_CARD) --dev '$(DEV)'
+update: bundle
+	$(Q)scripts/update $(or $(DEV),$(RPI4_CARD)) $(BUNDLE)
 else
-sdcard flash:
+sdcard flash update:
 	$(error a card is for BOARD=rpi4: make $@ BOARD=rpi4)
 endif
 

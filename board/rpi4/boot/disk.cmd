@@ -11,6 +11,7 @@ fdt addr ${fdt_addr}
 setenv bootargs
 fdt get value bootargs /chosen bootargs
 
+# Names are written in capitals: others get a second, short name if the file was gone.
 # A file that is missing, cut off or half new and half old does not say the same twice: nothing is known then.
 setenv get 'mw.b ${at} 0 200; setenv atoll; setenv atoll_check; load ${card} ${at} ${file}.txt 200 && env import -t ${at} 200 atoll atoll_check ${names}'
 setenv file slots; setenv names 'atoll_want atoll_serial atoll_sector atoll_a atoll_b'
@@ -42,7 +43,7 @@ elif test -z "${atoll_good}"; then
 	setenv atoll state
 	setenv atoll_check ${atoll_good}${atoll_confirmed}
 	env export -t -s 200 ${at} atoll atoll_check atoll_confirmed atoll_good
-	fatwrite ${card} ${at} state.txt 200
+	fatwrite ${card} ${at} STATE.TXT 200
 fi
 
 # An update that is not confirmed is on trial: the attempt is counted first. Not known how many there were: it is the last.
@@ -59,7 +60,7 @@ if test "${atoll_serial}" != "${atoll_confirmed}"; then
 		setenv atoll_tried ${atoll_serial}
 		setenv atoll_check ${atoll_tried}.${atoll_tries}
 		env export -t -s 200 ${at} atoll atoll_check atoll_tried atoll_tries
-		if fatwrite ${card} ${at} tries.txt 200; then
+		if fatwrite ${card} ${at} TRIES.TXT 200; then
 			setenv slot ${atoll_want}
 			setenv trial "trial=${atoll_want}${atoll_serial} state-sector=${atoll_sector} panic=reboot"
 			echo "atoll: update ${atoll_serial} in slot ${slot}: attempt ${atoll_tries} of ${tries_max}"
