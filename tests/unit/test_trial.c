@@ -2,7 +2,7 @@
 /*
  * An update on trial: when it is confirmed and by which bytes, when it fails, and that nothing is
  * written without the magic, or without a trial.
- * links: hyp/deadline.c hyp/pcpu.c lib/str.c lib/printf.c
+ * links: hyp/deadline.c hyp/pcpu.c lib/str.c
  * links: tests/fake_arch/fake.c tests/fake_arch/timer.c tests/fake_arch/cpu.c
  */
 #include <setjmp.h>
@@ -91,7 +91,7 @@ static void start(void)
 {
 	assert_int_equal(trial_start(), HYP_OK);
 	assert_int_equal(writes, 0);
-	for (unsigned i = 0; i < ARRAY_SIZE(vm); i++) vm[i].started = fake_now;
+	for (unsigned i = 0; i < ARRAY_SIZE(vm); i++) vm[i].cntvoff = fake_now;
 }
 
 static void assert_confirmed(void)
@@ -145,7 +145,7 @@ static void test_running(void **state)
 	(void)state;
 	start();
 	clock_advance(9 * SECOND);
-	vm[1].started = fake_now;
+	vm[1].cntvoff = fake_now;
 	vm[2].cfg = &(struct vm_config){.autostart = false};
 	vm[2].state = VM_NEW;
 	clock_advance(9 * SECOND + 900000);
