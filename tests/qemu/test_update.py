@@ -255,7 +255,7 @@ def test_state_table(on_pi, made):
         where = f'row {number}: {told}'
         assert first[1] == slot, where
         assert (f'attempt {attempt} of 3' in told) == (attempt > 0), where
-        assert ('attempt ' in told) == (attempt > 0), where
+        assert (': attempt ' in told) == (attempt > 0), where
         after = cards.Card(on_pi.card)
         if attempt:
             assert after.fields('tries') == {'tried': '2', 'tries': str(attempt)}, where
