@@ -78,6 +78,8 @@ static void look(struct deadline *d, uint64_t now)
 		deadline_set(d, now + arch_us_to_ticks(LOOK_US));
 }
 
+static const struct deadline_ops look_ops = {look};
+
 static uint64_t number(const char *word, uint64_t otherwise)
 {
 	const char *value = str_arg(host.bootargs, word);
@@ -105,7 +107,7 @@ enum hyp_err trial_start(void)
 			continue;
 		log_info("update %s: on trial", id);
 		on = true;
-		deadline_init(&next_look, look);
+		deadline_init(&next_look, &look_ops);
 		deadline_set(&next_look, 0); /* due with the first guest */
 		return HYP_OK;
 	}
