@@ -15,16 +15,10 @@
 #include <hyp/vtimer.h>
 #include <arch/gic.h>
 
-/* IAR bits 23:0 (v3) and 9:0 (v2, above them the source CPU of an SGI). */
-static uint32_t iar_intid(uint32_t iar)
-{
-	return arch_gic_info()->version == 2 ? iar & 0x3ff : iar & 0xffffff;
-}
-
 __attribute__((noinline)) static void handle(uint32_t iar)
 {
 	struct pcpu *p = this_pcpu();
-	uint32_t intid = iar_intid(iar);
+	uint32_t intid = iar & 0x3ff; /* v2 has the source CPU of an SGI above; no LPIs here */
 
 	if (intid >= 1020 && intid <= 1023) return; /* spurious: withdrawn before the acknowledge */
 	if (intid == host.timer.hyp_intid) {

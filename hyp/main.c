@@ -270,7 +270,6 @@ noreturn void boot_main(const void *fdt)
 	shell_init(&bundle);
 	console_set_up(&up_calls);
 	sysreg_init();
-	sched_init();
 	boot_need(s2_init(arch_pa_bits(), arch_vmid_bits(), &life_s2_ops), "too little RAM");
 	boot_need(lifecycle_init(&manifest), "too little RAM");
 	create_vms();

@@ -494,8 +494,7 @@ static void verb_create(void)
 
 static void show_irqs(struct vm *vm)
 {
-	struct vgic_irq q;
-	bool pending;
+	const struct vgic_irq *q;
 
 	/* Each vCPU's own, then those of all. */
 	for (unsigned i = 0; i <= vm->nr_vcpus; i++) {
@@ -503,15 +502,15 @@ static void show_irqs(struct vm *vm)
 		uint32_t id = v != NULL ? 0 : VGIC_NR_PRIVATE;
 
 		for (; id < VGIC_NR_PRIVATE + (v != NULL ? 0 : vm->vgic.nr_spis); id++)
-			if (vgic_peek(vm, v, id, &q, &pending))
+			if ((q = vgic_peek(vm, v, id)) != NULL)
 				report("intid:%5u vcpu:%4u pending:%7u active:%6u enabled:%7u "
 				       "trigger:%-7s priority:%#8x group:%5u",
 				       id,
-				       q.on_list != NULL ? q.on_list->id
-				       : q.to != NULL    ? q.to->id
-				                         : 0,
-				       pending, q.active, q.enabled, q.edge ? "edge" : "level",
-				       q.priority, q.group1);
+				       q->on_list != NULL ? q->on_list->id
+				       : q->to != NULL    ? q->to->id
+				                          : 0,
+				       vgic_irq_pending(q), q->active, q->enabled,
+				       q->edge ? "edge" : "level", q->priority, q->group1);
 	}
 }
 

@@ -41,18 +41,15 @@ static void dl_fire(struct deadline *d, uint64_t now)
 
 static const struct deadline_ops dl_ops = {dl_fire};
 
-void sched_init(void)
+void sched_cpu_init(void)
 {
-	for (unsigned i = 0; i < MAX_PCPUS; i++) {
-		struct rq *rq = &rqs[i];
+	struct rq *rq = &rqs[this_pcpu()->id];
 
-		*rq = (struct rq){.lock = SPINLOCK_INIT(LOCK_RQ), .offer_to = i};
-		list_init(&rq->queue);
-		deadline_init(&rq->dl, &dl_ops);
-	}
+	*rq = (struct rq){
+	    .lock = SPINLOCK_INIT(LOCK_RQ), .stamp = arch_counter(), .offer_to = this_pcpu()->id};
+	list_init(&rq->queue);
+	deadline_init(&rq->dl, &dl_ops);
 }
-
-void sched_cpu_init(void) { rqs[this_pcpu()->id].stamp = arch_counter(); }
 
 void ent_init(struct sched_ent *e, const struct vm_config *cfg, uint32_t weight, bool job)
 {

@@ -35,11 +35,16 @@ void vgic_irq_begin(struct vgic_irq *irq);
 void vgic_irq_end(struct vm *vm, struct vgic_irq *irq);
 /* begin and end for all interrupts from number `first` of vm->vgic.irqs on. */
 void vgic_irqs_again(struct vm *vm, unsigned first);
-bool vgic_irq_pending(const struct vgic_irq *irq);
 /* Off the list it is on. */
 void vgic_irq_unlink(struct vgic_irq *irq);
 /* Is v in this CPU's list registers? */
-bool vgic_here(const struct vcpu *v);
+static inline bool vgic_here(const struct vcpu *v) { return this_pcpu()->loaded == v; }
+
+/* Its timer can be asked here: it is, or it is saved. */
+static inline bool vgic_asks(const struct vcpu *v)
+{
+	return vgic_here(v) || load_relaxed(&v->loaded_on) < 0;
+}
 
 /* begin, change, end. */
 void vgic_irq_set_line(struct vm *vm, struct vgic_irq *irq, bool level);

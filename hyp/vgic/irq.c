@@ -13,7 +13,7 @@ void vgic_set_line(struct vm *vm, struct vcpu *v, uint32_t intid, bool level)
 
 	spin_lock(&vm->vgic.lock);
 	irq = vgic_irq_find(vm, v, intid);
-	if (irq && irq->line != level && !(irq->pintid && v->vgic.cpu >= 0))
+	if (irq && irq->line != level && !(irq->pintid && load_relaxed(&v->loaded_on) >= 0))
 		vgic_irq_set_line(vm, irq, level);
 	spin_unlock(&vm->vgic.lock);
 }
@@ -90,8 +90,7 @@ void vgic_vcpu_init(struct vcpu *v)
 {
 	struct vgic_vcpu *c = &v->vgic;
 
-	*c = (struct vgic_vcpu){.cpu = -1};
-	c->priv = &v->vm->vgic.irqs[v->id * VGIC_NR_PRIVATE];
+	*c = (struct vgic_vcpu){.priv = &v->vm->vgic.irqs[v->id * VGIC_NR_PRIVATE]};
 	list_init(&c->ap_list);
 	vgic_vcpu_reset(v);
 }
@@ -107,16 +106,9 @@ void vgic_vm_reset(struct vm *vm)
 	spin_unlock(&g->lock);
 }
 
-bool vgic_peek(struct vm *vm, struct vcpu *v, uint32_t intid, struct vgic_irq *out, bool *pending)
+const struct vgic_irq *vgic_peek(struct vm *vm, struct vcpu *v, uint32_t intid)
 {
-	const struct vgic_irq *irq;
+	const struct vgic_irq *irq = vgic_irq_find(vm, v, intid);
 
-	spin_lock(&vm->vgic.lock);
-	irq = vgic_irq_find(vm, v, intid);
-	if (irq) {
-		*out = *irq;
-		*pending = vgic_irq_pending(irq);
-	}
-	spin_unlock(&vm->vgic.lock);
-	return irq && (out->active || out->in_lr || *pending);
+	return irq && (irq->active || vgic_irq_pending(irq)) ? irq : NULL;
 }

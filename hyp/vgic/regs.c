@@ -49,7 +49,7 @@ static uint32_t get_pending(const struct vgic_irq *irq)
 	/* In another CPU's list register: as far as known; it was asked to fold. */
 	if (irq->latch != 0 || (irq->in_lr && irq->lr_latch)) return 1;
 	/* A linked line is the timer's output, not what was injected of it. */
-	if (irq->pintid && v && (v->vgic.cpu < 0 || vgic_here(v))) return vtimer_level(v);
+	if (irq->pintid && v && vgic_asks(v)) return vtimer_level(v);
 	return vgic_irq_pending(irq);
 }
 
@@ -401,15 +401,6 @@ static struct vcpu *gicr_vcpu(struct vm *vm, uint32_t *off)
 	return vm->vcpus[array_index_nospec(i, vm->nr_vcpus)];
 }
 
-static uint64_t gicr_typer(const struct vcpu *t)
-{
-	uint64_t aff = vm_vcpu_mpidr(3, t->id);
-	uint64_t last = t->id + 1 == t->vm->nr_vcpus ? BIT(4) : 0;
-
-	return FIELD_GET(GENMASK(39, 32), aff) << 56 | FIELD_GET(GENMASK(23, 0), aff) << 32 |
-	       (uint64_t)t->id << 8 | last;
-}
-
 /* SYNCR reads as "not busy", CTLR has no LPIs to enable, nor has PROPBASER: all RAZ/WI. */
 static enum mmio_result gicr_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                   uint64_t *val)
@@ -418,7 +409,9 @@ static enum mmio_result gicr_read(struct vcpu *v, void *dev, uint32_t off, unsig
 
 	if (off >= GICR_SGI_FRAME) return field_read(v, t, off - GICR_SGI_FRAME, size, val);
 	if (size >= 4 && (off & ~7u) == GICR_TYPER)
-		*val = gicr_typer(t) >> part(off);
+		*val = ((uint64_t)t->id << 32 | t->id << 8 |
+		        (t->id + 1 == v->vm->nr_vcpus ? GICR_TYPER_LAST : 0)) >>
+		       part(off);
 	else if (size == 4 && off == GICR_IIDR)
 		*val = IIDR;
 	else if (size == 4 && off == GICR_WAKER)

@@ -13,8 +13,6 @@
  */
 #define HCR_ALL_IN (VGIC_HCR_EN | VGIC_HCR_TDIR)
 
-bool vgic_here(const struct vcpu *v) { return v->vgic.cpu == (int)this_pcpu()->id; }
-
 static struct vgic_irq *irq_of(struct list_node *n) { return list_entry(n, struct vgic_irq, node); }
 
 /* The line's own say: a linked line is level-sensitive whatever the guest wrote to ICFGR. */
@@ -315,7 +313,7 @@ void vgic_irq_end(struct vm *vm, struct vgic_irq *irq)
 
 	if (irq->intid >= VGIC_NR_PRIVATE) irq->to = target_of(vm, irq);
 	v = irq->to;
-	if (!irq->in_lr && v && (v->vgic.cpu < 0 || vgic_here(v))) resample(v, irq);
+	if (!irq->in_lr && v && vgic_asks(v)) resample(v, irq);
 	/* Also where it stays: its priority may be another one. */
 	move(irq, irq->in_lr ? was : oracle(&vm->vgic, irq));
 	if (irq->on_list) vcpu_kick(irq->on_list, VCPU_WORK_VGIC);
@@ -410,7 +408,6 @@ void vgic_put(struct vcpu *v)
 	spin_lock(&g->lock);
 	fold(v);
 	drop_rest(&v->vgic);
-	v->vgic.cpu = -1;
 	v->vgic.hcr = 0;
 	arch_gic_hcr_write(0);
 	spin_unlock(&g->lock);
@@ -426,7 +423,6 @@ void vgic_load(struct vcpu *v)
 		atomic_fetch_and_full(&v->work, ~VCPU_WORK_VGIC);
 	arch_gic_vcpu_load(&v->arch.gic);
 	spin_lock(&g->lock);
-	v->vgic.cpu = (int)this_pcpu()->id;
 	populate(v);
 	spin_unlock(&g->lock);
 }

@@ -22,6 +22,7 @@
 #define GICD_SGIR 0x0f00u
 #define GICD_IROUTER 0x6000u /* 8 bytes each; those of private interrupts are reserved */
 #define GICR_TYPER 0x0008u
+#define GICR_TYPER_LAST BIT(4)
 #define GICR_WAKER 0x0014u
 #define GICR_SGI_FRAME 0x10000u
 

@@ -16,7 +16,6 @@ struct vcpu;
 /* Longest run of a fair vCPU while another fair one waits, and granularity of wake preemption. */
 #define SCHED_SLICE_US 2000u
 
-void sched_init(void);
 void sched_cpu_init(void);
 /* Parameters from cfg; v is OFF. */
 void sched_vcpu_init(struct vcpu *v, const struct vm_config *cfg);

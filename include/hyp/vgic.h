@@ -45,7 +45,6 @@ enum { VGIC_NO_REQ, VGIC_SET_ACTIVE, VGIC_CLEAR_ACTIVE };
 struct vgic_vcpu {
 	struct list_node ap_list; /* sorted by priority, then INTID */
 	unsigned ap_n;            /* its length */
-	int cpu;                  /* physical CPU whose list registers are this vCPU's, -1: none */
 	uint32_t hcr;             /* GICH_HCR / ICH_HCR_EL2 as written */
 	unsigned nr_used;         /* lr_irq[n] is in list register n for n < nr_used */
 	struct vgic_irq *lr_irq[16];
@@ -119,6 +118,7 @@ void vgic_sgir_write(struct vcpu *v, uint64_t val, bool group1);
 /* ICC_DIR_EL1 write, which traps by HCR.TDIR (v3); v is loaded here. */
 void vgic_dir_write(struct vcpu *v, uint32_t intid);
 
-/* For the shell: interrupt intid (a private one: v's; else v is NULL) as it is now, and whether it
- * is pending. False: there is none, or it is idle. */
-bool vgic_peek(struct vm *vm, struct vcpu *v, uint32_t intid, struct vgic_irq *out, bool *pending);
+bool vgic_irq_pending(const struct vgic_irq *irq);
+/* For the shell, while all vCPUs are out: interrupt intid (a private one: v's; else v is NULL).
+ * NULL: there is none, or it is idle. */
+const struct vgic_irq *vgic_peek(struct vm *vm, struct vcpu *v, uint32_t intid);

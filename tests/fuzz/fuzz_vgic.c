@@ -38,7 +38,7 @@ static const uint8_t *in, *in_end;
 
 bool vtimer_level(struct vcpu *v)
 {
-	EXPECT(v->vgic.cpu < 0 || v->vgic.cpu == (int)this_pcpu()->id);
+	EXPECT(v->loaded_on < 0 || v->loaded_on == (int)this_pcpu()->id);
 	return timer_line[v->id];
 }
 
@@ -92,10 +92,10 @@ static void check(void)
 			n++;
 		}
 		EXPECT(n == c->ap_n && c->nr_used <= arch_gic_info()->nr_lrs);
-		EXPECT(c->cpu >= 0 || (c->nr_used | c->hcr) == 0);
-		for (unsigned i = 0; c->cpu >= 0 && i < c->nr_used; i++) {
+		EXPECT(vcpus[id].loaded_on >= 0 || (c->nr_used | c->hcr) == 0);
+		for (unsigned i = 0; vcpus[id].loaded_on >= 0 && i < c->nr_used; i++) {
 			const struct vgic_irq *q = c->lr_irq[i];
-			uint64_t lr = fake_gic[c->cpu].lr[i];
+			uint64_t lr = fake_gic[vcpus[id].loaded_on].lr[i];
 
 			EXPECT(q->in_lr && q->lr == i && (lr & LR_VINTID) == q->intid);
 			EXPECT(!(lr & LR_HW) ||
@@ -197,8 +197,6 @@ static void step(void)
 {
 	uint8_t op = byte(), arg = byte();
 	struct vcpu *v = &vcpus[op >> 7];
-	struct vgic_irq peek;
-	bool pending;
 
 	/* Devices: from an exit of this vCPU, or from a CPU that runs none. */
 	fake_pcpu = &pcpus[v->loaded_on >= 0 ? (unsigned)v->loaded_on : CPUS];
@@ -216,7 +214,7 @@ static void step(void)
 		else
 			put(v);
 		break;
-	case 5: vgic_peek(&vm, arg & 0x80 ? v : NULL, arg & 0x7f, &peek, &pending); break;
+	case 5: vgic_peek(&vm, arg & 0x80 ? v : NULL, arg & 0x7f); break;
 	case 6: vgic_set_line(&vm, v, 16 + (arg & 7), arg & 0x80); break;
 	case 7: /* CPU_OFF and CPU_ON; or the VM restarts */
 		for (unsigned i = 0; i < CPUS; i++) {

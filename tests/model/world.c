@@ -59,7 +59,7 @@ static void crashed(int sig) { violation("a fault"); }
 
 bool vtimer_level(struct vcpu *v)
 {
-	assert(v->vgic.cpu < 0 || v->vgic.cpu == (int)this_pcpu()->id);
+	assert(v->loaded_on < 0 || v->loaded_on == (int)this_pcpu()->id);
 	return timer_line[v->id];
 }
 
@@ -198,9 +198,9 @@ static void check_structure(void)
 		}
 		REQUIRE(n == c->ap_n, "the length of a list");
 		REQUIRE(c->nr_used <= sc->nr_lrs && c->asked == 0, "counts");
-		REQUIRE(c->cpu >= 0 || (c->nr_used | c->hcr) == 0,
+		REQUIRE(vcpus[id].loaded_on >= 0 || (c->nr_used | c->hcr) == 0,
 		        "list registers of an absent vCPU");
-		for (unsigned lr = 0; c->cpu >= 0 && lr < c->nr_used; lr++)
+		for (unsigned lr = 0; vcpus[id].loaded_on >= 0 && lr < c->nr_used; lr++)
 			REQUIRE(c->lr_irq[lr]->in_lr && c->lr_irq[lr]->lr == lr, "lr_irq");
 	}
 }

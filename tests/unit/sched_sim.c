@@ -276,7 +276,6 @@ void sim_start(unsigned n)
 	nr_pcpus = n;
 	quit = false;
 	on = true;
-	sched_init();
 	pthread_mutex_lock(&baton);
 	for (unsigned i = 0; i < n; i++) {
 		pcpus[i].id = i;

@@ -987,8 +987,7 @@ static void test_no_access(void **state)
 
 static void test_reset(void **state)
 {
-	struct vgic_irq q;
-	bool pending;
+	const struct vgic_irq *q;
 
 	(void)state;
 	start(2, 2, 2, 2);
@@ -998,21 +997,21 @@ static void test_reset(void **state)
 	}
 	assert_int_equal(ack(0), SPI);
 	vgic_sync(&vcpus[0]);
-	assert_true(vgic_peek(&vm, NULL, 40, &q, &pending));
-	assert_true(q.active && q.in_lr && q.enabled && q.edge && !q.group1 && !pending);
-	assert_true(q.intid == 40 && q.priority == 0x80 && q.on_list == &vcpus[0]);
-	assert_true(vgic_peek(&vm, NULL, 44, &q, &pending) && pending && !q.active);
-	assert_false(vgic_peek(&vm, &vcpus[0], 5, &q, &pending)); /* idle */
-	assert_false(vgic_peek(&vm, NULL, 5, &q, &pending));      /* a vCPU's own, and of none */
-	assert_false(vgic_peek(&vm, NULL, VGIC_NR_PRIVATE + vm.vgic.nr_spis, &q, &pending));
 	env_put(0);
 	env_put(1);
+	q = vgic_peek(&vm, NULL, 40);
+	assert_true(q && q->active && q->enabled && q->edge && !q->group1 && !vgic_irq_pending(q));
+	assert_true(q->intid == 40 && q->priority == 0x80 && q->on_list == &vcpus[0]);
+	q = vgic_peek(&vm, NULL, 44);
+	assert_true(q && vgic_irq_pending(q) && !q->active);
+	assert_null(vgic_peek(&vm, &vcpus[0], 5)); /* idle */
+	assert_null(vgic_peek(&vm, NULL, 5));      /* a vCPU's own, and of none */
+	assert_null(vgic_peek(&vm, NULL, VGIC_NR_PRIVATE + vm.vgic.nr_spis));
 	vgic_vm_reset(&vm);
 	env_check();
 	for (unsigned i = 0; i < VGIC_NR_PRIVATE + vm.vgic.nr_spis; i++)
 		for (unsigned j = 0; j < 2; j++)
-			assert_false(vgic_peek(&vm, i < VGIC_NR_PRIVATE ? &vcpus[j] : NULL, i, &q,
-			                       &pending));
+			assert_null(vgic_peek(&vm, i < VGIC_NR_PRIVATE ? &vcpus[j] : NULL, i));
 	env_load(0, 0);
 	env_load(1, 1);
 	assert_int_equal(rd(0), 0);

@@ -110,7 +110,6 @@ static void setup(void)
 	fake_timer_reset();
 	memset(pcpus, 0, sizeof(pcpus));
 	nr_pcpus = 2;
-	sched_init();
 	for (unsigned i = 2; i-- > 0;) {
 		pcpus[i].id = i;
 		pcpus[i].online = true;

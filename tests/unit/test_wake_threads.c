@@ -286,7 +286,6 @@ static void test_threads(void **state)
 
 	(void)state;
 	nr_pcpus = CPUS;
-	sched_init();
 	for (unsigned i = CPUS + SENDERS + 1; i-- > 0;) {
 		pcpus[i].id = i;
 		pcpus[i].online = i < CPUS;

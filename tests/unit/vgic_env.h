@@ -36,7 +36,7 @@ static bool timer_line[MAX_VCPUS]; /* output of the vCPU's timer */
 bool vtimer_level(struct vcpu *v)
 {
 	/* The vGIC may ask here for what is loaded here, or for what is not loaded. */
-	assert_true(v->vgic.cpu < 0 || v->vgic.cpu == (int)this_pcpu()->id);
+	assert_true(v->loaded_on < 0 || v->loaded_on == (int)this_pcpu()->id);
 	return timer_line[v->id];
 }
 
@@ -297,7 +297,7 @@ static __attribute__((unused)) void check_irq(struct vgic_irq *irq)
 
 	assert_true(!irq->in_lr || v);
 	if (irq->in_lr) {
-		assert_true(v->vgic.cpu >= 0);
+		assert_true(v->loaded_on >= 0);
 		assert_true(irq->lr < v->vgic.nr_used);
 		assert_ptr_equal(v->vgic.lr_irq[irq->lr], irq);
 		return;
@@ -330,10 +330,11 @@ static __attribute__((unused)) void env_check(void)
 			n++;
 		}
 		assert_int_equal(n, c->ap_n);
-		assert_true(c->cpu >= 0 || (c->nr_used | c->hcr) == 0);
-		if (c->cpu >= 0 && !(vcpus[i].work & VCPU_WORK_VGIC)) {
+		assert_true(vcpus[i].loaded_on >= 0 || (c->nr_used | c->hcr) == 0);
+		if (vcpus[i].loaded_on >= 0 && !(vcpus[i].work & VCPU_WORK_VGIC)) {
 			for (unsigned lr = c->nr_used; lr < arch_gic_info()->nr_lrs; lr++)
-				assert_int_equal(fake_gic[c->cpu].lr[lr] & (LR_STATE | LR_EOI), 0);
+				assert_int_equal(
+				    fake_gic[vcpus[i].loaded_on].lr[lr] & (LR_STATE | LR_EOI), 0);
 			/* Whatever is left out has a way back. */
 			if (n > c->nr_used) {
 				assert_int_equal(c->nr_used, arch_gic_info()->nr_lrs);

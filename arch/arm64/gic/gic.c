@@ -53,7 +53,6 @@
 #define GICR_CTLR 0x0000u
 #define GICR_CTLR_RWP BIT32(3)
 #define GICR_TYPER_VLPIS BIT(1)
-#define GICR_TYPER_LAST BIT(4)
 #define GICR_WAKER_SLEEP BIT32(1)
 #define GICR_WAKER_CHILDREN_ASLEEP BIT32(2)
 #define GICR_STRIDE_V3 KiB(128) /* v4, with virtual LPIs: twice that */
