@@ -226,6 +226,7 @@ static void table(void)
 
 static void cpu_init(void)
 {
+	arch_errata_cpu_init();
 	arch_gic_cpu_init();
 	deadline_cpu_init();
 	irq_cpu_init();

@@ -63,6 +63,7 @@ void arch_cpu_init(void)
 /* In force from the next ERET on at the latest, and no guest runs before that. */
 void arch_trace_exits(bool on)
 {
+	on |= this_pcpu()->branch_call != 0;
 	sysreg_write(VBAR_EL2, (uint64_t)(uintptr_t)(on ? vectors_trace : vectors));
 }
 

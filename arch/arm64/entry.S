@@ -139,7 +139,7 @@ trap_enter_guests:
 	bl	trap_exit_slow
 	b	guest_resume
 
-/* While tracing is on: recorded, and then on as if nothing had been. */
+/* With tracing on, or firmware to be called: that, and then on as if nothing had been. */
 .macro traced what, irq
 trace_\what:
 	save_light

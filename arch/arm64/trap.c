@@ -221,11 +221,13 @@ struct vcpu *trap_sync(struct vcpu *v, uint64_t esr)
 	return trap_exit(v, fn ? fn(v, esr) : trap_undef(v, esr), esr);
 }
 
-/* Before anything else is done about the exit, while tracing is on. x0-x17 are in v->arch. */
+/* Before anything else is done about the exit, by vectors_trace. x0-x17 are in v->arch. */
 struct vcpu *trap_trace(struct vcpu *v, bool interrupt)
 {
 	uint64_t esr = interrupt ? 0 : sysreg_read(ESR_EL2);
 
+	arch_errata_entry();
+	if (!load_relaxed(&trace_on)) return v;
 	trace_event(interrupt ? TRACE_IRQ : TRACE_SYNC, v->vm, v->id, esr, sysreg_read(ELR_EL2),
 	            esr_is_abort(esr) ? hpfar_ipa(sysreg_read(FAR_EL2)) : v->arch.x[0]);
 	return v;

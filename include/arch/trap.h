@@ -21,8 +21,12 @@ enum trap_result {
 
 /* Leaves the boot stack for ever: schedules. Each CPU, once. */
 noreturn void trap_enter_guests(void);
-/* This CPU's exits are recorded (trap_trace()) or not: chooses its vectors. */
+/* This CPU's exits are recorded or not: chooses its vectors, which pass trap_trace() also when
+ * arch_errata_entry() has something to do. */
 void arch_trace_exits(bool on);
+/* Each CPU, once host is filled in; and first thing of an exit. */
+void arch_errata_cpu_init(void);
+void arch_errata_entry(void);
 /* Registers that are the same for every guest. Each CPU, before it. */
 void trap_cpu_init(void);
 /* Trapped registers, and what every guest of this host reads from the ID group. Boot CPU. */

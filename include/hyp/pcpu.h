@@ -24,7 +24,8 @@ struct pcpu {
 
 	uint64_t mpidr;
 	uint8_t *stack_top;
-	bool online; /* shared, release */
+	uint32_t branch_call; /* of firmware, at each exit; 0: none */
+	bool online;          /* shared, release */
 
 	struct sched_ent *wake_list; /* shared: lock-free stack of what became READY */
 	bool idle;                   /* shared, a hint: it has nothing to run */

@@ -57,6 +57,7 @@ void vtimer_cntp(struct vcpu *c, enum cntp_reg reg, uint64_t val, uint64_t *out)
 }
 
 void vtimer_vcpu_reset(struct vcpu *c) {}
+void arch_errata_entry(void) {}
 void vgic_vcpu_reset(struct vcpu *c) {}
 void arch_gic_vcpu_reset(struct arch_gic_vcpu *c) {}
 void vgic_retarget(struct vm *of) { EXPECT(fake_locks_held() == 1); }

@@ -70,15 +70,17 @@ def tree(board, place, *edits, bundle=None, append=QUIET, gic=3, smp=2, ram=None
     return path.read_bytes()
 
 
-def command(board, image, place, tree=None, bundle=None, x0=None, pokes=(), mem='1G', gic=3, smp=2, at=None, extra=()):
-    """QEMU's command line without the serial lines; at: where the image goes; x0: where the tree lies unless told."""
+def command(board, image, place, tree=None, bundle=None, x0=None, pokes=(), mem='1G', gic=3, smp=2, at=None, firmware=None, extra=()):
+    """QEMU's command line without the serial lines; at: where the image goes; x0: where the tree lies unless told; firmware: at EL3 (virt)."""
     place.mkdir(parents=True, exist_ok=True)
     at = at or board.image
     (place / 'stub.bin').write_bytes(stub(board.tree if x0 is None else x0, at, pokes, board.stub - board.ram[0]))
     parts = [('atoll', image.read_bytes(), at), ('tree', tree, board.tree), ('bundle', bundle, board.bundle)]
     if board.name == 'virt':
-        line = ['qemu-system-aarch64', '-M', f'virt,gic-version={gic},virtualization=on', '-cpu', 'cortex-a72', '-smp', str(smp), '-m',
-                mem, '-nic', 'none', '-device', f'loader,file={place}/stub.bin,addr={board.stub:#x},cpu-num=0,force-raw=on']
+        line = ['qemu-system-aarch64', '-M', f'virt,gic-version={gic},virtualization=on' + (',secure=on' if firmware else ''), '-cpu',
+                'cortex-a72', '-smp', str(smp), '-m', mem, '-nic', 'none']
+        line += (['-bios', str(firmware)] if firmware else
+                 ['-device', f'loader,file={place}/stub.bin,addr={board.stub:#x},cpu-num=0,force-raw=on'])
     else:
         line = ['qemu-system-aarch64', '-M', 'raspi4b', '-kernel', f'{place}/stub.bin']
     for name, content, address in parts:

@@ -4,6 +4,7 @@
 import mmap
 import random
 import re
+import subprocess
 
 import handover
 import harness
@@ -113,6 +114,27 @@ def test_console_before_the_tree(enter, tmp_path, pin, line):
     machine = enter(RPI4, x0=0, pokes=[(0xfe200004, pin << 12)], serial=(serial if line == 0 else serial[2:] + serial[:2]) + ['-monitor', 'none'])
     refused(machine, r'the loader passed no device tree \(x0\), or a broken one')
     assert other.read_text() == ''
+
+
+# --- firmware underneath ------------------------------------------------------------------------
+
+
+def test_branch_prediction_is_cleared(enter, tmp_path, bundle):
+    """Firmware at EL3 that has SMCCC_ARCH_WORKAROUND_1 (docs/errata.md): it is asked for at start, and called first thing in every
+    exit of a guest. Without such firmware: test_smc_where_the_tree_says_so."""
+    elf, log = tmp_path / 'el3.elf', tmp_path / 'exceptions'
+    subprocess.run(['aarch64-linux-gnu-gcc', '-nostdlib', '-static', '-Wl,-Ttext=0,--build-id=none', '-o', elf, harness.ROOT / 'tests/qemu/progs/el3.S'],
+                   check=True)
+    subprocess.run(['aarch64-linux-gnu-objcopy', '-O', 'binary', '-j', '.text', elf, tmp_path / 'el3.bin'], check=True)
+    tree = handover.tree(VIRT, tmp_path, bundle=bundle, smp=1)
+    machine = enter(VIRT, tree=tree, bundle=bundle, smp=1, firmware=tmp_path / 'el3.bin', extra=['-semihosting', '-d', 'int', '-D', str(log)])
+    assert machine.finish(60).stopped == 1
+    assert harness.vm_output(machine.text, 'good') == 'fine'
+    events = re.findall(r'^Taking exception \d+ \[(.*?)\] on CPU 0\n\.\.\.from (EL\d) to (EL\d)', log.read_text(), re.M)
+    exits = [i for i, (_, source, target) in enumerate(events) if source in ('EL0', 'EL1') and target == 'EL2']
+    assert len(exits) > 30
+    assert all(events[i + 1] == ('Secure Monitor Call', 'EL2', 'EL3') for i in exits)
+    assert [target for _, source, target in events if source == 'EL2'] == ['EL3'] * (len(exits) + 4)    # three questions, SYSTEM_OFF
 
 
 # --- wrong trees --------------------------------------------------------------------------------

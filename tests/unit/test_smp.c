@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Secondary CPUs come up by the real arch/arm64/smp.c, on a machine where a CPU with its caches off
- * sees only what was cleaned to memory: by PSCI, by spin-table, too late, never, and too early.
- * links: arch/arm64/smp.c tests/fake_arch/fake.c
+ * sees only what was cleaned to memory: by PSCI, by spin-table, too late, never, and too early; and
+ * what each asks of firmware.
+ * links: arch/arm64/smp.c arch/arm64/errata.c tests/fake_arch/fake.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include <arch/cpu.h>
 #include <arch/timer.h>
+#include <arch/trap.h>
 #include <hyp/host.h>
 #include <hyp/pcpu.h>
 #include <asm/boot.h>
@@ -62,6 +65,22 @@ void arch_dcache_clean_inval_poc(const void *start, uint64_t size)
 	}
 }
 
+/* What firmware says of SMCCC_VERSION, WORKAROUND_3 and WORKAROUND_1; the calls made of those. */
+static int32_t version_says, says_3, says_1;
+static char asked[200];
+static uint32_t vectors_traced;
+
+void arch_trace_exits(bool on) { vectors_traced += 1 + on; }
+
+static uint64_t firmware_features(uint64_t fn, uint64_t a1)
+{
+	snprintf(asked + strlen(asked), sizeof(asked) - strlen(asked), "%llx,%llx ",
+	         (unsigned long long)fn, (unsigned long long)a1);
+	if (fn == 0x8400000a) return (uint32_t)version_says;
+	if (fn == 0x80000001) return (uint32_t)(a1 == 0x80003fff ? says_3 : says_1);
+	return 0;
+}
+
 void *mm_window(pa_t page)
 {
 	assert_int_equal(pa_raw(page), 0xe0);
@@ -71,6 +90,7 @@ void *mm_window(pa_t page)
 uint64_t smccc_smc(uint64_t fn, uint64_t a1, uint64_t a2, uint64_t a3)
 {
 	(void)a3;
+	if (fn != CPU_ON64) return firmware_features(fn, a1);
 	smcs++;
 	fake_log_token("smc");
 	assert_int_equal(fn, CPU_ON64);
@@ -250,6 +270,42 @@ static void test_no_more_stacks(void **state)
 	assert_int_equal(smcs, 0);
 }
 
+/* Each CPU asks its firmware, if there is any, and calls what it itself needs at each exit. */
+static void test_branch_workarounds(void **state)
+{
+	static const struct {
+		bool psci_smc;
+		int32_t version, says_3, says_1;
+		const char *asked;
+		uint32_t call;
+	} cases[] = {
+	    {false, 0, 0, 0, "", 0},
+	    {true, -1, 0, 0, "8400000a,80000000 ", 0},
+	    {true, 0, 0, 0, "8400000a,80000000 80000001,80003fff ", 0x80003fff},
+	    {true, 0, -1, 0, "8400000a,80000000 80000001,80003fff 80000001,80008000 ", 0x80008000},
+	    {true, 0, 1, 1, "8400000a,80000000 80000001,80003fff 80000001,80008000 ", 0},
+	    {true, 0, -1, -1, "8400000a,80000000 80000001,80003fff 80000001,80008000 ", 0},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		host.psci_smc = cases[i].psci_smc;
+		version_says = cases[i].version;
+		says_3 = cases[i].says_3;
+		says_1 = cases[i].says_1;
+		fake_pcpu = &pcpus[i];
+		asked[0] = '\0';
+		vectors_traced = 0;
+		arch_errata_cpu_init();
+		assert_string_equal(asked, cases[i].asked);
+		assert_int_equal(vectors_traced, 1);
+		asked[0] = '\0';
+		arch_errata_entry();
+		assert_int_equal(strtoull(asked, NULL, 16), cases[i].call);
+	}
+	host.psci_smc = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +315,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_too_late, setup),
 	    cmocka_unit_test_setup(test_late_beside_next, setup),
 	    cmocka_unit_test_setup(test_no_more_stacks, setup),
+	    cmocka_unit_test_setup(test_branch_workarounds, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,8 @@ static struct vm_config env_cfg = {.memory = RAM_SIZE};
 static struct vm vm;
 static struct vcpu vcpu, *const v = &vcpu;
 
+void arch_errata_entry(void) {}
+
 /* --- the device: what was done to it, and what it answers --- */
 static struct {
 	bool write;
