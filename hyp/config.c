@@ -171,9 +171,7 @@ static void unknown(struct node *node, const char *name, const struct prop *know
 
 	for (unsigned i = 0; i < n; i++)
 		if (distance(name, known[i].name) < distance(name, best)) best = known[i].name;
-	if (distance(name, best) * 3 <= strlen(best))
-		check(false, node, &prop, RULE_UNKNOWN_NEAR, best);
-	else
+	if (check(distance(name, best) * 3 > strlen(best), node, &prop, RULE_UNKNOWN_NEAR, best))
 		check(false, node, &prop, RULE_UNKNOWN);
 }
 

@@ -102,10 +102,8 @@ static bool stage1(struct vcpu *v, uint64_t va, bool show, uint64_t *out)
 
 void dump_address(struct vcpu *v, uint64_t va)
 {
-	static const char *const attrs[] = {[S2_RWX] = "RAM, rwx",
-	                                    [S2_RO] = "RAM, read-only",
-	                                    [S2_ROX] = "RAM, read-only, executable",
-	                                    [S2_DEVICE] = "device"};
+	static const char *const attrs[] = {
+	    [S2_RWX] = "RAM, rwx", [S2_RO] = "RAM, read-only", [S2_DEVICE] = "device"};
 	struct s2_walk w;
 	uint64_t at, word;
 

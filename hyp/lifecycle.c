@@ -25,7 +25,6 @@
 #include <arch/mm.h>
 #include <lib/str.h>
 
-#include <stdio.h>
 #include <string.h>
 
 #define STEP KiB(64)
@@ -228,14 +227,12 @@ static bool failed(const struct vm *vm)
  */
 static void all_stopped(void)
 {
-	char line[64];
-	int n = snprintf(line, sizeof(line), "atoll: %u VMs stopped, %u crashed\n",
-	                 load_relaxed(&nr_stopped), load_relaxed(&nr_crashed));
+	uint32_t n = load_relaxed(&nr_stopped), crashed = load_relaxed(&nr_crashed);
 
 	if ((when_idle == IDLE_POWEROFF && trial_is_on()) || atomic_exchange_full(&told, true))
 		return; /* a trial comes back when it has ended */
 	console_flush();
-	console_write(line, (size_t)n);
+	say("atoll: %u VMs stopped, %u crashed\n", n, crashed);
 	console_flush();
 	if (when_idle == IDLE_POWEROFF) {
 		arch_system_off();

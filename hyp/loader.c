@@ -219,21 +219,6 @@ enum hyp_err loader_plan(struct vm_config *cfg, uint64_t ram_base, const char **
 	return HYP_OK;
 }
 
-/* The symbol's name with what could disturb a terminal made visible; false: it is no code's. */
-static bool take_name(const struct fit_image *image, const Elf64_Shdr *strings, uint32_t at,
-                      char *name, size_t n)
-{
-	size_t len = 0;
-	char c;
-
-	for (; at < strings->sh_size && len < n - 1; at++) {
-		if (!take(image, strings->sh_offset, at, &c, 1) || c == '\0') break;
-		name[len++] = c > ' ' && c <= '~' ? c : '?';
-	}
-	name[len] = '\0';
-	return len > 0 && name[0] != '$';
-}
-
 /* A symbol without a size is a label: it is good for a page. */
 static bool covers(const Elf64_Sym *sym, uint64_t offset)
 {
@@ -249,8 +234,9 @@ enum hyp_err loader_symbol(const struct fit_image *image, ipa_t entry, uint64_t 
 	Elf64_Ehdr eh;
 	Elf64_Shdr table = {0}, strings;
 	Elf64_Sym sym;
-	uint64_t nearest = UINT64_MAX, off;
-	uint32_t best = 0;
+	uint64_t nearest = UINT64_MAX, off, best = 0;
+	size_t len = 0;
+	char c;
 
 	if (loader_detect(image) != FORMAT_ELF || !take(image, 0, 0, &eh, sizeof(eh)))
 		return HYP_ENOENT;
@@ -263,14 +249,19 @@ enum hyp_err loader_symbol(const struct fit_image *image, ipa_t entry, uint64_t 
 		if (!take(image, table.sh_offset, i, &sym, sizeof(sym))) break;
 		/* As it runs: where it is linked to, or where it was loaded to. */
 		off = MIN(at - sym.st_value, at - (ipa_raw(entry) - eh.e_entry) - sym.st_value);
-		if (off < nearest && covers(&sym, off) &&
-		    take_name(image, &strings, sym.st_name, name, n)) {
+		if (off < nearest && covers(&sym, off) && sym.st_name < strings.sh_size &&
+		    take(image, strings.sh_offset, sym.st_name, &c, 1) && c != '\0' && c != '$') {
 			nearest = off;
 			best = sym.st_name;
 		}
 	}
 	if (nearest == UINT64_MAX) return HYP_ENOENT;
 	*offset = nearest;
-	(void)take_name(image, &strings, best, name, n);
+	/* With what could disturb a terminal made visible. */
+	for (; len < n - 1 && best < strings.sh_size; best++) {
+		if (!take(image, strings.sh_offset, best, &c, 1) || c == '\0') break;
+		name[len++] = c > ' ' && c <= '~' ? c : '?';
+	}
+	name[len] = '\0';
 	return HYP_OK;
 }

@@ -43,7 +43,6 @@ static uint64_t pt_index(uint64_t a, unsigned level)
 static const uint64_t pt_attr_bits[] = {
     [S2_RWX] = PT_WB | PT_READ | PT_WRITE,
     [S2_RO] = PT_WB | PT_READ | S2_PTE_XN,
-    [S2_ROX] = PT_WB | PT_READ,
     [S2_DEVICE] = PT_DEVICE | PT_READ | PT_WRITE | S2_PTE_XN,
 };
 

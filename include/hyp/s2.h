@@ -16,7 +16,6 @@
 enum s2_attr {
 	S2_RWX,    /* guest RAM */
 	S2_RO,     /* normal memory, read-only, never executable */
-	S2_ROX,    /* normal memory, read-only, executable */
 	S2_DEVICE, /* device nGnRE, read-write, never executable */
 };
 

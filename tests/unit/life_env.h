@@ -210,10 +210,14 @@ static void run_jobs(void)
 static char said[1024], logged[8192];
 static unsigned system_offs;
 
-void console_write(const char *s, size_t n)
+void say(const char *fmt, ...)
 {
-	assert_true(strlen(said) + n < sizeof(said));
-	strncat(said, s, n);
+	size_t n = strlen(said);
+	va_list ap;
+
+	va_start(ap, fmt);
+	assert_true(n + (size_t)vsnprintf(said + n, sizeof(said) - n, fmt, ap) < sizeof(said));
+	va_end(ap);
 }
 
 void console_flush(void) {}

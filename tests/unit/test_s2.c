@@ -112,7 +112,6 @@ static void test_descriptors(void **state)
 	} row[] = {
 	    {S2_RWX, 0x7ff},
 	    {S2_RO, BIT(54) | 0x77f},
-	    {S2_ROX, 0x77f},
 	    {S2_DEVICE, BIT(54) | 0x4c7},
 	};
 
@@ -387,8 +386,8 @@ static unsigned model_find(unsigned at, unsigned n)
 
 static void random_step(void)
 {
-	static const enum s2_attr attrs[] = {S2_RWX, S2_RO, S2_ROX, S2_DEVICE};
-	enum s2_attr attr = attrs[rnd(4)];
+	static const enum s2_attr attrs[] = {S2_RWX, S2_RO, S2_DEVICE};
+	enum s2_attr attr = attrs[rnd(3)];
 	unsigned at = (unsigned)rnd(WIN_PAGES), n, kind = (unsigned)rnd(6);
 	uint64_t to;
 	enum hyp_err err;
@@ -440,8 +439,7 @@ static void compare(void)
 			assert_int_equal(w.attr, model[i].attr);
 			assert_int_equal(w.level, h.level);
 		}
-		assert_int_equal((h.desc >> 54 & 1) == 0,
-		                 model[i].attr == S2_RWX || model[i].attr == S2_ROX);
+		assert_int_equal((h.desc >> 54 & 1) == 0, model[i].attr == S2_RWX);
 		assert_int_equal((h.desc >> 7 & 1) != 0,
 		                 model[i].attr == S2_RWX || model[i].attr == S2_DEVICE);
 	}
