@@ -431,7 +431,6 @@ static bool start_step(struct life *l)
 
 	/* Code was written through the data side: no CPU may run what was there before. */
 	arch_icache_inval_all();
-	setway_vm_reset(vm);
 	vgic_vm_reset(vm);
 	vpl011_reset(vm);
 	vpl031_reset(vm);
@@ -442,6 +441,7 @@ static bool start_step(struct life *l)
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		vcpu_reset(vm->vcpus[i], 0, 0);
 		vm->vcpus[i]->on = false;
+		vm->vcpus[i]->flush_until = 0; /* it has not asked, whoever did before */
 	}
 	vcpu_reset(vm->vcpus[0], ipa_raw(l->cfg.plan.entry), ipa_raw(l->cfg.plan.fdt));
 	vm->vcpus[0]->on = true;

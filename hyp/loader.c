@@ -210,11 +210,8 @@ enum hyp_err loader_plan(struct vm_config *cfg, uint64_t ram_base, const char **
 	                    .end = ram_base + cfg->memory};
 	const char *fault = place[cfg->format ? cfg->format : loader_detect(p.image)](&p);
 
-	fault = fault ? fault : place_rest(&p);
-	if (fault) {
-		*why = fault;
-		return HYP_EINVAL;
-	}
+	*why = fault ? fault : place_rest(&p);
+	if (*why) return HYP_EINVAL;
 	cfg->plan = p.plan;
 	return HYP_OK;
 }

@@ -35,12 +35,6 @@ bool setway_step(struct vm *vm)
 	return true;
 }
 
-void setway_vm_reset(struct vm *vm)
-{
-	vm->flush_done = vm->flush_until = 0;
-	for (unsigned i = 0; i < vm->nr_vcpus; i++) vm->vcpus[i]->flush_until = 0;
-}
-
 bool setway_flushed(struct vcpu *v)
 {
 	struct vm *vm = v->vm;

@@ -11,8 +11,6 @@ struct vm;
 
 /* Flushes at most 64 KiB more if a vCPU waits for it; true while one does. Step of the VM's job. */
 bool setway_step(struct vm *vm);
-/* The VM starts anew: no vCPU waits, none has been served. No vCPU runs, nor setway_step(). */
-void setway_vm_reset(struct vm *vm);
 /*
  * True once a whole flush has run since v first asked; until then v is to be blocked and to ask
  * again when it runs (the flush wakes it). Takes vm->lock.

@@ -85,8 +85,8 @@ struct vm {
 
 	struct job job; /* all that takes time: hyp/lifecycle.c */
 
-	/* Bytes of RAM flushed for set/way maintenance, round and round, since the VM started; the
-	 * job goes on until flush_until (hyp/setway.c). Under lock. */
+	/* Bytes of RAM flushed for set/way maintenance, round and round; the job goes on until
+	 * flush_until (hyp/setway.c). Under lock. */
 	uint64_t flush_done, flush_until;
 
 	struct vpl011 pl011;

@@ -631,7 +631,7 @@ static void test_setway_reset(void **state)
 	vm_stop(vms[0], STOP_RESET, 0);
 	run_jobs();
 	assert_int_equal(vms[0]->state, VM_RUNNING);
-	assert_int_equal(vms[0]->flush_until, 0);
+	assert_int_equal(vms[0]->vcpus[1]->flush_until, 0);
 	/* The new vCPU gets all of a flush of its own. */
 	assert_false(setway_flushed(vms[0]->vcpus[1]));
 	for (uint64_t done = 0; done < MEMORY; done += KiB(64)) {
