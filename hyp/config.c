@@ -22,13 +22,27 @@
 #define VM_COMPATIBLE "atoll,vm"
 #define VALUE_MAX 60u
 #define GICV2_MAX_CPUS 8u
-#define NEAR_MAX 32u /* longest name for which a similar one is looked for */
+#define RULE_CELLS 6u /* device, offset, size, bits read, bits written, mode */
+#define NEAR_MAX 32u  /* longest name for which a similar one is looked for */
 #define PPM 1000000u
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define HYPERVISOR "/chosen/hypervisor"
 #define CREATE_MAX 4096u /* bytes of the tree that config_create() makes */
 
-enum prop_type { T_FILE, T_TEXT, T_CHOICE, T_U32, T_BOOL, T_KIB, T_ADDR, T_SECS, T_CPUS, T_FLAG };
+enum prop_type {
+	T_FILE,
+	T_TEXT,
+	T_CHOICE,
+	T_NODES,
+	T_U32,
+	T_BOOL,
+	T_KIB,
+	T_ADDR,
+	T_SECS,
+	T_CPUS,
+	T_RULES,
+	T_FLAG
+};
 
 enum prop_id {
 #define PROP(field, ...) P_##field,
@@ -55,8 +69,8 @@ static const struct prop when_idle = {"when-idle", TYPE_CHOICE, "wait|poweroff",
                                       0,           0,           T_CHOICE,        false};
 
 /* Cells of a value, of each in a list of CPUs; 0: a string or a flag. */
-static const uint8_t nr_cells[] = {
-    [T_U32] = 1, [T_BOOL] = 1, [T_KIB] = 2, [T_ADDR] = 2, [T_SECS] = 2, [T_CPUS] = 1, [T_FLAG] = 0};
+static const uint8_t nr_cells[] = {[T_U32] = 1,  [T_BOOL] = 1, [T_KIB] = 2,   [T_ADDR] = 2,
+                                   [T_SECS] = 2, [T_CPUS] = 1, [T_RULES] = 1, [T_FLAG] = 0};
 
 /* The node at hand, and whether a fault was found in it. */
 struct node {
@@ -124,7 +138,7 @@ static bool __attribute__((format(printf, 4, 5)))
 check(bool ok, struct node *node, const struct prop *prop, const char *fmt, ...)
 {
 	char where[2 * CONFIG_NAME_MAX], name[CONFIG_NAME_MAX] = "";
-	char value[2 * VALUE_MAX] = "", what[160];
+	char value[2 * VALUE_MAX] = "", what[224];
 	const uint8_t *p;
 	va_list ap;
 	int len;
@@ -199,6 +213,20 @@ static void read_string(struct node *node, const struct prop *prop, const char *
 	if (check(*word, node, prop, RULE_CHOICE, prop->choices)) memcpy(out, &i, sizeof(i));
 }
 
+/* Paths from the root, or rules of RULE_CELLS cells: what the host says to them is seen later. */
+static void read_list(struct node *node, const struct prop *prop, const uint8_t *p, size_t n)
+{
+	bool good = is_strings(p, n) == (prop->type == T_NODES), nodes = prop->type == T_NODES;
+	unsigned long nr = n / (4 * RULE_CELLS), max = nodes ? ASSIGN_MAX : ASSIGN_MAX_RULES;
+
+	good = good && (nodes || (n > 0 && n % (4 * RULE_CELLS) == 0));
+	if (good && nodes)
+		for (size_t at = nr = 0; at < n; at += strlen((const char *)p + at) + 1, nr++)
+			good = good && p[at] == '/';
+	if (check(good, node, prop, RULE_TYPE, prop->give))
+		check(nr <= max, node, prop, RULE_MANY, nr, max);
+}
+
 /* Little-endian, as all of EL2 is: the low bytes of a number are the field. */
 static void read_prop(struct node *node, const struct prop *prop, const uint8_t *p, size_t n,
                       void *out)
@@ -208,6 +236,10 @@ static void read_prop(struct node *node, const struct prop *prop, const uint8_t 
 	uint64_t v = 1, cpus = 0; /* 1: a flag */
 
 	out = (char *)out + prop->offset;
+	if (prop->type == T_NODES || prop->type == T_RULES) {
+		read_list(node, prop, p, n);
+		return;
+	}
 	if (prop->type <= T_CHOICE) {
 		read_string(node, prop, (const char *)p, n, out);
 		return;
@@ -293,6 +325,47 @@ static void check_address(struct node *node, enum prop_id id, uint64_t at)
 	}
 }
 
+/* Rule i of those at p, for the registers there are. */
+static void read_rule(struct node *node, const uint8_t *p, unsigned i)
+{
+	struct assign_rules *rules = &node->cfg->assign_rules;
+	struct vm_assign *a = &node->cfg->assign;
+	size_t c = i * RULE_CELLS;
+	struct assign_rule u = {
+	    0, cell(p, c + 1), cell(p, c + 2), cell(p, c + 3), cell(p, c + 4), cell(p, c + 5) == 1};
+	const struct assign_reg *r = a->reg;
+
+	while (u.reg < a->nr_regs && r->dev != cell(p, c)) r = &a->reg[++u.reg];
+	if (check(u.reg < a->nr_regs && u.size > 0 && u.size <= r->size &&
+	              u.off <= r->size - u.size && (u.off | u.size) % 4 == 0 && cell(p, c + 5) <= 1,
+	          node, props + P_assign_rules, RULE_ASSIGN_RULE, (unsigned long)i))
+		rules->rule[rules->n++] = u;
+	for (unsigned n = 0; n < a->nr_regs; n++)
+		if (a->reg[n].dev == cell(p, c)) a->reg[n].ruled = a->reg[n].trapped = true;
+}
+
+/* Devices of the host. */
+static void check_assign(struct node *node)
+{
+	struct vm_config *cfg = node->cfg;
+	const char *fault = NULL;
+	const uint8_t *rules;
+	const char *path;
+	int len = 0, n = 0;
+
+	path = fdt_getprop(node->blob, node->offset, props[P_assign].name, &len);
+	rules = fdt_getprop(node->blob, node->offset, props[P_assign_rules].name, &n);
+	check(path || !rules, node, props + P_assign_rules, RULE_PAIR, "assign");
+	check(path || !cfg->allow_unsafe_dma, node, props + P_allow_unsafe_dma, RULE_PAIR,
+	      "assign");
+	for (int at = 0; path && !fault && at < len; at += (int)strlen(path + at) + 1) {
+		fault = config_assign(boot, path + at, cfg->allow_unsafe_dma, &cfg->assign);
+		if (fault) check(false, node, props + P_assign, fault, path + at);
+	}
+	for (int i = 0; path && rules && !fault && i < n / (int)(4 * RULE_CELLS); i++)
+		read_rule(node, rules, (unsigned)i);
+}
+
 /* What properties, each right in itself, have to do with each other. */
 static void check_relations(struct node *node)
 {
@@ -312,6 +385,7 @@ static void check_relations(struct node *node)
 	check(cfg->gic == boot->host_gic, node, props + P_gic, RULE_GIC_HOST,
 	      (unsigned long)boot->host_gic, (unsigned long)boot->host_gic);
 	check(cfg->gic != 2 || cfg->cpus <= GICV2_MAX_CPUS, node, props + P_cpus, RULE_GIC_CPUS);
+	check_assign(node);
 }
 
 /* Letter, then letters, digits, - and _; what fits with its NUL. */

@@ -7,6 +7,7 @@
 #include <hyp/config.h>
 #include <hyp/fit.h>
 #include <hyp/host.h>
+#include <hyp/vm.h>
 #include <lib/str.h>
 
 #include <libfdt.h>
@@ -37,6 +38,9 @@
 	"the device tree's linux,initrd-start and -end make no range; load the bundle again"
 #define INITRD_NO_RAM "the bundle is said to lie where there is no RAM; load it to another address"
 #define INITRD_OVER "the bundle lies over Atoll or the device tree; load it to another address"
+
+#define PROP(...)
+#include <hyp/manifest_schema.def>
 
 struct host host;
 
@@ -135,10 +139,9 @@ static bool translate(const void *fdt, int bus, uint64_t *addr)
 }
 
 /* Entry `index` of reg as a range of CPU addresses; false: absent, malformed or untranslatable. */
-static bool reg_get(const void *fdt, int node, int index, struct host_range *out)
+static bool reg_below(const void *fdt, int parent, int node, int index, struct host_range *out)
 {
-	int parent = fdt_parent_offset(fdt, node), ac = fdt_address_cells(fdt, parent);
-	int sc = fdt_size_cells(fdt, parent);
+	int ac = fdt_address_cells(fdt, parent), sc = fdt_size_cells(fdt, parent);
 	uint64_t base = cells(fdt, node, "reg", index * (ac + sc), ac);
 	uint64_t size = cells(fdt, node, "reg", index * (ac + sc) + ac, sc);
 
@@ -147,6 +150,11 @@ static bool reg_get(const void *fdt, int node, int index, struct host_range *out
 		return false;
 	*out = (struct host_range){pa(base), size};
 	return true;
+}
+
+static bool reg_get(const void *fdt, int node, int index, struct host_range *out)
+{
+	return reg_below(fdt, fdt_parent_offset(fdt, node), node, index, out);
 }
 
 /* Interrupt `index` of a node as INTID of the GIC; 0: none, or not the GIC's. */
@@ -291,6 +299,9 @@ static const char *read_uart(struct tree *t)
 	return in_ram(t->h, &u->regs) ? UART_IN_RAM : NULL;
 }
 
+#define GICV2 "arm,gic-400\0arm,cortex-a15-gic\0arm,cortex-a7-gic\0"
+#define GICV3 "arm,gic-v3\0"
+
 static const char *read_gic(struct tree *t)
 {
 	struct host_gic *g = &t->h->gic;
@@ -299,10 +310,10 @@ static const char *read_gic(struct tree *t)
 	uint64_t regions;
 
 	g->version = 2;
-	t->gic = find_enabled(fdt, "arm,gic-400\0arm,cortex-a15-gic\0arm,cortex-a7-gic\0");
+	t->gic = find_enabled(fdt, GICV2);
 	if (t->gic < 0) {
 		g->version = 3;
-		t->gic = find_enabled(fdt, "arm,gic-v3\0");
+		t->gic = find_enabled(fdt, GICV3);
 	}
 	if (t->gic < 0) return NO_GIC;
 	for (int i = 0; i < (g->version == 2 ? 4 : 1); i++)
@@ -387,4 +398,136 @@ enum hyp_err config_host_init(const void *fdt, struct host_range image, struct h
 		*why = BROKEN;
 	for (unsigned i = 0; *why == NULL && i < ARRAY_SIZE(readers); i++) *why = readers[i](&t);
 	return *why ? HYP_EINVAL : HYP_OK;
+}
+
+/* --- devices for VMs ------------------------------------------------------------------------ */
+
+/* Is it of a kind that is known never to write to memory by itself? */
+static bool never_masters(const void *fdt, int node)
+{
+	static const char kinds[] =
+	    "arm,pl011\0arm,pl031\0arm,pl061\0arm,sp804\0arm,sp805\0brcm,bcm2835-gpio\0"
+	    "brcm,bcm2711-gpio\0brcm,bcm2835-i2c\0brcm,bcm2835-spi\0brcm,bcm2835-pwm\0"
+	    "brcm,bcm2835-rng\0brcm,bcm2711-rng200\0brcm,bcm2835-aux-uart\0"
+	    "brcm,bcm2835-aux-spi\0";
+	const char *kind = kinds;
+
+	while (*kind && fdt_node_check_compatible(fdt, node, kind) != 0) kind += strlen(kind) + 1;
+	return *kind;
+}
+
+/* The number cell of interrupt i of a node, were it the GIC's; ABSENT: it has none. */
+static uint64_t irq_number(const struct tree *t, int node, int i)
+{
+	int n = (int)cells(t->fdt, t->gic, "#interrupt-cells", 0, 1);
+
+	return cells(t->fdt, node, "interrupts", i * n + 1, 1);
+}
+
+/*
+ * Is there another node than `self` with registers in [base, end), or one that is enabled with
+ * interrupt intid (0: none)? Parents come from the walk: libfdt would look for each from the start.
+ */
+static bool other_has(const struct tree *t, int self, uint64_t base, uint64_t end, uint32_t intid)
+{
+	int parents[FIT_MAX_DEPTH + 2] = {0}, depth = 0;
+	struct host_range r;
+	uint64_t id;
+
+	for (int node = 0; node >= 0 && depth >= 0; node = fdt_next_node(t->fdt, node, &depth)) {
+		parents[depth + 1] = node;
+		if (node == self || node == 0) continue;
+		for (int i = 0; reg_below(t->fdt, parents[depth], node, i, &r); i++)
+			if (pa_raw(r.base) < end && base < pa_raw(r.base) + r.size) return true;
+		/* The cheap look first. */
+		for (int i = 0; intid != 0 && (id = irq_number(t, node, i)) != ABSENT; i++)
+			if (id + 32 == intid && irq_get(t, node, i) == intid &&
+			    node_enabled(t->fdt, node))
+				return true;
+	}
+	return false;
+}
+
+/* Each range of registers has whole pages of the window, at its offset in them. */
+static const char *assign_reg(const struct manifest *m, const struct tree *t, int node,
+                              const struct host_range *r, struct vm_assign *a)
+{
+	const struct assign_reg *last = a->nr_regs > 0 ? &a->reg[a->nr_regs - 1] : NULL;
+	uint64_t base = pa_raw(r->base), end = base + r->size;
+	uint64_t at = last ? ALIGN_UP(last->ipa + last->size, PAGE_SIZE) : ASSIGN_BASE;
+
+	at += base & PAGE_MASK;
+	for (unsigned i = 0; i < ARRAY_SIZE(m->in_use); i++)
+		if (pa_raw(m->in_use[i].base) < end &&
+		    base < pa_raw(m->in_use[i].base) + m->in_use[i].size)
+			return RULE_ASSIGN_HYP;
+	if (other_has(t, node, base, end, 0)) return RULE_ASSIGN_SHARED;
+	if (a->nr_regs == ASSIGN_MAX || r->size > ASSIGN_BASE + ASSIGN_SIZE - at)
+		return RULE_ASSIGN_ROOM;
+	a->reg[a->nr_regs++] = (struct assign_reg){
+	    .pa = base,
+	    .ipa = at,
+	    .size = r->size,
+	    .dev = (uint8_t)a->nr_devs,
+	    .trapped = other_has(t, node, ALIGN_DOWN(base, PAGE_SIZE), ALIGN_UP(end, PAGE_SIZE), 0),
+	};
+	return NULL;
+}
+
+static const char *assign_irqs(const struct tree *t, int node, struct vm_assign *a)
+{
+	int n = (int)cells(t->fdt, t->gic, "#interrupt-cells", 0, 1);
+
+	if (fdt_getprop(t->fdt, node, "interrupts-extended", NULL)) return RULE_ASSIGN_IRQ;
+	for (int i = 0; irq_number(t, node, i) != ABSENT; i++) {
+		uint32_t intid = irq_get(t, node, i);
+
+		if (intid < 32) return RULE_ASSIGN_IRQ;
+		if (other_has(t, node, 0, 0, intid)) return RULE_ASSIGN_SHARED;
+		if (a->nr_irqs == ASSIGN_MAX) return RULE_ASSIGN_ROOM;
+		/* Flags: 1, 2 edges; 4, 8 levels. */
+		a->irq[a->nr_irqs].edge = cells(t->fdt, node, "interrupts", i * n + 2, 1) & 3;
+		a->irq[a->nr_irqs].dev = (uint8_t)a->nr_devs;
+		a->irq[a->nr_irqs++].intid = intid;
+	}
+	return NULL;
+}
+
+static bool has_device(const struct vm_assign *a, int node)
+{
+	unsigned i = 0;
+
+	while (i < a->nr_devs && a->dev[i] != node) i++;
+	return i < a->nr_devs;
+}
+
+const char *config_assign(const struct manifest *m, const char *path, bool allow_dma,
+                          struct vm_assign *a)
+{
+	const void *fdt = m->host_tree;
+	struct tree t = {.fdt = fdt, .gic = find_enabled(fdt, GICV2 GICV3)};
+	int node = fdt_path_offset(fdt, path), bus = fdt_parent_offset(fdt, node);
+	int step = fdt_address_cells(fdt, bus) + fdt_size_cells(fdt, bus);
+	bool twice = has_device(a, node);
+	const char *fault = NULL;
+	struct host_range r;
+
+	if (node < 0) return RULE_ASSIGN_NONE;
+	for (unsigned i = 0; i < MAX_VMS; i++)
+		twice |= vms[i] && has_device(&vms[i]->cfg->assign, node);
+	if (twice) return RULE_ASSIGN_TWICE;
+	for (int up = node; up >= 0; up = fdt_parent_offset(fdt, up))
+		if (!node_enabled(fdt, up)) return RULE_ASSIGN_OFF;
+	if (node == t.gic || bus == t.gic ||
+	    strcmp(prop_str(fdt, node, "device_type"), "memory") == 0)
+		return RULE_ASSIGN_HYP;
+	for (int i = 0; !fault && (i == 0 || cells(fdt, node, "reg", i * step, 1) != ABSENT); i++)
+		fault = reg_below(fdt, bus, node, i, &r) && r.size != 0
+		            ? assign_reg(m, &t, node, &r, a)
+		            : RULE_ASSIGN_REG;
+	if (!fault && !allow_dma && !never_masters(fdt, node)) fault = RULE_ASSIGN_DMA;
+	fault = fault ? fault : assign_irqs(&t, node, a);
+	a->tree = fdt;
+	if (!fault) a->dev[a->nr_devs++] = node;
+	return fault;
 }

@@ -3,6 +3,7 @@
  * The guest's device tree: hyp/guest.dts, and what differs from VM to VM.
  */
 #include <libfdt.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <hyp/fit.h>
@@ -46,6 +47,99 @@ static int set_gic(void *fdt, const struct vm_config *cfg, const struct machine 
 	return err;
 }
 
+#define BUS "/platform-bus@c000000"
+#define MAX_CLOCKS 4
+#define CLOCK_HANDLES 0x9000u /* on */
+
+/*
+ * Is it copied? Not what is made anew, nor what refers to nodes that the guest has not: a name, or
+ * "x*", its beginning, "*x", its end.
+ */
+static bool copied(const char *name, bool clocks)
+{
+	static const char others[] =
+	    "reg\0ranges\0dma-ranges\0interrupts\0interrupts-extended\0interrupt-parent\0"
+	    "interrupt-map*\0status\0phandle\0linux,phandle\0clocks\0assigned-clock*\0dmas\0"
+	    "dma-names\0iommu*\0msi-*\0pinctrl-*\0power-domain*\0reset*\0phys\0phy-*\0"
+	    "interconnect*\0memory-region*\0mboxes\0mbox-*\0nvmem*\0thermal-sensors\0syscon*\0"
+	    "operating-points*\0*-supply\0*-gpio\0*-gpios\0gpio-ranges\0";
+	size_t n = strlen(name);
+
+	for (const char *p = others; *p; p += strlen(p) + 1) {
+		size_t len = strlen(p) - 1;
+
+		if (*p == '*' ? n >= len && strcmp(name + n - len, p + 1) == 0
+		              : strncmp(name, p, p[len] == '*' ? len : n + 1) == 0)
+			return false;
+	}
+	return clocks || strcmp(name, "clock-names") != 0;
+}
+
+/* The clocks of a node of the host, with handles from `first` on; 0: none, or not only fixed ones.
+ */
+static int add_clocks(void *fdt, const void *from, int node, uint32_t first, fdt32_t *handles)
+{
+	int n = 0, hz_len, err = 0;
+	const fdt32_t *clocks = fdt_getprop(from, node, "clocks", &n);
+
+	for (int i = 0; clocks && i < n / 4; i++) {
+		int clock = fdt_node_offset_by_phandle(from, fdt32_to_cpu(clocks[i])), at;
+		const void *hz = fdt_getprop(from, clock, "clock-frequency", &hz_len);
+		char name[16];
+
+		if (i == MAX_CLOCKS || !hz ||
+		    fdt_node_check_compatible(from, clock, "fixed-clock") != 0)
+			return 0;
+		snprintf(name, sizeof(name), "clock-%x", first + (uint32_t)i);
+		handles[i] = cpu_to_fdt32(first + (uint32_t)i);
+		at = fdt_add_subnode(fdt, fdt_path_offset(fdt, BUS), name);
+		err |= at < 0 ? at : 0;
+		err |= fdt_setprop(fdt, at, "compatible", "fixed-clock", 12);
+		err |= fdt_setprop_u32(fdt, at, "#clock-cells", 0);
+		err |= fdt_setprop(fdt, at, "clock-frequency", hz, hz_len);
+		err |= fdt_setprop_u32(fdt, at, "phandle", first + (uint32_t)i);
+	}
+	return err ? err : clocks ? n / 4 : 0;
+}
+
+static int add_device(void *fdt, const struct vm_config *cfg, const struct machine *m, unsigned dev)
+{
+	const struct vm_assign *a = &cfg->assign;
+	const void *from = a->tree, *value;
+	fdt32_t irq[3 * ASSIGN_MAX], clocks[MAX_CLOCKS];
+	int n = add_clocks(fdt, from, a->dev[dev], CLOCK_HANDLES + dev * MAX_CLOCKS, clocks);
+	int nr_regs = 0, nr_irqs = 0, at, len, err = n < 0 ? n : 0;
+	const char *name = fdt_get_name(from, a->dev[dev], NULL);
+	char unit[64];
+	fdt64_t reg[2 * ASSIGN_MAX];
+
+	for (unsigned i = 0; i < a->nr_regs; i++) {
+		if (a->reg[i].dev != dev) continue;
+		reg[nr_regs++] = cpu_to_fdt64(a->reg[i].ipa);
+		reg[nr_regs++] = cpu_to_fdt64(a->reg[i].size);
+	}
+	for (unsigned i = 0; i < a->nr_irqs; i++) {
+		if (a->irq[i].dev != dev) continue;
+		irq[nr_irqs++] = 0; /* SPI */
+		irq[nr_irqs++] = cpu_to_fdt32(m->assign_intid - 32 + i);
+		irq[nr_irqs++] = cpu_to_fdt32(a->irq[i].edge ? 1 : 4);
+	}
+	snprintf(unit, MIN(strcspn(name, "@") + 1, 40), "%s", name);
+	len = (int)strlen(unit);
+	snprintf(unit + len, sizeof(unit) - (size_t)len, "@%lx",
+	         (unsigned long)fdt64_to_cpu(reg[0]));
+	at = fdt_add_subnode(fdt, fdt_path_offset(fdt, BUS), unit);
+	if (at < 0) return at;
+	for (int p = fdt_first_property_offset(from, a->dev[dev]); p >= 0;
+	     p = fdt_next_property_offset(from, p)) {
+		value = fdt_getprop_by_offset(from, p, &name, &len);
+		if (copied(name, n > 0)) err |= fdt_setprop(fdt, at, name, value, len);
+	}
+	if (nr_irqs > 0) err |= fdt_setprop(fdt, at, "interrupts", irq, 4 * nr_irqs);
+	if (n > 0) err |= fdt_setprop(fdt, at, "clocks", clocks, 4 * n);
+	return err | fdt_setprop(fdt, at, "reg", reg, 8 * nr_regs);
+}
+
 /* What differs from VM to VM. Returns 0, or libfdt's errors, all of them negative, ORed. */
 static int fill_in(void *fdt, const struct vm_config *cfg, const struct machine *m)
 {
@@ -65,6 +159,8 @@ static int fill_in(void *fdt, const struct vm_config *cfg, const struct machine 
 	if (cfg->bootargs[0])
 		err |= fdt_setprop(fdt, node, "bootargs", cfg->bootargs,
 		                   (int)strlen(cfg->bootargs) + 1);
+	for (unsigned i = 0; i < cfg->assign.nr_devs; i++) err |= add_device(fdt, cfg, m, i);
+	if (cfg->assign.nr_devs == 0) err |= fdt_del_node(fdt, fdt_path_offset(fdt, BUS));
 	return err | fdt_pack(fdt);
 }
 

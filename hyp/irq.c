@@ -11,6 +11,7 @@
 #include <hyp/pcpu.h>
 #include <hyp/trace.h>
 #include <hyp/vcpu.h>
+#include <hyp/vdev.h>
 #include <hyp/vgic.h>
 #include <hyp/vtimer.h>
 #include <arch/gic.h>
@@ -31,6 +32,10 @@ __attribute__((noinline)) static void handle(uint32_t iar)
 		panic_park();
 	} else if (intid == GIC_SGI_KICK) {
 		trace_cpu_update(); /* else nothing: the way out looks at p->work and v->work */
+	} else if (intid >= GIC_FIRST_SPI) {
+		arch_gic_hold(iar);
+		assigned_irq(intid);
+		return;
 	}
 	arch_gic_drop(iar);
 	arch_gic_deactivate(iar);

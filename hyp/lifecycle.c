@@ -84,7 +84,8 @@ static uint32_t nr_foreground, nr_alive, nr_stopped, nr_crashed;
 static bool going_down; /* background VMs are being stopped: nothing starts any more */
 static bool told;       /* the verdict was given */
 static bool booted;     /* jobs run: nothing that takes time is done at once any more */
-static uint64_t slots;  /* bit: a VM has it, or has not given everything back */
+static const struct vm_config *building;
+static uint64_t slots; /* bit: a VM has it, or has not given everything back */
 static struct job scrub_job;
 /* Images of the bundle whose hashes were right: bit 0 crc32, bit 1 sha256 as well. */
 static uint8_t verified[BUNDLE_MAX_IMAGES];
@@ -96,11 +97,14 @@ static enum hyp_err table_alloc(unsigned order, pa_t *out)
 	return page_alloc(order, OWNER_HYP, out);
 }
 
-/* RAM of the VM itself, pages shared read-only, or the virtual CPU interface of a GICv2. */
+/* RAM of the VM itself, pages shared read-only, the virtual CPU interface of a GICv2, or devices
+ * given to the VM that is being built. */
 static bool may_map(uint16_t owner, pa_t p, uint64_t size, enum s2_attr attr)
 {
-	if (attr == S2_DEVICE)
-		return pa_raw(p) == pa_raw(arch_gic_info()->gicv) && size <= GICV_SIZE;
+	if (attr == S2_DEVICE) {
+		return (pa_raw(p) == pa_raw(arch_gic_info()->gicv) && size <= GICV_SIZE) ||
+		       assigned_may_map(&building->assign, p, size);
+	}
 	return page_owned_by(p, size, owner) ||
 	       (attr != S2_RWX && page_owned_by(p, size, OWNER_SHARED));
 }
@@ -434,6 +438,7 @@ static bool start_step(struct life *l)
 	vgic_vm_reset(vm);
 	vpl011_reset(vm);
 	vpl031_reset(vm);
+	assigned_start(vm);
 	vm->cntvoff = arch_counter();
 	vm->healthy = false;
 	s2_new_vmid(&vm->s2); /* no translation of an earlier life is hit */
@@ -471,6 +476,7 @@ static bool resume_step(struct life *l)
 static bool stop_step(struct life *l)
 {
 	deadline_cancel(&l->backoff);
+	assigned_stop(&l->vm);
 	l->frozen = false; /* the next life has a time of its own */
 	if (l->phase != LIFE_RAM) next_phase(l, LIFE_VERIFY);
 	stopped(l);
@@ -598,9 +604,12 @@ static enum hyp_err vm_build(struct life *l)
 {
 	struct vm *vm = &l->vm;
 	const struct machine *m = vm->machine;
+	uint32_t nr_irqs = m->virtio_intid + m->nr_virtio;
 
+	if (l->cfg.assign.nr_irqs > 0) nr_irqs = m->assign_intid + l->cfg.assign.nr_irqs;
+	building = &l->cfg;
 	TRY(s2_create(&vm->s2, (uint16_t)(vm->slot + 1)));
-	TRY(vgic_vm_init(vm, vm->cfg->gic, m->virtio_intid + m->nr_virtio - GIC_FIRST_SPI));
+	TRY(vgic_vm_init(vm, vm->cfg->gic, nr_irqs - GIC_FIRST_SPI));
 	if (vm->cfg->gic == 2)
 		TRY(s2_map(&vm->s2, ipa(m->gicc), arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
 	for (uint64_t off = 0; off < FLASH_ZERO_SIZE; off += PAGE_SIZE)
@@ -611,6 +620,7 @@ static enum hyp_err vm_build(struct life *l)
 	TRY(vpl031_create(vm));
 	TRY(mmio_add(&vm->mmio, ipa(m->virtio), (uint64_t)m->nr_virtio * 0x200, &vvirtio_empty_ops,
 	             vm));
+	TRY(assigned_create(vm, &l->cfg.assign));
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *v = &l->vcpus[i];
 

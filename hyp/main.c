@@ -179,6 +179,9 @@ static void read_manifest(void)
 	manifest.host_gic = arch_gic_info()->version;
 	manifest.host_cpus = nr_pcpus;
 	manifest.ram = ram_size();
+	manifest.host_tree = pa_to_ptr(host.fdt.base);
+	manifest.in_use[0] = host.uart.regs;
+	manifest.in_use[1] = board->power;
 	if (config_open(&manifest, &why) != HYP_OK) boot_stop("%s", why);
 	if (boot_arg_is("when-idle", "poweroff")) manifest.when_idle = IDLE_POWEROFF;
 	if (boot_arg_is("when-idle", "wait")) manifest.when_idle = IDLE_WAIT;

@@ -26,6 +26,7 @@ const struct machine machine_v1 = {
     .virtio = 0x0a000000,
     .virtio_intid = 48,
     .nr_virtio = 32,
+    .assign_intid = 144, /* QEMU's platform bus */
 };
 
 struct vm *vm_find(const char *name_or_number)

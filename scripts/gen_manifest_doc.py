@@ -116,6 +116,8 @@ def span(prop):
         return ', '.join(f'"{c}"' for c in prop.choices.split('|'))
     if prop.type in ('FILE', 'TEXT'):
         return f'{prop.min} to {prop.max} characters'
+    if prop.type in ('NODES', 'RULES'):
+        return f'{prop.min} to {prop.max} of them'
     if prop.type == 'ADDR':
         return 'in the VM\'s RAM'
     return f'{prop.min} to {prop.max}' if prop.type not in ('FLAG',) else ''

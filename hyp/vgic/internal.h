@@ -35,6 +35,8 @@ void vgic_irq_begin(struct vgic_irq *irq);
 void vgic_irq_end(struct vm *vm, struct vgic_irq *irq);
 /* begin and end for all interrupts from number `first` of vm->vgic.irqs on. */
 void vgic_irqs_again(struct vm *vm, unsigned first);
+/* A linked one, for its owner v: does its source still ask for it? */
+bool vgic_irq_asserted(struct vcpu *v, const struct vgic_irq *irq);
 /* Off the list it is on. */
 void vgic_irq_unlink(struct vgic_irq *irq);
 /* Is v in this CPU's list registers? */

@@ -23,6 +23,26 @@ void vgic_link(struct vcpu *v, uint32_t intid, uint32_t pintid)
 	v->vgic.priv[intid % VGIC_NR_PRIVATE].pintid = pintid;
 }
 
+void vgic_link_spi(struct vm *vm, uint32_t intid, uint32_t pintid, bool edge)
+{
+	struct vgic_irq *irq = vgic_irq_find(vm, NULL, intid);
+
+	irq->pintid = pintid;
+	irq->pulse = edge;
+}
+
+void vgic_inject_spi(struct vm *vm, uint32_t intid)
+{
+	struct vgic_irq *irq = vgic_irq_find(vm, NULL, intid);
+	uint32_t cpu;
+
+	spin_lock(&vm->vgic.lock);
+	vgic_irq_set_line(vm, irq, true);
+	cpu = irq->to ? load_relaxed(&irq->to->cpu) : this_pcpu()->id;
+	spin_unlock(&vm->vgic.lock);
+	if (cpu != this_pcpu()->id) arch_gic_route(irq->pintid, cpu);
+}
+
 void vgic_retarget(struct vm *vm)
 {
 	spin_lock(&vm->vgic.lock);
@@ -64,6 +84,7 @@ static void irq_reset(const struct vm *vm, struct vgic_irq *irq, uint32_t intid,
 	/* What links it to its source stays. */
 	*irq = (struct vgic_irq){
 	    .pintid = irq->pintid,
+	    .pulse = irq->pulse,
 	    .intid = (uint16_t)intid,
 	    .edge = intid < GIC_NR_SGI,
 	    .enabled = vm->vgic.version == 2 && intid < GIC_NR_SGI,

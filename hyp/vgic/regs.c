@@ -49,7 +49,7 @@ static uint32_t get_pending(const struct vgic_irq *irq)
 	/* In another CPU's list register: as far as known; it was asked to fold. */
 	if (irq->latch != 0 || (irq->in_lr && irq->lr_latch)) return 1;
 	/* A linked line is the timer's output, not what was injected of it. */
-	if (irq->pintid && v && vgic_asks(v)) return vtimer_level(v);
+	if (irq->pintid && v && vgic_asks(v)) return vgic_irq_asserted(v, irq);
 	return vgic_irq_pending(irq);
 }
 

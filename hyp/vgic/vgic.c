@@ -29,6 +29,12 @@ static bool in_groups(const struct vgic_irq *irq, uint32_t groups)
 	return groups >> irq->group1 & 1;
 }
 
+bool vgic_irq_asserted(struct vcpu *v, const struct vgic_irq *irq)
+{
+	if (irq->pintid < GIC_FIRST_SPI) return vtimer_level(v);
+	return irq->pulse ? irq->line : arch_gic_pending(irq->pintid);
+}
+
 static bool forwarded(const struct vgic_vm *g, const struct vgic_irq *irq)
 {
 	return irq->enabled && in_groups(irq, g->ctlr);
@@ -101,9 +107,12 @@ static void move(struct vgic_irq *irq, struct vcpu *dest)
  */
 static void resample(struct vcpu *v, struct vgic_irq *irq)
 {
-	if (!irq->pintid || !irq->line || irq->active || vtimer_level(v)) return;
+	if (!irq->pintid || !irq->line || irq->active || vgic_irq_asserted(v, irq)) return;
 	irq->line = false;
-	if (vgic_here(v)) arch_gic_clear_active(irq->pintid);
+	if (irq->pintid >= GIC_FIRST_SPI)
+		arch_gic_release(irq->pintid);
+	else if (vgic_here(v))
+		arch_gic_clear_active(irq->pintid);
 }
 
 /* The guest has emptied this list register, and that asserts the maintenance interrupt (EISR). */
@@ -124,8 +133,11 @@ static void fold_lr(struct vcpu *v, unsigned n)
 	irq->active_source = (uint8_t)source;
 	if ((lr & LR_PENDING) && irq->lr_latch) irq->latch |= (uint8_t)BIT32(source);
 	irq->lr_latch = false;
-	if (irq->pintid && (lr & (LR_HW | LR_STATE)) == LR_HW)
-		irq->line = false; /* the guest's deactivation reached the hardware */
+	if (irq->pintid && !(lr & LR_STATE) && !irq->again && ((lr & LR_HW) || irq->pulse)) {
+		irq->line = false; /* the guest's deactivation reached the hardware, */
+		if (!(lr & LR_HW)) arch_gic_release(irq->pintid); /* or does now */
+	}
+	irq->again = false;
 	if (irq->active_req != VGIC_NO_REQ) {
 		irq->active = irq->active_req == VGIC_SET_ACTIVE;
 		irq->active_req = VGIC_NO_REQ;
@@ -334,6 +346,7 @@ __attribute__((noinline)) void vgic_irq_set_line(struct vm *vm, struct vgic_irq 
 	vgic_irq_begin(irq);
 	if (level && irq->edge && !irq->pintid) irq->latch = 1;
 	irq->line = level;
+	irq->again = irq->in_lr;
 	vgic_irq_end(vm, irq);
 }
 

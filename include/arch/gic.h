@@ -12,6 +12,7 @@
 
 #define GIC_NR_SGI 16u
 #define GIC_FIRST_SPI 32u
+#define GIC_NR_SPI 988u
 #define GIC_INTID_NONE 1023u /* 1020..1023 are special */
 
 /* Registers of both the host's GIC and the guest's (IHI 0048B 4.3, IHI 0069 12.9, 12.11). */
@@ -53,6 +54,18 @@ void arch_gic_drop(uint32_t iar);
 void arch_gic_deactivate(uint32_t iar);
 /* PPIs: of this CPU. SPIs: also routed to this CPU on enable. */
 void arch_gic_enable(uint32_t intid);
+/* No CPU acknowledges it any more once this returns, and nothing of it is left: neither pending (an
+ * edge) nor active. */
+void arch_gic_disable(uint32_t intid);
+/* SPIs from here on. Edge-triggered or level: only while disabled, one CPU at a time. */
+void arch_gic_set_edge(uint32_t intid, bool edge);
+void arch_gic_route(uint32_t intid, unsigned cpu);
+/* Acknowledged, and to stay silent until a guest deactivates it through a list register that is
+ * linked to it, or until it is released. */
+void arch_gic_hold(uint32_t iar);
+void arch_gic_release(uint32_t intid);
+/* Pending, held or not: of one that is level-sensitive its line. */
+bool arch_gic_pending(uint32_t intid);
 void arch_gic_set_active(uint32_t intid);
 void arch_gic_clear_active(uint32_t intid);
 /* Prior stores are visible to the target before the SGI is (DSB ISHST inside). */

@@ -46,6 +46,45 @@ struct load_plan {
 	ipa_t initrd_start, initrd_end;
 };
 
+/* Host devices of a VM: as many devices, and as many register ranges and interrupts of them all. */
+#define ASSIGN_MAX 8u
+#define ASSIGN_MAX_RULES 16u
+/* QEMU's platform bus, where virt puts devices of the host. */
+#define ASSIGN_BASE UINT64_C(0x0c000000)
+#define ASSIGN_SIZE MiB(32)
+
+struct assign_reg {
+	uint64_t pa, ipa, size;
+	uint8_t dev;  /* whose it is */
+	bool trapped; /* not mapped: its pages hold something else as well, */
+	bool ruled;   /* or rules say which bits the guest has */
+};
+
+struct assign_rule {
+	uint32_t reg;         /* which of the ranges */
+	uint32_t off, size;   /* words of it */
+	uint32_t read, write; /* bits that can be read, written */
+	bool w1;              /* written as 0 where not allowed; else kept as they are */
+};
+
+/* The virtual SPIs are machine.assign_intid on, in this order. */
+struct vm_assign {
+	unsigned nr_devs, nr_regs, nr_irqs;
+	const void *tree;    /* the host's */
+	int dev[ASSIGN_MAX]; /* nodes of it */
+	struct assign_reg reg[ASSIGN_MAX];
+	struct {
+		uint32_t intid;
+		uint8_t dev;
+		bool edge;
+	} irq[ASSIGN_MAX];
+};
+
+struct assign_rules {
+	unsigned n;
+	struct assign_rule rule[ASSIGN_MAX_RULES];
+};
+
 struct vm_config {
 	char name[CONFIG_NAME_MAX];
 	char image[CONFIG_FILE_MAX], ramdisk[CONFIG_FILE_MAX], fdt_overlay[CONFIG_FILE_MAX];
@@ -66,6 +105,9 @@ struct vm_config {
 	bool vpl011; /* accepted; every VM has one */
 	enum vm_verify verify;
 	uint64_t rtc_base; /* PL031 start value, seconds */
+	bool allow_unsafe_dma;
+	struct vm_assign assign;
+	struct assign_rules assign_rules;
 	/* Made of the above and the bundle. */
 	struct fit_image files[NR_FILES];
 	struct load_plan plan;
@@ -81,6 +123,8 @@ struct manifest {
 	const struct fit *bundle;
 	unsigned host_gic, host_cpus;
 	uint64_t ram; /* bytes on the board */
+	const void *host_tree;
+	struct host_range in_use[3]; /* EL2's own devices, but for the GIC */
 	/* And this is what it says. */
 	const void *blob;
 	enum when_idle when_idle;
@@ -106,6 +150,13 @@ enum hyp_err config_next(struct manifest *m, struct vm_config *out) __must_check
  * EINVAL: refused; ENOENT: no such node and no words; ENOMEM. One CPU at a time.
  */
 enum hyp_err config_create(const char *name, char *words, struct vm_config *out) __must_check;
+
+/*
+ * The device of the host's tree at path, from its root, for a VM: appended to *a, which has less
+ * than ASSIGN_MAX. Else what is wrong, with %s for the path; *a has no meaning then.
+ */
+const char *config_assign(const struct manifest *m, const char *path, bool allow_dma,
+                          struct vm_assign *a);
 
 /* What to do about a tree that is wrong. */
 #define CONFIG_OWN_TREE "; pass this board's own device tree"

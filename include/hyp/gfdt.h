@@ -14,12 +14,14 @@ struct machine;
 #define GFDT_MAX_OVERLAY KiB(16)
 
 /*
- * Room for any tree of a VM (16 vCPUs, a command line of 511 bytes), and the work on its overlay:
- * what loader_plan() reserves and the n of gfdt_build(). scripts/mkbundle computes the same.
+ * Room for any tree of a VM (16 vCPUs, a command line of 511 bytes), its host devices, and the work
+ * on its overlay: what loader_plan() reserves and the n of gfdt_build(). scripts/mkbundle computes
+ * the same.
  */
 static inline uint64_t gfdt_room(const struct vm_config *cfg)
 {
-	return KiB(8) + 3 * ALIGN_UP(cfg->files[FILE_OVERLAY].size, 8);
+	return KiB(8) + cfg->assign.nr_devs * KiB(1) +
+	       3 * ALIGN_UP(cfg->files[FILE_OVERLAY].size, 8);
 }
 
 /*

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <hyp/config.h>
 #include <hyp/console.h>
 #include <hyp/deadline.h>
 #include <hyp/err.h>
@@ -69,6 +70,19 @@ enum hyp_err vpl031_create(struct vm *vm) __must_check;
 void vpl031_reset(struct vm *vm);
 /* The clock, whose alarm was cancelled meanwhile, goes on, having stood for `ticks`. */
 void vpl031_thaw(struct vm *vm, uint64_t ticks);
+
+/*
+ * Host devices given to the VM (hyp/config_host.c has checked them). create: stage 2 or MMIO
+ * regions, links of interrupts; a is what vm->cfg points to. From start to stop interrupts come;
+ * every vCPU is out at both.
+ */
+enum hyp_err assigned_create(struct vm *vm, struct vm_assign *a) __must_check;
+void assigned_start(struct vm *vm);
+void assigned_stop(struct vm *vm);
+/* Is it one of those that stage 2 may map? */
+bool assigned_may_map(const struct vm_assign *a, pa_t p, uint64_t size);
+/* An SPI was acknowledged and is held: the VM's that has it. */
+void assigned_irq(uint32_t intid);
 
 /* The rest of the absent flash (0, ignored); a row of empty virtio-mmio transports, 0x200 each. */
 extern const struct mmio_ops vflash_ops, vvirtio_empty_ops;

@@ -26,7 +26,8 @@ struct vgic_irq {
 	struct vcpu *on_list;  /* whose list it is on, or NULL */
 	struct vcpu *to;       /* whom it goes to: private: its own; SPI: by route, NULL: nobody */
 	uint64_t route;        /* ITARGETSR or IROUTER */
-	uint32_t pintid; /* not 0: linked to that physical interrupt (the virtual timer's PPI) */
+	/* Not 0: linked to that physical interrupt, the virtual timer's PPI or a device's SPI. */
+	uint32_t pintid;
 	uint16_t intid;
 	uint8_t priority;
 	uint8_t latch;         /* pending: edge, SGI (v2: by source CPU), ISPENDR write */
@@ -38,6 +39,8 @@ struct vgic_irq {
 	bool enabled, group1, edge;
 	bool line; /* level of the input line; linked: the physical interrupt is active for it */
 	bool active;
+	bool pulse; /* linked: an edge, over when it is seen */
+	bool again; /* linked: the physical interrupt is newer than the list register irq is in */
 };
 enum { VGIC_NO_REQ, VGIC_SET_ACTIVE, VGIC_CLEAR_ACTIVE };
 
@@ -94,6 +97,14 @@ void vgic_link(struct vcpu *v, uint32_t intid, uint32_t pintid);
  * or the vGIC does (arch_gic_clear_active) when the guest will never see it.
  */
 void vgic_inject_hw(struct vcpu *v, uint32_t intid);
+
+/*
+ * SPIs of assigned devices. Linked to a physical one: level-sensitive, or an edge. inject: it was
+ * acknowledged and priority-dropped, on any CPU; it stays active until the guest deactivates the
+ * virtual one, or the vGIC does, and follows the vCPU that it is for to its CPU.
+ */
+void vgic_link_spi(struct vm *vm, uint32_t intid, uint32_t pintid, bool edge);
+void vgic_inject_spi(struct vm *vm, uint32_t intid);
 
 /*
  * VCPU_WORK_VGIC (which the caller has cleared) on the way to the guest, or the maintenance

@@ -53,7 +53,7 @@ struct machine {
 	uint64_t flash_base, flash_size;
 	uint64_t gicd, gicc, gicr;
 	uint64_t pl011, pl031, virtio;
-	uint32_t pl011_intid, pl031_intid, virtio_intid, nr_virtio;
+	uint32_t pl011_intid, pl031_intid, virtio_intid, nr_virtio, assign_intid;
 };
 extern const struct machine machine_v1;
 

@@ -42,6 +42,16 @@ bool fake_gic_dir(unsigned cpu, uint32_t iar);
 #define FAKE_MISR_LRENP BIT32(2)
 #define FAKE_MISR_NP BIT32(3)
 uint32_t fake_gic_misr(unsigned cpu);
+/* The distributor's SPIs, by INTID, and what the host has done with them. */
+struct fake_spi {
+	bool line, edge, latch, active, masked;
+	unsigned cpu; /* it is routed to */
+};
+extern struct fake_spi fake_spi[288];
+/* The device's output; a rise is latched where it is edge-triggered. */
+void fake_gic_spi_line(uint32_t intid, bool line);
+/* Is it signalled? The CPU that it is routed to acknowledges and holds it. */
+bool fake_gic_spi_fires(uint32_t intid);
 /* Physical PPI of that CPU: is it signalled (line high and not active)? Acknowledge makes it
  * active. */
 bool fake_gic_ppi_fires(unsigned cpu, uint32_t ppi);

@@ -10,6 +10,7 @@
 #include "fake_gic.h"
 
 struct fake_gic_cpu fake_gic[MAX_PCPUS];
+struct fake_spi fake_spi[288];
 static struct arch_gic_info info;
 
 static struct fake_gic_cpu *me(void) { return &fake_gic[this_pcpu()->id]; }
@@ -17,6 +18,7 @@ static struct fake_gic_cpu *me(void) { return &fake_gic[this_pcpu()->id]; }
 void fake_gic_init(unsigned version, unsigned nr_lrs)
 {
 	memset(fake_gic, 0, sizeof(fake_gic));
+	memset(fake_spi, 0, sizeof(fake_spi));
 	info = (struct arch_gic_info){
 	    .version = version, .nr_lrs = nr_lrs, .nr_irqs = 288, .linked_lrs = true};
 }
@@ -106,6 +108,42 @@ void arch_gic_clear_active(uint32_t intid)
 	me()->ppi_active[intid] = false;
 }
 
+void fake_gic_spi_line(uint32_t intid, bool line)
+{
+	struct fake_spi *s = &fake_spi[intid];
+
+	s->latch |= s->edge && line && !s->line;
+	s->line = line;
+}
+
+bool fake_gic_spi_fires(uint32_t intid)
+{
+	const struct fake_spi *s = &fake_spi[intid];
+
+	return arch_gic_pending(intid) && !s->active && !s->masked;
+}
+
+void arch_gic_hold(uint32_t iar)
+{
+	struct fake_spi *s = &fake_spi[iar];
+
+	assert(fake_gic_spi_fires(iar) && this_pcpu()->id == s->cpu);
+	s->latch = false;
+	*(info.linked_lrs ? &s->active : &s->masked) = true;
+}
+
+void arch_gic_release(uint32_t intid)
+{
+	*(info.linked_lrs ? &fake_spi[intid].active : &fake_spi[intid].masked) = false;
+}
+
+void arch_gic_route(uint32_t intid, unsigned cpu) { fake_spi[intid].cpu = cpu; }
+
+bool arch_gic_pending(uint32_t intid)
+{
+	return fake_spi[intid].edge ? fake_spi[intid].latch : fake_spi[intid].line;
+}
+
 bool fake_gic_ppi_fires(unsigned cpu, uint32_t ppi)
 {
 	return fake_gic[cpu].ppi_line[ppi] && !fake_gic[cpu].ppi_active[ppi];
@@ -184,8 +222,13 @@ static void deactivate(unsigned cpu, uint32_t iar)
 			if (lr & LR_HW) {
 				uint32_t p = (uint32_t)FIELD_GET(LR_PINTID, lr);
 
-				assert(g->ppi_active[p]);
-				g->ppi_active[p] = false;
+				if (p >= GIC_FIRST_SPI) {
+					assert(fake_spi[p].active);
+					fake_spi[p].active = false;
+				} else {
+					assert(g->ppi_active[p]);
+					g->ppi_active[p] = false;
+				}
 			}
 			return;
 		}

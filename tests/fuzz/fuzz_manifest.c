@@ -2,10 +2,10 @@
 /*
  * A manifest, as any bytes in a sound bundle, or the words of a VM made at run time: what is
  * accepted keeps its bounds beside its neighbours, what is refused says so in printable words.
- * links: hyp/config.c hyp/fit.c hyp/loader.c lib/sha256.c lib/crc32.c lib/str.c
+ * links: hyp/config.c hyp/config_host.c hyp/fit.c hyp/loader.c lib/sha256.c lib/crc32.c lib/str.c
  * links: tests/fake_arch/crc32.c
  * libs: fdt
- * covers: hyp/config.c
+ * covers: hyp/config.c hyp/config_host.c
  * flags: -max_len=2048 -runs=5000
  */
 #include <libfdt.h>
@@ -22,10 +22,12 @@
 #include <hyp/vm.h>
 #include "tests/fuzz/fuzz.h"
 #include "tests/bundle.h"
+#include "tests/host_tree.h"
 
 #define RAM MiB(64)
 const struct machine machine_v1 = {.ram_base = 0x40000000};
 struct vm *vms[MAX_VMS];
+uint8_t *fake_ram_base;
 
 static struct vm machines[MAX_VMS];
 static struct vm_config cfgs[MAX_VMS];
@@ -75,8 +77,40 @@ static uint8_t *make_bundle(const uint8_t *manifest, uint32_t size)
 	return initrd;
 }
 
+/* Inside the window and its device, behind each other, and nobody else's. */
+static void check_assign(const struct vm_config *c)
+{
+	const struct vm_assign *a = &c->assign;
+	uint64_t last = ASSIGN_BASE;
+
+	EXPECT(a->nr_devs <= ASSIGN_MAX && a->nr_regs <= ASSIGN_MAX && a->nr_irqs <= ASSIGN_MAX);
+	for (unsigned i = 0; i < a->nr_regs; i++) {
+		const struct assign_reg *r = &a->reg[i];
+
+		EXPECT(r->ipa >= last && r->size > 0 && r->dev < a->nr_devs);
+		EXPECT((r->ipa & PAGE_MASK) == (r->pa & PAGE_MASK));
+		last = ALIGN_UP(r->ipa + r->size, PAGE_SIZE);
+		EXPECT(last <= ASSIGN_BASE + ASSIGN_SIZE && (r->trapped || !r->ruled));
+		EXPECT(r->pa >= HOST_TREE_CONSOLE + 0x1000 || r->pa + r->size <= HOST_TREE_CONSOLE);
+	}
+	EXPECT(c->assign_rules.n <= ASSIGN_MAX_RULES);
+	for (unsigned i = 0; i < c->assign_rules.n; i++) {
+		const struct assign_rule *u = &c->assign_rules.rule[i];
+
+		EXPECT(u->reg < a->nr_regs && a->reg[u->reg].ruled);
+		EXPECT(u->size > 0 && (uint64_t)u->off + u->size <= a->reg[u->reg].size);
+	}
+	for (unsigned i = 0; i < MAX_VMS; i++) {
+		const struct vm_assign *b = vms[i] ? &vms[i]->cfg->assign : a;
+
+		for (unsigned n = 0; b != a && n < b->nr_devs; n++)
+			for (unsigned k = 0; k < a->nr_devs; k++) EXPECT(a->dev[k] != b->dev[n]);
+	}
+}
+
 static void check(const struct vm_config *c)
 {
+	check_assign(c);
 	EXPECT(c->name[0] && strnlen(c->name, CONFIG_NAME_MAX) < CONFIG_NAME_MAX);
 	EXPECT(c->image[0] && strnlen(c->image, CONFIG_FILE_MAX) < CONFIG_FILE_MAX);
 	EXPECT(strnlen(c->ramdisk, CONFIG_FILE_MAX) < CONFIG_FILE_MAX);
@@ -171,16 +205,20 @@ static void create(const uint8_t *words, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static _Alignas(8) uint8_t host_tree[KiB(8)];
 	const char *why = NULL;
 	uint8_t *initrd;
 
 	if (size == 0) return 0;
+	EXPECT(host_tree_make(host_tree, sizeof(host_tree)));
 	memset(vms, 0, sizeof(vms));
 	nr_said = 0;
 	m = (struct manifest){.bundle = &bundle,
 	                      .host_gic = data[0] & 1 ? 3 : 2,
 	                      .host_cpus = (data[0] >> 1) % MAX_PCPUS + 1,
-	                      .ram = RAM};
+	                      .ram = RAM,
+	                      .host_tree = host_tree,
+	                      .in_use = {{{HOST_TREE_CONSOLE}, 0x1000}}};
 	if (data[0] & 0x80) {
 		create(data + 1, size - 1);
 		return 0;

@@ -2,7 +2,7 @@
 /*
  * What EL2 says of a bundle, on the host: opens it, checks hashes, manifest and files, prints what
  * EL2 would log and a line for each VM that is not refused. usage: config_check BUNDLE GIC CPUS
- * RAM-BYTES
+ * RAM-BYTES HOST-DTB
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@
 const struct machine machine_v1 = {.ram_base = 0x40000000};
 
 struct vm *vms[MAX_VMS];
+uint8_t *fake_ram_base;
 
 /* For config_create(), which is not used here. */
 void *page_alloc_hyp(uint64_t size) { return NULL; }
@@ -53,8 +54,10 @@ static void *read_bundle(const char *path, size_t *size)
 	return data;
 }
 
-static void check(const void *data, size_t size, char **argv)
+static void check(const void *data, size_t size, const void *tree, char **argv)
 {
+	static const struct host_range image = {{0}, PAGE_SIZE};
+	static struct host h;
 	static struct vm_config cfgs[MAX_VMS];
 	static struct vm machines[MAX_VMS];
 	static struct manifest m;
@@ -67,6 +70,12 @@ static void check(const void *data, size_t size, char **argv)
 	m.host_cpus = (unsigned)atoi(argv[3]);
 	m.ram = strtoull(argv[4], NULL, 0);
 	m.bundle = &bundle;
+	m.host_tree = tree;
+	if (config_host_init(tree, image, &h, &why) != HYP_OK) {
+		printf("the host: %s\n", why);
+		return;
+	}
+	m.in_use[0] = h.uart.regs;
 	if (fit_open(data, size, &bundle, &why) != HYP_OK || config_open(&m, &why) != HYP_OK) {
 		printf("refused: %s\n", why);
 		return;
@@ -82,15 +91,17 @@ static void check(const void *data, size_t size, char **argv)
 
 int main(int argc, char **argv)
 {
-	size_t size;
-	void *data;
+	size_t size, tree_size;
+	void *data, *tree;
 
-	if (argc != 5) {
-		fprintf(stderr, "usage: config_check BUNDLE GIC CPUS RAM-BYTES\n");
+	if (argc != 6) {
+		fprintf(stderr, "usage: config_check BUNDLE GIC CPUS RAM-BYTES HOST-DTB\n");
 		return 2;
 	}
 	data = read_bundle(argv[1], &size);
-	check(data, size, argv);
+	tree = read_bundle(argv[5], &tree_size);
+	check(data, size, tree, argv);
+	free(tree);
 	free(data);
 	return 0;
 }

@@ -5,7 +5,7 @@
  */
 /* clang-format off */
 /*
- * links: hyp/config.c hyp/fit.c hyp/loader.c lib/sha256.c lib/crc32.c lib/str.c tests/fake_arch/crc32.c
+ * links: hyp/config.c hyp/config_host.c hyp/fit.c hyp/loader.c lib/sha256.c lib/crc32.c lib/str.c tests/fake_arch/crc32.c
  * libs: fdt
  */
 /* clang-format on */
@@ -27,9 +27,11 @@
 #include <arch/cpu.h>
 #include <lib/str.h>
 #include "tests/bundle.h"
+#include "tests/host_tree.h"
 
 const struct machine machine_v1 = {.ram_base = 0x40000000};
 struct vm *vms[MAX_VMS];
+uint8_t *fake_ram_base;
 
 void *page_alloc_hyp(uint64_t size) { return malloc(size); }
 
@@ -52,7 +54,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 	str_append(said, sizeof(said), &said_len, "%s\n", line);
 }
 
-static _Alignas(8) uint8_t blob[KiB(16)];
+static _Alignas(8) uint8_t blob[KiB(16)], host_tree[KiB(8)];
 /* What came out: the VMs that are not refused, as many as vms[] has. */
 static struct manifest m;
 static struct vm_config got[MAX_VMS];
@@ -111,6 +113,7 @@ static enum hyp_err open_bundle(const void *manifest, uint32_t size, unsigned gi
 {
 	static const char code[64] = "code";
 	static _Alignas(8) uint8_t itb[KiB(4)];
+	assert_non_null(host_tree_make(host_tree, sizeof(host_tree)));
 	uint8_t overlay[128];
 	char name63[64];
 	const char *why;
@@ -128,6 +131,9 @@ static enum hyp_err open_bundle(const void *manifest, uint32_t size, unsigned gi
 	initrd = bundle_end(itb, code, overlay, manifest, size, &total);
 	assert_non_null(initrd);
 	m.bundle = &bundle;
+	m.host_tree = host_tree;
+	memset(m.in_use, 0, sizeof(m.in_use));
+	m.in_use[1] = (struct host_range){pa(HOST_TREE_CONSOLE), 0x1000};
 	m.host_gic = gic;
 	m.host_cpus = cpus;
 	m.ram = MiB(64);

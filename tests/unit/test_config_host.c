@@ -16,8 +16,10 @@
 #include <arch/mm.h>
 #include <hyp/config.h>
 #include <hyp/host.h>
+#include <hyp/vm.h>
 #include <libfdt.h>
 
+struct vm *vms[MAX_VMS];
 static struct host h;
 static struct host_range image; /* where Atoll would lie */
 static const char *why;

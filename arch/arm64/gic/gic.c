@@ -18,6 +18,7 @@
 #define GICD_IGROUPR 0x0080u
 #define GICD_ISENABLER 0x0100u
 #define GICD_ICENABLER 0x0180u
+#define GICD_ISPENDR 0x0200u
 #define GICD_ICPENDR 0x0280u
 #define GICD_ISACTIVER 0x0300u
 #define GICD_ICACTIVER 0x0380u
@@ -300,11 +301,53 @@ static void write_bit(uint32_t reg, uint32_t intid)
 
 void arch_gic_enable(uint32_t intid)
 {
-	if (intid >= GIC_FIRST_SPI && gic_v3)
-		io_write64(gicd + GICD_IROUTER + 8 * (uint64_t)intid, this_pcpu()->mpidr);
-	else if (intid >= GIC_FIRST_SPI)
-		io_write8(gicd + GICD_ITARGETSR + intid, targets[this_pcpu()->id]);
+	if (intid >= GIC_FIRST_SPI) arch_gic_route(intid, this_pcpu()->id);
 	write_bit(GICD_ISENABLER, intid);
+}
+
+void arch_gic_disable(uint32_t intid)
+{
+	write_bit(GICD_ICENABLER, intid);
+	wait_clear(gicd + GICD_CTLR, gic_v3 ? GICD_CTLR_RWP : 0);
+	write_bit(GICD_ICPENDR, intid);
+	write_bit(GICD_ICACTIVER, intid);
+}
+
+void arch_gic_set_edge(uint32_t intid, bool edge)
+{
+	uint64_t reg = gicd + GICD_ICFGR + intid / 16 * 4;
+	uint32_t bit = BIT32(intid % 16 * 2 + 1);
+
+	io_write32(reg, edge ? io_read32(reg) | bit : io_read32(reg) & ~bit);
+}
+
+void arch_gic_route(uint32_t intid, unsigned cpu)
+{
+	if (gic_v3)
+		io_write64(gicd + GICD_IROUTER + 8 * (uint64_t)intid, pcpus[cpu].mpidr);
+	else
+		io_write8(gicd + GICD_ITARGETSR + intid, targets[cpu]);
+}
+
+/*
+ * Active, it is silent, and any CPU may deactivate it (IHI 0048B 3.2.1, IHI 0069 4.7.1). QEMU's
+ * GICv2, where list registers are not linked, has an active state for each CPU: there it is masked.
+ */
+void arch_gic_hold(uint32_t iar)
+{
+	if (!gic_info.linked_lrs) write_bit(GICD_ICENABLER, iar);
+	arch_gic_drop(iar);
+	if (!gic_info.linked_lrs) arch_gic_deactivate(iar);
+}
+
+void arch_gic_release(uint32_t intid)
+{
+	write_bit(gic_info.linked_lrs ? GICD_ICACTIVER : GICD_ISENABLER, intid);
+}
+
+bool arch_gic_pending(uint32_t intid)
+{
+	return io_read32(gicd + GICD_ISPENDR + intid / 32 * 4) >> intid % 32 & 1;
 }
 
 void arch_gic_set_active(uint32_t intid) { write_bit(GICD_ISACTIVER, intid); }

@@ -21,5 +21,6 @@
 	}
 
 IO_ACCESSORS(8, "b", "w")
+IO_ACCESSORS(16, "h", "w")
 IO_ACCESSORS(32, "", "w")
 IO_ACCESSORS(64, "", "x")
