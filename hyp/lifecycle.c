@@ -547,7 +547,6 @@ static bool take_apart(struct life *l)
 	page_free(zero_page, 0);
 	CHECK(page_count((uint16_t)(vm->slot + 1)) == 0);
 	atomic_fetch_and_full(&slots, ~BIT(vm->slot));
-	job_start(&scrub_job);
 	return false;
 }
 
@@ -588,12 +587,19 @@ static uint64_t life_size(const struct vm_config *cfg)
 	return sizeof(struct life) + cfg->cpus * sizeof(struct vcpu) + gfdt_room(cfg);
 }
 
+/* The last that goes back: from now on all of it can be scrubbed. */
+static void drop(struct life *l)
+{
+	page_free_hyp(l, life_size(&l->cfg));
+	job_start(&scrub_job);
+}
+
 /* The job's last access. A later start finds another job, if any: the VM is out of sight. */
 static void life_done(struct job *j)
 {
 	struct life *l = life_of(j->vm);
 
-	if (l->phase == LIFE_FREED) page_free_hyp(l, life_size(&l->cfg));
+	if (l->phase == LIFE_FREED) drop(l);
 }
 
 static const struct job_ops life_ops = {life_step, life_done};
@@ -668,7 +674,7 @@ enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
 	if (err != HYP_OK) {
 		while (take_apart(l)) {
 		}
-		page_free_hyp(l, life_size(cfg));
+		drop(l);
 		return err;
 	}
 	console_port_add(&vm->port, vm, vm->name, slot);

@@ -177,11 +177,16 @@ void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t 
 	nr_jobs += i == nr_jobs;
 }
 
+static bool step_job(struct job *j);
+
 void job_start(struct job *j)
 {
 	/* Another CPU may be in the job at once: why the VM stops is there before. */
 	if (j->vm && j->vm->state == VM_STOPPING) assert_int_not_equal(j->vm->reason, STOP_NONE);
 	j->starts = 1;
+	/* The host's own on an idle CPU: before the caller goes on. */
+	while (!j->vm && step_job(j)) {
+	}
 }
 
 bool job_is_idle(const struct job *j) { return j->starts == 0; }

@@ -153,16 +153,11 @@ static uint64_t blocks(void)
 	return h;
 }
 
-static void settle(void)
+static void remember(void)
 {
 	run_jobs();
 	while (page_scrub_step()) {
 	}
-}
-
-static void remember(void)
-{
-	settle();
 	for (unsigned f = 0; f < ARRAY_SIZE(before); f++)
 		before[f] = look_up(pa(HOST + f * PAGE_SIZE));
 	free_before = page_count(OWNER_NONE);
@@ -171,7 +166,7 @@ static void remember(void)
 
 static void assert_nothing_lost(void)
 {
-	settle();
+	run_jobs();
 	check_all();
 	for (unsigned i = 0; i < MAX_VMS; i++) assert_null(vms[i]);
 	for (unsigned f = 0; f < ARRAY_SIZE(before); f++) {
