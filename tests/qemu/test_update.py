@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # An A/B update on the card of a Raspberry Pi 4 (raspi4b with Debian's U-Boot): confirmed, rolled back, and cut off at every write.
 # The card is where the board has it, behind the EMMC2, or (in one test) where QEMU puts it by itself.
+import os
 import shutil
 import subprocess
 import sys
@@ -102,8 +103,11 @@ def on_pi(made, tmp_path, log_name, request):
 
 @pytest.mark.parametrize('emmc2', [True, False], ids=['emmc2', 'sdhci'])
 def test_good_update(on_pi, made, emmc2):
-    """The power fails before the confirmation, and after it: the update is tried again, then stays."""
+    """The power fails before the confirmation, and after it: the update is tried again, then stays. A small card counts in bytes,
+    one above 2 GiB in sectors."""
     good('update', on_pi.card, made(NEW))
+    if not emmc2:
+        os.truncate(on_pi.card, 4 << 30)
     if emmc2:
         on_pi.start().expect(r'atoll: update 2 in slot b: attempt 1 of 3', 60)
         on_pi.machine.expect(r'update b2: on trial', 30)
