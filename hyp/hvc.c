@@ -39,6 +39,7 @@ static uint64_t call(struct vcpu *v, uint32_t fn)
 		return ATOLL_UID_0;
 	case ATOLL_HVC_REVISION: x[1] = ATOLL_ABI_MINOR; return ATOLL_ABI_MAJOR;
 	case ATOLL_HVC_EXIT: vm_stop(v->vm, STOP_EXIT, (uint32_t)x[1]); return SMCCC_RET_SUCCESS;
+	case ATOLL_HVC_HEALTHY: store_relaxed(&v->vm->healthy, true); return SMCCC_RET_SUCCESS;
 	case ATOLL_HVC_CRASH:
 		vm_crash(v->vm, &(struct crash_info){.what = "reported by the guest's runtime",
 		                                     .vcpu = v->id,
@@ -46,7 +47,6 @@ static uint64_t call(struct vcpu *v, uint32_t fn)
 		                                     .far = x[2],
 		                                     .pc = x[3]});
 		return SMCCC_RET_SUCCESS;
-	case ATOLL_HVC_HEALTHY: store_relaxed(&v->vm->healthy, true); return SMCCC_RET_SUCCESS;
 	default: return SMCCC_RET_NOT_SUPPORTED;
 	}
 }

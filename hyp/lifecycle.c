@@ -440,7 +440,6 @@ static bool start_step(struct life *l)
 	vpl031_reset(vm);
 	assigned_start(vm);
 	vm->cntvoff = arch_counter();
-	vm->healthy = false;
 	s2_new_vmid(&vm->s2); /* no translation of an earlier life is hit */
 	vm->cntpct_off = 0;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
@@ -451,6 +450,7 @@ static bool start_step(struct life *l)
 	vcpu_reset(vm->vcpus[0], ipa_raw(l->cfg.plan.entry), ipa_raw(l->cfg.plan.fdt));
 	vm->vcpus[0]->on = true;
 	vm->nr_online = 1;
+	vm->healthy = false;
 	(void)go(vm, VM_LOADING, VM_RUNNING); /* unless it was stopped meanwhile */
 	return next_phase(l, LIFE_VERIFY);
 }
