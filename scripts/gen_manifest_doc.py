@@ -72,6 +72,63 @@ TAIL = '''
 `weight` belongs to `sched = "fair"`; `priority`, `budget` and `period` to `sched = "fixed"`, `budget` and `period` both or
 neither; `load` and `entry` to raw images. What would have no effect is refused rather than ignored.
 
+## Devices of the host
+
+`assign` gives a VM devices of the board, by their paths in the board's device tree (on QEMU virt: `-machine
+virt,virtualization=on,dumpdtb=virt.dtb`, then `dtc virt.dtb`). The VM has them to itself, and finds them below
+`/platform-bus@c000000` of its own tree:
+
+```dts
+clock {
+	compatible = "atoll,vm";
+	image = "clock.elf";
+	memory = <0 16384>;
+	assign = "/pl031@9010000";
+};
+```
+
+- **Registers.** Each range of `reg`, translated through `ranges`, gets pages of its own from 0x0c000000 on (32 MiB, where
+  QEMU virt has its platform bus), at the same offset in its first page. Pages that hold registers of no other node are
+  mapped: accesses go straight to the device. Where another node has registers in the same page, each access is forwarded:
+  1, 2, 4 or 8 bytes, aligned, inside the device's own range; the rest of the page is an external abort.
+- **Interrupts.** Those of `interrupts`, which must be SPIs of the GIC, become SPIs from INTID 144 on, in the order of
+  `assign`, with their flags (level or edge). They come through list registers that are linked to the hardware, so that the
+  guest's end of interrupt needs no exit, and follow the vCPU they are for. When the VM stops they are disabled and forgotten;
+  what the *device* still asks for comes to the next life once that enables the interrupt, as after a reset of a real CPU.
+- **The node** is copied under the new address, less what refers to nodes that the guest has not: `phandle`,
+  `interrupt-parent`, `ranges`, `dmas`, `iommus`, `pinctrl-*`, `*-supply`, `*-gpios`, resets, power domains and the like.
+  Clocks that are all of the kind `fixed-clock` are copied with it (at most four); others are left out together with
+  `clock-names`. Nodes below it are not copied. `fdt-overlay` can put back what a driver wants, by the new path.
+- **DMA.** Without an SMMU a device that masters the bus reads and writes all memory on behalf of whoever programs it. So
+  only kinds that are known not to do that are given away (PL011, PL031, PL061, SP804, SP805, and of a Pi GPIO, mini-UART,
+  I2C, SPI, PWM and random numbers); for all others the VM's node has to say `allow-unsafe-dma`, which is to trust that VM
+  like the hypervisor itself, also after it has stopped: nobody tells the device to.
+- **Not given away**: what the hypervisor uses (its UART, the GIC, RAM, the board's power block), what is disabled, what
+  another VM has, and what shares a register or an interrupt with an enabled node.
+
+`assign-rules` says more exactly what a guest may do with a device, one register at a time. Six cells for each rule:
+
+| cell | |
+|---|---|
+| device | which of `assign`, from 0 on |
+| offset, size | bytes of its first register range, multiples of 4: the rule is for each 32-bit register in them |
+| read | bits that can be read; the others read as 0. 0: not readable |
+| write | bits that can be written. 0: not writable |
+| mode | 0: a write keeps the other bits as they are (read, change and write under a lock). 1: the other bits are written as 0, without a read, as registers need it where a 1 sets, clears or acknowledges something |
+
+A device with rules is never mapped. What no rule names, and accesses of another width than 32 bits, are external aborts.
+With two pins of a Pi's GPIO, 16 and 17, to set, clear and read:
+
+```dts
+assign = "/soc/gpio@7e200000";
+assign-rules = <0 0x1c 4 0 0x30000 1>,  // GPSET0
+               <0 0x28 4 0 0x30000 1>,  // GPCLR0
+               <0 0x34 4 0x30000 0 0>;  // GPLEV0
+```
+
+A write of mode 0 to a register that reads differently from what was written, or whose bits act when a 1 is written, does
+harm: mode 1 is for those.
+
 ## Images
 
 What an image is, is seen from its content:
@@ -96,7 +153,8 @@ my.dts: web: wieght = <300>: unknown property; did you mean weight?
 my.dts: web: memory = <0 65537>: not a multiple of 4 KiB; give 65536 or 65540
 ```
 
-`--ram`, `--cpus` and `--gic` tell it of the board, so that it can check against that as well. The hypervisor does not rely
+`--ram`, `--cpus` and `--gic` tell it of the board, so that it can check against that as well; which devices there are only
+the board itself tells. The hypervisor does not rely
 on it: it checks everything again and says the same (`mkbundle --no-lint` packs a faulty manifest, to see that). A VM with a
 fault is then refused, and the others run; where the fault is no single VM's, the manifest is refused.
 

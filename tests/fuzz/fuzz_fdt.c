@@ -30,7 +30,9 @@ const struct machine machine_v1 = {
     .pl031 = 0x09010000,
     .pl011_intid = 33,
     .pl031_intid = 34,
+    .assign_intid = 144,
 };
+struct vm *vms[MAX_VMS];
 
 uint64_t vm_vcpu_mpidr(unsigned gic_version, unsigned id)
 {
@@ -42,6 +44,39 @@ static void check_ranges(const struct host_range *r, unsigned n, unsigned max)
 	EXPECT(n <= max);
 	for (unsigned i = 0; i < n; i++)
 		EXPECT(pa_raw(r[i].base) < LIMIT && r[i].size <= LIMIT - pa_raw(r[i].base));
+}
+
+/* Devices of any tree: inside their window, and the guest's tree is as sound as the host's. */
+static void check_devices(const void *fdt)
+{
+	static _Alignas(8) uint8_t buf[KiB(16)];
+	struct manifest m = {.host_tree = fdt};
+	struct vm_config cfg = {.memory = MiB(64), .cpus = 1, .gic = 3};
+	const struct vm_assign *a = &cfg.assign;
+	char path[128];
+	const char *why;
+	uint64_t n;
+
+	for (int node = 0, i = 0; node >= 0 && i < 64 && a->nr_devs < ASSIGN_MAX; i++) {
+		struct vm_assign before = *a;
+
+		if (fdt_get_path(fdt, node, path, sizeof(path)) == 0 &&
+		    config_assign(&m, path, true, &cfg.assign))
+			cfg.assign = before;
+		node = fdt_next_node(fdt, node, NULL);
+	}
+	EXPECT(a->nr_regs <= ASSIGN_MAX && a->nr_irqs <= ASSIGN_MAX && a->nr_devs <= a->nr_regs);
+	for (unsigned i = 0; i < a->nr_regs; i++) {
+		EXPECT(a->reg[i].ipa >= ASSIGN_BASE && a->reg[i].size > 0);
+		EXPECT(a->reg[i].size <= ASSIGN_BASE + ASSIGN_SIZE - a->reg[i].ipa);
+		EXPECT(i == 0 || a->reg[i].ipa / PAGE_SIZE >
+		                     (a->reg[i - 1].ipa + a->reg[i - 1].size - 1) / PAGE_SIZE);
+		EXPECT(a->reg[i].pa < LIMIT && a->reg[i].size <= LIMIT - a->reg[i].pa);
+	}
+	for (unsigned i = 0; i < a->nr_irqs; i++)
+		EXPECT(a->irq[i].intid >= 32 && a->irq[i].intid < 1020);
+	if (gfdt_build(&cfg, &machine_v1, buf, gfdt_room(&cfg), &n, &why) == HYP_OK)
+		EXPECT(n <= gfdt_room(&cfg) && fit_check_tree(buf, n, &why) == HYP_OK);
 }
 
 static void check_host(const void *fdt, struct host_range image)
@@ -81,6 +116,7 @@ static void check_host(const void *fdt, struct host_range image)
 	EXPECT(h.gic.maint_intid >= 16 && h.gic.maint_intid < 1020);
 	EXPECT(h.timer.virt_intid >= 16 && h.timer.virt_intid < 1020);
 	EXPECT(h.timer.hyp_intid >= 16 && h.timer.hyp_intid < 1020 && h.uart.intid < 1020);
+	check_devices(fdt);
 }
 
 /* The result is a sound tree within its bound that says what the configuration says. */
