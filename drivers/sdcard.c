@@ -4,7 +4,7 @@
  * chapter 2): one sector at a time, polled, the data by the CPU's own loads and stores.
  */
 #include <arch/barrier.h>
-#include <arch/io.h>
+#include <asm/io.h>
 #include <arch/sdcard.h>
 #include <arch/timer.h>
 

@@ -3,7 +3,7 @@
  * The host's UART: Arm PL011 (DDI 0183G), or a 16550 and its like, the BCM2711's mini-UART among
  * them (BCM2711 ARM Peripherals, 2.2). Polled both ways, interrupts for receive and for room.
  */
-#include <arch/io.h>
+#include <asm/io.h>
 #include <arch/uart.h>
 #include <hyp/host.h>
 

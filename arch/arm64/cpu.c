@@ -34,7 +34,8 @@ static const struct {
     {0xd47, "Cortex-A710"}, {0xd49, "Neoverse-N2"},
 };
 
-uint64_t arch_cpu_mpidr(void) { return sysreg_read(MPIDR_EL1) & (MPIDR_AFF | MPIDR_AFF3); }
+/* Aff3, Aff2-Aff0. */
+uint64_t arch_cpu_mpidr(void) { return sysreg_read(MPIDR_EL1) & UINT64_C(0xff00ffffff); }
 
 /* What trap_cpu_init() and the loading of a vCPU write is left out. */
 void arch_cpu_init(void)

@@ -6,13 +6,6 @@
 #include <asm/sysreg.h>
 #include <asm/trap.h>
 
-/* C6.2.164 LDP: opc 101 V=0 0 mode L imm7 Rt2 Rn Rt; opc 00 = 32, 10 = 64, 01 with L = LDPSW. */
-#define PAIR_MASK 0x3e000000u
-#define PAIR_BITS 0x28000000u
-/* C6.2.166 LDR (immediate), pre and post index: size 111 V=0 00 opc 0 imm9 x1 Rn Rt. */
-#define WB_MASK 0x3f200400u
-#define WB_BITS 0x38000400u
-
 static uint32_t bits(uint32_t insn, unsigned hi, unsigned lo)
 {
 	return (insn >> lo) & ((1u << (hi - lo + 1)) - 1);
@@ -20,7 +13,9 @@ static uint32_t bits(uint32_t insn, unsigned hi, unsigned lo)
 
 bool decode_ldst(uint32_t insn, struct ldst *out)
 {
-	bool pair = (insn & PAIR_MASK) == PAIR_BITS, load, sign, wide;
+	/* C6.2.164 LDP: opc 101 V=0 0 mode L imm7 Rt2 Rn Rt; opc 00 = 32, 10 = 64, 01 with L =
+	 * LDPSW. */
+	bool pair = (insn & 0x3e000000) == 0x28000000, load, sign, wide;
 	uint32_t size = bits(insn, 31, 30), opc = bits(insn, 23, 22), mode = bits(insn, 24, 23);
 	struct ldst d = {.n = pair ? 2 : 1,
 	                 .rt = {(uint8_t)bits(insn, 4, 0), (uint8_t)bits(insn, 14, 10)},
@@ -37,8 +32,11 @@ bool decode_ldst(uint32_t insn, struct ldst *out)
 		d.writeback = mode == 1 || mode == 3;
 		d.imm = ((int32_t)(bits(insn, 21, 15) << 25) >> 25) * (1 << size);
 	} else {
-		/* opc: 0 store, 1 load, 2 load signed to 64, 3 load signed to 32 bits. */
-		if ((insn & WB_MASK) != WB_BITS || opc > (size == 3 ? 1 : size == 2 ? 2 : 3))
+		/*
+		 * C6.2.166 LDR (immediate), pre and post index: size 111 V=0 00 opc 0 imm9 x1 Rn
+		 * Rt. opc: 0 store, 1 load, 2 load signed to 64, 3 load signed to 32 bits.
+		 */
+		if ((insn & 0x3f200400) != 0x38000400 || opc > (size == 3 ? 1 : size == 2 ? 2 : 3))
 			return false;
 		load = opc != 0;
 		sign = opc >= 2;

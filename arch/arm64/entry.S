@@ -61,18 +61,14 @@ vector_fatal:
 	mov	sp, x1
 	b	panic_exception		/* (interrupt, frame); does not return */
 
-.macro loaded_vcpu
-	mrs	x0, tpidr_el2
-	ldr	x0, [x0, #PCPU_LOADED]
-.endm
-
 /*
  * x18 and x19-x29 are still the guest's: EL2 is built with -ffixed-x18 and C preserves x19-x29.
  * Leaves x0 = the loaded vCPU. SP_EL2 is the top of this CPU's stack whenever a guest runs.
  */
 .macro save_light
 	stp	x0, x1, [sp, #-16]!
-	loaded_vcpu
+	mrs	x0, tpidr_el2
+	ldr	x0, [x0, #PCPU_LOADED]
 	P2_P17(stp, x, 8, x0, VCPU_X)
 	ldp	x2, x3, [sp], #16
 	stp	x2, x3, [x0, #VCPU_X]
@@ -119,7 +115,8 @@ guest_irq:
 
 /* Work is pending after a light handler: x19-x29 are the guest's again, save and decide. */
 guest_slow:
-	loaded_vcpu
+	mrs	x0, tpidr_el2
+	ldr	x0, [x0, #PCPU_LOADED]
 	P18_P29(stp, x, 8, x0, VCPU_X)
 	mov	x29, xzr
 	bl	trap_exit_slow		/* -> vCPU to run */
@@ -152,29 +149,27 @@ traced sync, 0
 traced irq, 1
 
 /*
- * void fp_save(struct arch_vcpu_fp *), fp_load(const struct arch_vcpu_fp *): 32 Q registers, FPSR,
- * FPCR; the only FP code of EL2 (scripts/check_elf.py).
+ * void fp_save(struct arch_vcpu_fp *), fp_load(const struct arch_vcpu_fp *): FPSR, FPCR, 32 Q
+ * registers; the only FP code of EL2 (scripts/check_elf.py).
  */
 .section .text.fpsimd, "ax"
 .arch_extension fp
 .arch_extension simd
 #define Q_ALL(op)                                                                                  \
-	P(op, q, 16, x0, 0, 0, 1); P2_P17(op, q, 16, x0, 0); P18_P29(op, q, 16, x0, 0);            \
-	P(op, q, 16, x0, 0, 30, 31)
+	P(op, q, 16, x0, 16, 0, 1); P2_P17(op, q, 16, x0, 16); P18_P29(op, q, 16, x0, 16);         \
+	P(op, q, 16, x0, 16, 30, 31)
 
 .globl fp_save
 fp_save:
 	Q_ALL(stp)
 	mrs	x1, fpsr
 	mrs	x2, fpcr
-	add	x0, x0, #512
 	stp	x1, x2, [x0]
 	ret
 
 .globl fp_load
 fp_load:
 	Q_ALL(ldp)
-	add	x0, x0, #512
 	ldp	x1, x2, [x0]
 	msr	fpsr, x1
 	msr	fpcr, x2

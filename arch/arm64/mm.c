@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * EL2's translation tables: flat, 48-bit, 4 KiB granule, from a pool in .bss. Entries are only
- * ever added, so no break-before-make is needed (Arm ARM D8.13.1); the one window is the exception.
+ * EL2's translation tables: flat but for windows, 48-bit, 4 KiB granule, from a pool in .bss.
+ * Entries are only ever added, so no break-before-make is needed (Arm ARM D8.13.1).
  */
 #include <arch/barrier.h>
 #include <arch/cpu.h>
 #include <arch/mm.h>
 #include <arch/pte.h>
-#include <arch/tlb.h>
 #include <hyp/check.h>
 #include <hyp/host.h>
 
@@ -23,14 +22,7 @@
 #define S1_RO BIT(7)
 #define S1_TABLE (PTE_VALID | PTE_TYPE_TABLE)
 
-/* MAIR_EL2: attribute 0 device nGnRE, 1 normal write-back read/write-allocate (D19.2.101). */
-#define MAIR_VALUE UINT64_C(0xff04)
-/* TCR_EL2: T0SZ = 16, walks inner shareable write-back, 4 KiB (D19.2.144). PS is added. */
-#define TCR_VALUE (BIT(31) | BIT(23) | (UINT64_C(3) << 12) | BIT(10) | BIT(8) | 16)
-/* SCTLR_EL2: RES1 (bits 29 28 23 22 18 16 11 5 4), WXN, I, SA, C, M (D19.2.120). */
-#define SCTLR_VALUE UINT64_C(0x30cd183d)
-
-#define WINDOW_VA (BIT(48) - PAGE_SIZE)
+static uint64_t window_va = BIT(48); /* each window lies below the one before */
 
 /* 8 banks and 32 reserved ranges with ragged ends in the worst case; a Pi takes 20. */
 #define POOL_TABLES 128u
@@ -135,10 +127,13 @@ enum hyp_err arch_mm_boot(const void *fdt, uint64_t fdt_size, pa_t uart)
 	uint64_t ps = id_field(ID_AA64MMFR0_EL1, 0);
 
 	mm_regs = (struct mm_regs){
-	    .mair = MAIR_VALUE,
-	    .tcr = TCR_VALUE | MIN(ps, UINT64_C(5)) << 16, /* 5: 48 bits */
+	    /* Attribute 0 device nGnRE, 1 normal write-back read/write-allocate (D19.2.101). */
+	    .mair = 0xff04,
+	    /* RES1, walks inner shareable write-back, 4 KiB, T0SZ = 16; PS, 5: 48 (D19.2.144). */
+	    .tcr = UINT64_C(0x80803510) | MIN(ps, UINT64_C(5)) << 16,
 	    .ttbr0 = (uint64_t)(uintptr_t)tables[0],
-	    .sctlr = SCTLR_VALUE,
+	    /* RES1 (bits 29 28 23 22 18 16 11 5 4), WXN, I, SA, C, M (D19.2.120). */
+	    .sctlr = 0x30cd183d,
 	};
 	TRY(map_image());
 	TRY(arch_mm_map(uart, 1, MM_DEVICE));
@@ -159,13 +154,11 @@ enum hyp_err arch_mm_init(const struct host *h)
 void *mm_window(pa_t page)
 {
 	unsigned shift = PAGE_SHIFT;
-	uint64_t *e = entry_of(WINDOW_VA, &shift);
+	uint64_t *e = entry_of(window_va -= PAGE_SIZE, &shift);
 
 	CHECK(e != NULL && shift == PAGE_SHIFT);
-	*e = 0;
-	arch_tlb_el2_all(); /* break ... */
 	*e = ALIGN_DOWN(pa_raw(page), PAGE_SIZE) | attr_bits[MM_RW] | PTE_TYPE_TABLE;
-	dsb_ishst(); /* ... before make */
+	dsb_ishst(); /* as in map_range() */
 	isb();
-	return (void *)(uintptr_t)(WINDOW_VA | (pa_raw(page) & PAGE_MASK));
+	return (void *)(uintptr_t)(window_va | (pa_raw(page) & PAGE_MASK));
 }

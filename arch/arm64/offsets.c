@@ -9,9 +9,8 @@
 
 #include <asm/boot.h>
 
-#define OFFSET(sym, str, mem)                                                                      \
-	__asm__ volatile("\n.ascii \"->" #sym " %0\"" ::"i"(offsetof(str, mem)))
 #define VALUE(sym, val) __asm__ volatile("\n.ascii \"->" #sym " %0\"" ::"i"(val))
+#define OFFSET(sym, str, mem) VALUE(sym, offsetof(str, mem))
 
 void asm_offsets(void);
 

@@ -66,11 +66,3 @@ void arch_tlb_local_stage1(void)
 	dsb_nsh(); /* complete on this CPU before the next vCPU's first fetch */
 	isb();     /* which must not use anything fetched before */
 }
-
-void arch_tlb_el2_all(void)
-{
-	dsb_ishst(); /* descriptor writes are seen by all walks before the TLBI */
-	tlbi(alle2is);
-	dsb_ish(); /* complete on all CPUs */
-	isb();     /* this CPU's later accesses use the new map */
-}

@@ -86,15 +86,16 @@ static void enter_el1(uint64_t esr)
 	sysreg_write(SPSR_EL2, next);
 }
 
-void inject_abort(uint64_t esr, uint64_t va, bool walk)
+/* Synchronous external abort, on a table walk if the fault was. */
+static void inject_abort(uint64_t esr)
 {
-	uint64_t out = ESR_IL | (walk ? FSC_EXTERNAL_WALK : FSC_EXTERNAL);
+	uint64_t out = ESR_IL | ((esr & ESR_S1PTW) ? FSC_EXTERNAL_WALK : FSC_EXTERNAL);
 	uint64_t ec = FIELD_GET(ESR_EC, esr);
 
 	if (ec == EC_DABT_LOWER) out |= esr & (ESR_WNR | ESR_CM);
 	/* The class of an abort at the same level is the next one. */
 	ec += pstate_is_el0(sysreg_read(SPSR_EL2)) ? 0 : 1;
-	sysreg_write(FAR_EL1, va);
+	sysreg_write(FAR_EL1, sysreg_read(FAR_EL2));
 	enter_el1(out | FIELD_PREP(ESR_EC, ec));
 }
 
@@ -103,8 +104,8 @@ void inject_abort(uint64_t esr, uint64_t va, bool walk)
 static enum trap_result trap_wfx(struct vcpu *v, uint64_t esr)
 {
 	if (trap_cond_fails(esr, sysreg_read(SPSR_EL2))) return TRAP_ADVANCE;
-	if (FIELD_GET(ESR_WFX_TI, esr) != 0) {
-		/* WFE (and WFIT, WFET, which are not offered): let another vCPU run. */
+	if ((esr & 3) != 0) {
+		/* TI: WFE (and WFIT, WFET, which are not offered): let another vCPU run. */
 		sched_yield(v);
 		return TRAP_ADVANCE;
 	}
@@ -207,7 +208,7 @@ static struct vcpu *trap_exit(struct vcpu *v, enum trap_result r, uint64_t esr)
 		/* IL is 1 for this class, whatever the size of the instruction (D19.2.40). */
 		enter_el1(FIELD_PREP(ESR_EC, EC_UNKNOWN) | ESR_IL);
 	else if (r == TRAP_ABORT)
-		inject_abort(esr, sysreg_read(FAR_EL2), false);
+		inject_abort(esr);
 	else if (r == TRAP_RESCHED)
 		sched_block(v);
 	return work_pending(v) ? trap_exit_slow() : v;

@@ -126,11 +126,8 @@ __attribute__((noinline)) static enum trap_result abort_ladder(struct vcpu *v, u
 		fipa = hpfar_ipa(far);
 	}
 	if (mapped_meanwhile(v, esr, fipa)) return TRAP_RESUME;
-	if (esr & ESR_S1PTW) {
-		inject_abort(esr, far, true); /* stage-1 tables in MMIO or outside RAM */
-		return TRAP_RESUME;
-	}
-	if (!data) return TRAP_ABORT;
+	/* Stage-1 tables in MMIO or outside RAM; instructions there. */
+	if ((esr & ESR_S1PTW) || !data) return TRAP_ABORT;
 	v->stats.nr_mmio++;
 	if (!mmio_find(&v->vm->mmio, fipa, 1)) return TRAP_ABORT;
 	if (esr & ESR_CM) return TRAP_ADVANCE; /* maintenance by address: no effect on a device */

@@ -3,7 +3,7 @@
  * Raspberry Pi 4 (BCM2711): loaders put the image into the first GiB of RAM. Without TF-A there is
  * no PSCI; power is in the hands of the watchdog (BCM2835 PM block).
  */
-#include <arch/io.h>
+#include <asm/io.h>
 #include <hyp/board.h>
 
 #define PM_BASE UINT64_C(0xfe100000)

@@ -18,7 +18,5 @@ void arch_tlb_s2(uint64_t vttbr, ipa_t start, uint64_t pages);
 void arch_tlb_all_vmids(void);
 /* Stage-1 entries and instruction cache of the current VMID on this CPU: another vCPU ran here. */
 void arch_tlb_local_stage1(void);
-/* EL2's own map: after arch_mm_map() changed a live entry. All CPUs. */
-void arch_tlb_el2_all(void);
 /* VTTBR_EL2: the switch to a space, ISB included. Layer L7 and the TLB code only. */
 void arch_vttbr_write(uint64_t vttbr);

@@ -35,10 +35,10 @@ struct arch_vcpu_debug {
 	uint64_t wvr[16], wcr[16];
 };
 
+/* As entry.S has it. */
 struct arch_vcpu_fp {
-	/* 32 x 128 bits */
-	uint64_t v[64] __attribute__((aligned(16)));
 	uint64_t fpsr, fpcr;
+	uint64_t v[64] __attribute__((aligned(16))); /* 32 x 128 bits */
 };
 
 struct arch_vcpu {

@@ -15,7 +15,7 @@ void fake_reset(void);
 
 /*
  * The log. Tokens: barriers by their mnemonic; "tlbi range vmid=%u ipa=0x%llx pages=%llu",
- * "tlbi vmid=%u", "tlbi all", "tlbi local", "tlbi el2"; "pte table=0x%llx idx=%u
+ * "tlbi vmid=%u", "tlbi all", "tlbi local"; "pte table=0x%llx idx=%u
  * old=0x%llx new=0x%llx"; "cleaninval 0x<pa> <size>", "zero ...", "ic all". Off:
  * nothing recorded.
  */

@@ -148,8 +148,6 @@ void arch_tlb_all_vmids(void)
 /* Stage-2 entries may stay: it is for stage 1 and instruction caches. */
 void arch_tlb_local_stage1(void) { fake_log_token("tlbi local"); }
 
-void arch_tlb_el2_all(void) { fake_log_token("tlbi el2"); }
-
 void arch_vttbr_write(uint64_t vttbr)
 {
 	fake_logf("vttbr vmid=%u root=0x%llx", (unsigned)(vttbr >> VTTBR_VMID_SHIFT),

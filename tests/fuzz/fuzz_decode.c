@@ -103,7 +103,7 @@ static struct vm vm;
 static struct vcpu vcpu;
 static uint32_t code;
 static bool mapped, code_there;
-static unsigned nr_aborts, nr_serrors;
+static unsigned nr_serrors;
 
 static struct access {
 	bool write;
@@ -151,12 +151,6 @@ enum hyp_err s2_lookup(struct s2 *s, ipa_t at, struct s2_walk *out)
 {
 	EXPECT(ipa_raw(at) - RAM < cfg.memory);
 	return mapped ? HYP_OK : HYP_EPERM;
-}
-
-void inject_abort(uint64_t esr, uint64_t va, bool walk)
-{
-	EXPECT(walk && (esr & ESR_S1PTW));
-	nr_aborts++;
 }
 
 enum trap_result trap_serror(struct vcpu *v, uint64_t esr)
@@ -258,7 +252,7 @@ static void one(const uint8_t **p, const uint8_t *end)
 	results[1] = (enum mmio_result)(how >> 3 & 3);
 	mapped = how >> 5 & 1;
 	code_there = (how >> 6 & 3) != 3;
-	nr_done = nr_aborts = nr_serrors = 0;
+	nr_done = nr_serrors = 0;
 	fake_sysreg_reset();
 	fake_at_hook = translate;
 	fake_sr_set(SP_EL0, 0x1000);
@@ -292,7 +286,7 @@ static void one(const uint8_t **p, const uint8_t *end)
 	r = trap_abort(&vcpu, esr);
 	EXPECT(r == TRAP_RESUME || r == TRAP_ADVANCE || r == TRAP_ABORT || r == TRAP_RESCHED);
 	EXPECT(fake_sr(PAR_EL1) == 0x77 && fake_locks_held() == 0);
-	EXPECT(nr_aborts + nr_serrors <= 1 && (nr_aborts + nr_serrors == 0 || r == TRAP_RESUME));
+	EXPECT(nr_serrors <= 1 && (nr_serrors == 0 || r == TRAP_RESUME));
 	if (FIELD_GET(ESR_EC, esr) == EC_IABT_LOWER) EXPECT(nr_done == 0 && r != TRAP_ADVANCE);
 	if (anything) {
 		/* Registers other than Rt are never touched when the syndrome says what it is. */

@@ -74,10 +74,12 @@ static void test_abort(void **state)
 		uint64_t iss = walk ? 0x14 : 0x10;
 
 		again(pstate);
-		inject_abort(ec(fetch ? EC_IABT_LOWER : EC_DABT_LOWER) | ESR_ISV | ESR_SRT |
-		                 ESR_SF | ESR_S1PTW | FSC_TRANSLATION |
-		                 (write ? ESR_WNR | ESR_CM : 0),
-		             0x123456789, walk);
+		fake_sr_set(FAR_EL2, 0x123456789);
+		fake_sr_set(HPFAR_EL2, UINT64_C(0x1000000) >> 8); /* a hole */
+		assert_ptr_equal(trap_sync(v, ec(fetch ? EC_IABT_LOWER : EC_DABT_LOWER) | ESR_ISV |
+		                                  ESR_SRT | ESR_SF | (walk ? ESR_S1PTW : 0) |
+		                                  FSC_TRANSLATION | (write ? ESR_WNR | ESR_CM : 0)),
+		                 v);
 		check((uint64_t)(class | !from[i / 8].el0) << 26 | BIT(25) | iss |
 		          (write && !fetch ? BIT(6) | BIT(8) : 0),
 		      pstate, from[i / 8].vector, PSR_DAIF | PSR_M_EL1H);

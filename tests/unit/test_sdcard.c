@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include <arch/io.h>
+#include <asm/io.h>
 #include <arch/sdcard.h>
 #include "tests/fake_arch/fake.h"
 #include "tests/fake_arch/timer.h"

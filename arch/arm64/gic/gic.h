@@ -5,7 +5,7 @@
 #pragma once
 
 #include <arch/gic.h>
-#include <arch/io.h>
+#include <asm/io.h>
 
 #include <asm/sysreg.h>
 

@@ -44,7 +44,7 @@ extern uint8_t vectors[], vectors_trace[]; /* entry.S */
 void boot_secondary_entry(void);
 noreturn void boot_park(void);
 
-/* A page anywhere, read-write through a window of its own, for the moment; e.g. a spin-table's. */
+/* A page anywhere, read-write through a window of its own for ever; e.g. a spin-table's. */
 void *mm_window(pa_t page);
 
 /* A fault before nr_pcpus is 1: of what x0 or the device tree said; hyp/main.c. */

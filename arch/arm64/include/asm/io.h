@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arm64: single-register forms without write-back, which a hypervisor below us could decode too. */
+/*
+ * Accesses to device registers by physical address (EL2 maps devices at their own addresses). Each
+ * is one load or store of that size and is not merged or reordered with others by the compiler;
+ * Device-nGnRE keeps those to one device in order (Arm ARM B2.7.2). Single-register forms without
+ * write-back, which a hypervisor below us could decode too.
+ */
 #pragma once
 
 #include <stdint.h>
@@ -7,13 +12,10 @@
 #define IO_ACCESSORS(bits, insn, mod)                                                              \
 	static inline uint##bits##_t io_read##bits(uint64_t addr)                                  \
 	{                                                                                          \
-		uint##bits##_t val;                                                                \
+		uint##bits##_t v;                                                                  \
                                                                                                    \
-		__asm__ volatile("ldr" insn " %" mod "0, [%1]"                                     \
-		                 : "=r"(val)                                                       \
-		                 : "r"(addr)                                                       \
-		                 : "memory");                                                      \
-		return val;                                                                        \
+		__asm__ volatile("ldr" insn " %" mod "0, [%1]" : "=r"(v) : "r"(addr) : "memory");  \
+		return v;                                                                          \
 	}                                                                                          \
 	static inline void io_write##bits(uint64_t addr, uint##bits##_t val)                       \
 	{                                                                                          \

@@ -45,8 +45,6 @@
 /* ISS of MSR, MRS and SYS. */
 #define ESR_SYS_READ BIT(0)
 #define ESR_SYS_RT GENMASK(9, 5)
-/* ISS of WFI and WFE. */
-#define ESR_WFX_TI GENMASK(1, 0)
 
 /* Exception classes, in words for dumps. */
 #define ESR_CLASSES(X)                                                                             \
@@ -109,6 +107,3 @@ enum esr_ec { ESR_CLASSES(ESR_EC_VALUE) };
 
 /* A field of four bits of an ID register. */
 #define id_field(reg, lsb) (sysreg_read(reg) >> (lsb)&15)
-
-#define MPIDR_AFF GENMASK(23, 0)
-#define MPIDR_AFF3 GENMASK(39, 32)

@@ -24,12 +24,6 @@ enum trap_result trap_serror(struct vcpu *v, uint64_t esr);
 /* An instruction of AArch32 with this syndrome fails its condition (G1.12: CV, COND). */
 bool trap_cond_fails(uint64_t esr, uint64_t pstate);
 
-/*
- * Exception entry into the loaded vCPU's EL1, PC and PSTATE change: synchronous external abort at
- * va; walk: on a translation table walk.
- */
-void inject_abort(uint64_t esr, uint64_t va, bool walk);
-
 /* A load or store whose syndrome the CPU did not give (ISV = 0). */
 struct ldst {
 	uint64_t iss;         /* each access has this one: SAS, SSE, SF, WNR */
