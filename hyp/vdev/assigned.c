@@ -6,7 +6,7 @@
 #include <hyp/vdev.h>
 
 #include <arch/barrier.h>
-#include <arch/io.h>
+#include <asm/io.h>
 #include <arch/mm.h>
 #include <hyp/atomic.h>
 #include <hyp/vm.h>
