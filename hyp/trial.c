@@ -53,7 +53,8 @@ static bool all_well(uint64_t now)
  */
 static void confirm(void)
 {
-	char text[SDCARD_SECTOR] = {0}, back[SDCARD_SECTOR];
+	_Alignas(4) char text[SDCARD_SECTOR] = {0};
+	_Alignas(4) char back[SDCARD_SECTOR];
 
 	snprintf(text, sizeof(text), MAGIC "atoll_check=%s\natoll_confirmed=%s\natoll_good=%c\n",
 	         id, id + 1, id[0]);
@@ -90,7 +91,7 @@ static uint64_t number(const char *word, uint64_t otherwise)
 enum hyp_err trial_start(void)
 {
 	const char *arg = str_arg(host.bootargs, "trial");
-	char text[SDCARD_SECTOR];
+	_Alignas(4) char text[SDCARD_SECTOR];
 
 	if (!arg) return HYP_OK;
 	(void)str_copy(id, arg, MIN(strcspn(arg, " ") + 1, sizeof(id)));

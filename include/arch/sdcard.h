@@ -16,9 +16,10 @@ struct sdcard {
 };
 
 /*
- * One sector. Which of the two a card counts in only its initialisation tells: a reader knows it
- * by what it finds there. ENOENT: the loader uses no card there; EINVAL: no such sector; EIO: the
- * card or its controller refused, or did not answer in time. One CPU at a time.
+ * One sector; data are aligned to 4. Which of the two a card counts in only its initialisation
+ * tells: a reader knows it by what it finds there. ENOENT: the loader uses no card there; EINVAL:
+ * no such sector; EIO: the card or its controller refused, or did not answer in time. One CPU at a
+ * time.
  */
-enum hyp_err sdcard_read(const struct sdcard *c, uint64_t sector, void *data) __must_check;
-enum hyp_err sdcard_write(const struct sdcard *c, uint64_t sector, const void *data) __must_check;
+enum hyp_err sdcard_read(const struct sdcard *c, uint64_t number, void *data) __must_check;
+enum hyp_err sdcard_write(const struct sdcard *c, uint64_t number, const void *data) __must_check;
