@@ -32,6 +32,8 @@
 #define UART_PATIENCE (1u << 24)
 #define ESCAPE 0x1d /* Ctrl-] */
 
+bool console_color;
+
 static uint8_t log_ring[KiB(16)], shell_ring[KiB(32)];
 
 static struct {
@@ -44,7 +46,7 @@ static struct {
 	uint64_t cur_until;       /* others may interrupt it then */
 	uint64_t alone_until;
 	struct deadline silence;
-	bool has_uart, has_irq, ready, color, tx_irq, escape;
+	bool has_uart, has_irq, ready, tx_irq, escape;
 	bool alone;      /* a verb of the shell runs */
 	bool async;      /* up-calls and the UART's interrupt work: the rest goes by interrupt */
 	bool timed;      /* shared: the clock of silence is set */
@@ -130,12 +132,12 @@ static void stage_prefix(struct console_port *p)
 	static const uint8_t color[] = {36, 33, 32, 35, 34, 96};
 
 	p->cr = false;
-	if (p->name != NULL && con.color)
+	if (p->name != NULL && console_color)
 		STAGE("\033[%um[%.32s]\033[0m ", color[p->index % ARRAY_SIZE(color)], p->name);
 	else if (p->name != NULL)
 		STAGE("[%.32s] ", p->name);
 	else
-		STAGE(con.color ? "\033[0m" : "");
+		STAGE(console_color ? "\033[0m" : "");
 }
 
 /* Moves bytes of p's line to the stage, as many as fit. */
@@ -288,10 +290,6 @@ void console_set_up(const struct console_up *up)
 	if (con.async) uart_irqs(false);
 }
 
-void console_set_color(bool on) { con.color = on; }
-
-bool console_color(void) { return con.color; }
-
 static void own_write(struct console_port *p, const char *s, size_t n) REQUIRES(con.lock)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -432,18 +430,13 @@ bool console_port_putc(struct console_port *p, uint8_t c)
 
 bool console_port_getc(struct console_port *p, uint8_t *c)
 {
-	bool got;
+	uint32_t tail = p->rx_tail;
 
 	/* What comes right after this look is announced by input(). */
-	if (load_relaxed(&p->rx_head) == load_relaxed(&p->rx_tail)) return false;
-	spin_lock(&con.lock);
-	got = p->rx_head != p->rx_tail;
-	if (got) {
-		*c = p->rx[p->rx_tail % CONSOLE_RX_SIZE];
-		store_relaxed(&p->rx_tail, p->rx_tail + 1);
-	}
-	spin_unlock(&con.lock);
-	return got;
+	if (tail == load_acquire(&p->rx_head)) return false;
+	*c = p->rx[tail % CONSOLE_RX_SIZE];
+	store_release(&p->rx_tail, tail + 1);
+	return true;
 }
 
 bool console_shell_getc(uint8_t *c) { return console_port_getc(&con.shell, c); }
@@ -493,11 +486,11 @@ static bool key(void)
 	con.escape = !con.escape && !plain;
 	p = command ? find_port(c) : plain ? con.focus : NULL;
 	takes = plain || (command && p == &con.shell);
-	if (takes && p->rx_head - p->rx_tail == CONSOLE_RX_SIZE) {
+	if (takes && p->rx_head - load_acquire(&p->rx_tail) == CONSOLE_RX_SIZE) {
 		p->rx_dropped++;
 	} else if (takes) {
 		p->rx[p->rx_head % CONSOLE_RX_SIZE] = plain ? c : 0;
-		store_relaxed(&p->rx_head, p->rx_head + 1);
+		store_release(&p->rx_head, p->rx_head + 1);
 	}
 	spin_unlock(&con.lock);
 	if (command && p != NULL)

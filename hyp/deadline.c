@@ -29,7 +29,7 @@ void deadline_cpu_init(void)
 static struct deadline *first_locked(const struct pcpu *p) REQUIRES(lock)
 {
 	return list_empty(&p->deadlines) ? NULL
-	                                 : list_entry(p->deadlines.next, struct deadline, node);
+	                                 : container_of(p->deadlines.next, struct deadline, node);
 }
 
 /* Own CPU. A queue that lost its head to another CPU keeps CNTHP: one interrupt too many. */
@@ -55,7 +55,7 @@ void deadline_set(struct deadline *d, uint64_t when)
 	if (when != TIMER_NEVER) {
 		struct list_node *at = p->deadlines.next;
 
-		while (at != &p->deadlines && list_entry(at, struct deadline, node)->when <= when)
+		while (at != &p->deadlines && container_of(at, struct deadline, node)->when <= when)
 			at = at->next;
 		list_add_tail(at, &d->node);
 	}

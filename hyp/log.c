@@ -39,7 +39,7 @@ void log_set_levels(enum log_level host, enum log_level guest)
 
 static void vwrite(enum log_level level, const char *who, const char *fmt, va_list ap)
 {
-	const char *color = console_color() ? levels[level].color : "";
+	const char *color = console_color ? levels[level].color : "";
 	/* Before the timer's rate is known any rate will do. */
 	uint64_t hz = arch_counter_hz() != 0 ? arch_counter_hz() : 1000000, now = arch_counter();
 	const struct pcpu *p = this_pcpu();

@@ -116,7 +116,7 @@ static void start_console(void)
 		          "the console UART of the device tree lies in RAM");
 	}
 	console_init(&host.uart); /* without a UART as well: guests' output goes nowhere then */
-	console_set_color(!boot_arg_is("console", "plain"));
+	console_color = !boot_arg_is("console", "plain");
 	log_set_levels(level_arg("loglvl"), level_arg("guest_loglvl"));
 }
 

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
 
 struct list_node {
 	struct list_node *prev, *next;
@@ -36,7 +35,6 @@ static inline void list_del(struct list_node *n)
 	list_init(n);
 }
 
-#define list_entry(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 /* NOLINTBEGIN(bugprone-macro-parentheses): n is declared, which leaves no place for them */
 #define list_for_each(n, head) for (struct list_node *n = (head)->next; n != (head); n = n->next)
 /* n may be removed in the body. */

@@ -31,7 +31,7 @@ extern struct rq rqs[MAX_PCPUS];
 
 static inline struct sched_ent *node_ent(const struct list_node *n)
 {
-	return list_entry(n, struct sched_ent, node);
+	return container_of(n, struct sched_ent, node);
 }
 
 static inline struct vcpu *ent_vcpu(struct sched_ent *e)

@@ -13,7 +13,10 @@
  */
 #define HCR_ALL_IN (VGIC_HCR_EN | VGIC_HCR_TDIR)
 
-static struct vgic_irq *irq_of(struct list_node *n) { return list_entry(n, struct vgic_irq, node); }
+static struct vgic_irq *irq_of(struct list_node *n)
+{
+	return container_of(n, struct vgic_irq, node);
+}
 
 /* The line's own say: a linked line is level-sensitive whatever the guest wrote to ICFGR. */
 static bool line_pends(const struct vgic_irq *irq)

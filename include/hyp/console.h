@@ -19,9 +19,8 @@ void console_early(const struct host_uart *u);
  * from its interrupt.
  */
 void console_init(const struct host_uart *u);
-/* Colours: on unless bootargs say console=plain. Boot CPU only. */
-void console_set_color(bool on);
-bool console_color(void);
+/* Unless bootargs say console=plain. Changed by the boot CPU only. */
+extern bool console_color;
 
 /* EL2's own output: whole lines. Any context, no lock of class LOCK_CONSOLE or above held. Waits
  * for the UART only when its 16 KiB of queue are full. */
@@ -59,7 +58,8 @@ struct console_port {
 	bool cr;       /* the last byte shown was a CR: the cursor stands on the prefix */
 	bool waiting;  /* a vCPU is held until there is room */
 	uint8_t index; /* console number of the VM: the digit after Ctrl-] */
-	uint32_t rx_head, rx_tail, rx_dropped;
+	uint32_t rx_head, rx_dropped;
+	uint32_t rx_tail; /* shared: who takes, one at a time */
 	struct console_port *next;
 	uint8_t tx_buf[CONSOLE_TX_SIZE], rx[CONSOLE_RX_SIZE];
 };
@@ -70,7 +70,7 @@ void console_port_add(struct console_port *p, struct vm *vm, const char *name, u
 void console_port_remove(struct console_port *p);
 /* One byte from the guest, no locks held. false: the ring is full, and room(p) will be called. */
 bool console_port_putc(struct console_port *p, uint8_t c);
-/* The next byte typed for the guest; false: none. Locks below LOCK_CONSOLE may be held. */
+/* The next byte typed for the guest; false: none. One CPU at a time; any locks. */
 bool console_port_getc(struct console_port *p, uint8_t *c);
 
 /* Host UART interrupt (receive and transmit): bounded work. No locks held. */

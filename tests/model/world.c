@@ -186,7 +186,7 @@ static void check_structure(void)
 		uint32_t last = 0;
 
 		list_for_each (node, &c->ap_list) {
-			const struct vgic_irq *q = list_entry(node, struct vgic_irq, node);
+			const struct vgic_irq *q = container_of(node, struct vgic_irq, node);
 			uint32_t key = ((uint32_t)q->priority << 16 | q->intid) + 1;
 
 			REQUIRE(q->on_list == &vcpus[id], "on_list");

@@ -181,7 +181,7 @@ static int setup(void **state)
 	uart.depth = 16;
 	uart.cap = 1;
 	uart.out = calloc(1, 1);
-	console_set_color(false);
+	console_color = false;
 	if (!started) {
 		console_init(&host_uart);
 		console_set_up(&up);
@@ -249,7 +249,7 @@ static void test_lines_interleave(void **state)
 static void test_color(void **state)
 {
 	(void)state;
-	console_set_color(true);
+	console_color = true;
 	put(1, "x\n");
 	own("log\n");
 	put(2, "y\n");

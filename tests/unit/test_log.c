@@ -22,9 +22,7 @@
 
 static char shown[65536];
 static size_t shown_len;
-static bool color;
-
-bool console_color(void) { return color; }
+bool console_color;
 
 void console_write(const char *s, size_t n)
 {
@@ -50,7 +48,7 @@ static int setup(void **state)
 	fake_now = 12000345;
 	shown_len = 0;
 	shown[0] = '\0';
-	color = false;
+	console_color = false;
 	log_set_levels(LOG_INFO, LOG_WARN);
 	return 0;
 }
@@ -76,7 +74,7 @@ static void test_form(void **state)
 static void test_color(void **state)
 {
 	(void)state;
-	color = true;
+	console_color = true;
 	log_err("bad");
 	log_info("good");
 	assert_string_equal(shown,
@@ -110,7 +108,7 @@ static void test_long_line(void **state)
 			assert_true(n > 280);
 			assert_memory_equal(shown + shown_len - 4, "...\n", 4);
 		}
-		color = n % 2 != 0; /* room for the colour as well */
+		console_color = n % 2 != 0; /* room for the colour as well */
 	}
 }
 

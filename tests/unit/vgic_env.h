@@ -321,7 +321,7 @@ static __attribute__((unused)) void env_check(void)
 		uint32_t last = 0;
 
 		list_for_each (node, &c->ap_list) {
-			struct vgic_irq *irq = list_entry(node, struct vgic_irq, node);
+			struct vgic_irq *irq = container_of(node, struct vgic_irq, node);
 			uint32_t key = (uint32_t)irq->priority << 16 | irq->intid;
 
 			assert_ptr_equal(irq->on_list, &vcpus[i]);
