@@ -34,7 +34,7 @@
 
 struct verb {
 	const char *name, *usage, *help;
-	void (*fn)(void);
+	void (*fn)(struct vm *vm); /* the one that `usage` begins with */
 	char json; /* '{' or '[': how its report begins; 0: it has none, only text */
 	/* Of those that change a VM: how, and what it is to become. */
 	enum hyp_err (*change)(struct vm *vm);
@@ -48,8 +48,8 @@ static struct {
 	struct deadline poll; /* a verb that waits looks again */
 	char line[LINE_MAX], last[LINE_MAX];
 	unsigned len;
-	uint8_t prev, esc;  /* last byte; progress within an ANSI sequence */
-	void (*next)(void); /* what the verb does next; NULL: a line is being typed */
+	uint8_t prev, esc;           /* last byte; progress within an ANSI sequence */
+	void (*next)(struct vm *vm); /* what the verb does next; NULL: a line is being typed */
 	const struct verb *verb;
 	char *args;    /* what follows it in line; NULL: nothing more */
 	struct vm *vm; /* which is to be at rest before `next`: good while it is vms[slot] */
@@ -60,8 +60,9 @@ static struct {
 	uint64_t at;                /* the same as a number */
 	bool paused;                /* irq, dump: goes on afterwards */
 	const struct fit *bundle;
-	bool json, brace, comma, table, headed; /* report: in a table, whose head was shown */
-	uint64_t top_at, idle_seen[MAX_PCPUS];  /* when `top` last looked, and what it saw */
+	bool refused, json, brace, comma;
+	bool table, headed;                    /* report: in a table, whose head was shown */
+	uint64_t top_at, idle_seen[MAX_PCPUS]; /* when `top` last looked, and what it saw */
 	struct vm_config cfg;
 	char out[KiB(16)], text[OUT_MAX / 2], lines[KiB(8)]; /* to be shown; a cell; of a verb */
 	size_t out_len;
@@ -188,6 +189,7 @@ static void refuse(const char *fmt, ...)
 	set_text(buf);
 	if (sh.json) sh.out_len = 0; /* the report's first bracket */
 	shell_out(sh.json ? "{\"error\":\"%s\"" : "%s\n", sh.text);
+	sh.refused = true;
 	sh.brace = sh.json;
 	sh.table = false;
 }
@@ -209,8 +211,6 @@ static struct vm *vm_named(const char *word)
 	return vm;
 }
 
-static struct vm *vm_arg(void) { return vm_named(next_word()); }
-
 /* The next vCPU of `one`, or of all VMs, from *i on. */
 static struct vcpu *next_vcpu(const struct vm *one, unsigned *i)
 {
@@ -230,12 +230,12 @@ static uint64_t ms(uint64_t ticks) { return ticks / MAX(arch_counter_hz() / 1000
 
 static uint64_t us(uint64_t ticks) { return ticks / MAX(arch_counter_hz() / 1000000, UINT64_C(1)); }
 
-static void verb_list(void)
+static void verb_list(struct vm *vm)
 {
 	for (unsigned i = 0; i < MAX_VMS; i++) {
-		const struct vm *vm = vms[i];
 		uint64_t ran = 0;
 
+		vm = vms[i];
 		for (unsigned j = 0; vm != NULL && j < vm->nr_vcpus; j++)
 			ran += sched_run_ticks(vm->vcpus[j]);
 		if (vm != NULL)
@@ -247,15 +247,12 @@ static void verb_list(void)
 	}
 }
 
-static void verb_info(void)
+static void verb_info(struct vm *vm)
 {
-	const struct vm *vm = vm_arg();
-	const struct vm_config *c;
+	const struct vm_config *c = vm->cfg;
+	const char *what = load_relaxed(&vm->crash.what); /* a new life forgets it */
 	const struct vcpu *v;
-	const char *what;
 
-	if (vm == NULL) return;
-	c = vm->cfg;
 	report("id:%u name:%s state:%s last_stop:%s exit_status:%u restarts:%u restart_limit:%u "
 	       "image:%s ramdisk:%s bootargs:%s memory_kib:%lu gic:%u background:%u autostart:%u",
 	       vm->slot, vm->name, vm_state_name(vm), stop_reason_name(vm->reason), vm->exit_status,
@@ -264,7 +261,6 @@ static void verb_info(void)
 	report("sched:%s weight:%u priority:%u budget_us:%u period_us:%u",
 	       c->sched == SCHED_FIXED ? "fixed" : "fair", c->weight, c->priority, c->budget_us,
 	       c->period_us);
-	what = load_relaxed(&vm->crash.what); /* a new life forgets it */
 	if (what != NULL)
 		report("crash:%s crash_pc:%#lx crash_vcpu:%u", what, vm->crash.pc, vm->crash.vcpu);
 	report("out_queued:%u in_queued:%u in_dropped:%u", vm->port.head - vm->port.tail,
@@ -275,22 +271,14 @@ static void verb_info(void)
 		       vcpu_state_name(v), v->cpu, v->affinity, ms(sched_run_ticks(v)));
 }
 
-static void verb_console(void)
-{
-	struct vm *vm = vm_arg();
+static void verb_console(struct vm *vm) { console_focus(&vm->port); }
 
-	if (vm != NULL) console_focus(&vm->port);
-}
-
-static void verb_stats(void)
+static void verb_stats(struct vm *vm)
 {
-	const char *word = next_word();
-	const struct vm *one = word != NULL ? vm_named(word) : NULL;
 	const struct vcpu *v;
 
-	if (word != NULL && one == NULL) return;
 	begin_table("vcpus");
-	for (unsigned i = 0; (v = next_vcpu(one, &i)) != NULL;) {
+	for (unsigned i = 0; (v = next_vcpu(vm, &i)) != NULL;) {
 		const struct vcpu_stats *s = &v->stats;
 
 		report(
@@ -317,7 +305,7 @@ static uint64_t since_top(uint64_t ticks, uint64_t *seen)
 	return n;
 }
 
-static void verb_top(void)
+static void verb_top(struct vm *vm)
 {
 	uint64_t now = arch_counter(), all = MAX(now - sh.top_at, UINT64_C(1)), n;
 	struct vcpu *v;
@@ -338,7 +326,7 @@ static void verb_top(void)
 	}
 }
 
-static void verb_sched(void)
+static void verb_sched(struct vm *vm)
 {
 	const struct vcpu *v;
 
@@ -354,7 +342,7 @@ static void verb_sched(void)
 	}
 }
 
-static void verb_mem(void)
+static void verb_mem(struct vm *vm)
 {
 	uint64_t guests = 0, hyp = page_count(OWNER_HYP) + page_count(OWNER_SHARED),
 	         free = page_count(OWNER_NONE), dirty = page_count(OWNER_DIRTY),
@@ -367,13 +355,12 @@ static void verb_mem(void)
 	       dirty * 4, reserved * 4);
 }
 
-static void verb_log(void) { console_show_log(); }
+static void verb_log(struct vm *vm) { console_show_log(); }
 
 /* "on", "off"; else what was recorded: all, of a VM, or of "cpu N". */
-static void verb_trace(void)
+static void verb_trace(struct vm *vm)
 {
 	const char *word = next_word(), *arg;
-	const struct vm *vm = NULL;
 	uint64_t cpu = UINT64_MAX;
 
 	if (word != NULL && strcmp(word, "cpu") == 0) {
@@ -396,7 +383,7 @@ static void verb_trace(void)
 
 /* --- verbs that change VMs, and wait until that is done ------------------------------------- */
 
-static void wait_for(struct vm *vm, void (*next)(void))
+static void wait_for(struct vm *vm, void (*next)(struct vm *vm))
 {
 	sh.vm = vm;
 	sh.slot = vm->slot;
@@ -421,9 +408,9 @@ static bool at_rest(void)
 }
 
 /* What has become of it. */
-static void outcome(void)
+static void outcome(struct vm *vm)
 {
-	const char *state = still_there() ? vm_state_name(sh.vm) : "gone";
+	const char *state = still_there() ? vm_state_name(vm) : "gone";
 
 	if (sh.json)
 		report("name:%s state:%s", sh.name, state);
@@ -433,18 +420,16 @@ static void outcome(void)
 
 static enum hyp_err stop(struct vm *vm) { return vm_stop(vm, STOP_ADMIN, 0); }
 
-static void verb_change(void)
+static void verb_change(struct vm *vm)
 {
 	static const char *const hints[] = {[VM_NEW] = ": start it first",
 	                                    [VM_STOPPED] = ": start it first",
 	                                    [VM_PAUSED] = ": resume it first",
 	                                    [VM_STOPPING] = ": wait",
 	                                    [VM_GONE] = NULL};
-	struct vm *vm = vm_arg();
 	const char *hint;
 	uint32_t state;
 
-	if (vm == NULL) return;
 	if (sh.verb->change(vm) == HYP_OK) {
 		wait_for(vm, outcome);
 		return;
@@ -467,11 +452,10 @@ static void refuse_create(const char *name, const char *why)
 	refuse("%s is not created: %s; the bundle has%s", name, why, sh.lines);
 }
 
-static void verb_create(void)
+static void verb_create(struct vm *vm)
 {
 	char none[] = "";
 	const char *name = next_word();
-	struct vm *vm;
 	enum hyp_err err;
 
 	if (name == NULL) {
@@ -514,17 +498,15 @@ static void show_irqs(struct vm *vm)
 	}
 }
 
-static void end_look(void) {}
+static void end_look(struct vm *vm) {}
 
 /*
  * A VM that runs is paused for it: with all vCPUs out nothing is left in a CPU's registers, and all
  * that is shown fits together. Its time stands still, so that it does not notice. One that does not
  * run is shown as it was left.
  */
-static void look(void)
+static void look(struct vm *vm)
 {
-	struct vm *vm = sh.vm;
-
 	if (!still_there()) {
 		refuse("%s is gone", sh.name);
 		return;
@@ -545,13 +527,11 @@ static void look(void)
 }
 
 /* irq VM, dump VM [VCPU [ADDRESS]] */
-static void verb_look(void)
+static void verb_look(struct vm *vm)
 {
-	struct vm *vm = vm_arg();
 	const char *word = next_word();
 	uint64_t id = 0;
 
-	if (vm == NULL) return;
 	sh.address = next_word();
 	if (word != NULL && (!str_to_u64(word, &id) || id >= vm->nr_vcpus)) {
 		refuse("which vCPU? (%s has 0 to %u)", vm->name, vm->nr_vcpus - 1);
@@ -564,7 +544,7 @@ static void verb_look(void)
 	}
 }
 
-static void verb_version(void)
+static void verb_version(struct vm *vm)
 {
 	char cpu[48];
 
@@ -573,7 +553,7 @@ static void verb_version(void)
 	       nr_pcpus, cpu, arch_gic_info()->version, ms(arch_counter()));
 }
 
-static void verb_help(void)
+static void verb_help(struct vm *vm)
 {
 	const char *word = next_word();
 
@@ -582,7 +562,7 @@ static void verb_help(void)
 			report("verb:%-8s arguments:%-20s what:%s", v->name, v->usage, v->help);
 }
 
-static void verb_power(void)
+static void verb_power(struct vm *vm)
 {
 	bool off = sh.verb->name[0] == 'p';
 
@@ -635,30 +615,33 @@ static bool take_json(void)
 	return false;
 }
 
-/* A line was typed: its verb is to run. */
+/* A line was typed: its verb runs, with the VM that its usage begins with. */
 static void start_verb(void)
 {
 	const struct verb *v = shell_verbs;
 	const char *word;
+	struct vm *vm = NULL;
 
 	sh.json = take_json();
-	sh.brace = sh.comma = sh.table = sh.headed = false;
+	sh.refused = sh.brace = sh.comma = sh.table = sh.headed = false;
 	sh.vm = NULL;
 	sh.args = sh.line;
 	word = next_word();
 	if (word == NULL) return;
 	while (v->name != NULL && strcmp(v->name, word) != 0) v++;
-	if (v->name == NULL) {
+	if (v->name == NULL)
 		refuse("no such command: '%.32s'; `help` lists them", word);
-	} else if (sh.json && v->json == '\0') {
+	else if (sh.json && v->json == '\0')
 		refuse("`%s` has nothing to say in JSON", word);
-	} else {
-		sh.verb = v;
-		sh.next = v->fn;
-		sh.table = v->json == '[';
-		sh.brace = sh.json && !sh.table;
-		if (sh.json) shell_out("%c", v->json);
-	}
+	else if (strncmp(v->usage + (v->usage[0] == '['), "VM", 2) == 0 &&
+	         ((word = next_word()) != NULL || v->usage[0] == 'V'))
+		vm = vm_named(word);
+	if (sh.refused) return;
+	sh.verb = v;
+	sh.table = v->json == '[';
+	sh.brace = sh.json && !sh.table;
+	if (sh.json) shell_out("%c", v->json);
+	v->fn(vm);
 }
 
 static void erase(unsigned n)
@@ -709,7 +692,6 @@ static bool key(uint8_t c)
 		sh.len = 0;
 		shell_out("\n");
 		flush(); /* what a refusal drops is the verb's own */
-		start_verb();
 		return true;
 	} else if (c == '\b' || c == 0x7f) {
 		erase(1);
@@ -724,10 +706,10 @@ static bool key(uint8_t c)
 /* A turn of the verb that runs, or a key. */
 static bool shell_step(struct job *j)
 {
-	void (*next)(void);
+	void (*next)(struct vm * vm) = sh.next;
 	uint8_t c;
 
-	if (sh.next == NULL) {
+	if (next == NULL) {
 		if (!console_shell_getc(&c)) return false;
 		if (!key(c)) {
 			flush();
@@ -735,10 +717,11 @@ static bool shell_step(struct job *j)
 		}
 	}
 	console_shell_alone(true);
-	if (sh.next != NULL && at_rest()) {
-		next = sh.next;
+	if (next == NULL) {
+		start_verb();
+	} else if (at_rest()) {
 		sh.next = NULL;
-		next();
+		next(sh.vm);
 	}
 	if (sh.next != NULL) {
 		deadline_set(&sh.poll, arch_counter() + arch_us_to_ticks(POLL_US));
