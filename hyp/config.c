@@ -22,7 +22,7 @@
 #define VM_COMPATIBLE "atoll,vm"
 #define VALUE_MAX 60u
 #define GICV2_MAX_CPUS 8u
-#define RULE_CELLS 6u /* device, offset, size, bits read, bits written, mode */
+#define RULE_SIZE 24u /* cells: device, offset, size, bits read, bits written, mode */
 #define NEAR_MAX 32u  /* longest name for which a similar one is looked for */
 #define PPM 1000000u
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -213,20 +213,6 @@ static void read_string(struct node *node, const struct prop *prop, const char *
 	if (check(*word, node, prop, RULE_CHOICE, prop->choices)) memcpy(out, &i, sizeof(i));
 }
 
-/* Paths from the root, or rules of RULE_CELLS cells: what the host says to them is seen later. */
-static void read_list(struct node *node, const struct prop *prop, const uint8_t *p, size_t n)
-{
-	bool good = is_strings(p, n) == (prop->type == T_NODES), nodes = prop->type == T_NODES;
-	unsigned long nr = n / (4 * RULE_CELLS), max = nodes ? ASSIGN_MAX : ASSIGN_MAX_RULES;
-
-	good = good && (nodes || (n > 0 && n % (4 * RULE_CELLS) == 0));
-	if (good && nodes)
-		for (size_t at = nr = 0; at < n; at += strlen((const char *)p + at) + 1, nr++)
-			good = good && p[at] == '/';
-	if (check(good, node, prop, RULE_TYPE, prop->give))
-		check(nr <= max, node, prop, RULE_MANY, nr, max);
-}
-
 /* Little-endian, as all of EL2 is: the low bytes of a number are the field. */
 static void read_prop(struct node *node, const struct prop *prop, const uint8_t *p, size_t n,
                       void *out)
@@ -236,8 +222,11 @@ static void read_prop(struct node *node, const struct prop *prop, const uint8_t 
 	uint64_t v = 1, cpus = 0; /* 1: a flag */
 
 	out = (char *)out + prop->offset;
-	if (prop->type == T_NODES || prop->type == T_RULES) {
-		read_list(node, prop, p, n);
+	if (prop->type == T_NODES || prop->type == T_RULES) { /* what they say: check_assign() */
+		bool rules = n > 0 && n % RULE_SIZE == 0 && n <= prop->max * RULE_SIZE;
+
+		check(is_strings(p, n) ? prop->type == T_NODES : prop->type == T_RULES && rules,
+		      node, prop, RULE_TYPE, prop->give);
 		return;
 	}
 	if (prop->type <= T_CHOICE) {
@@ -330,7 +319,7 @@ static void read_rule(struct node *node, const uint8_t *p, unsigned i)
 {
 	struct assign_rules *rules = &node->cfg->assign_rules;
 	struct vm_assign *a = &node->cfg->assign;
-	size_t c = i * RULE_CELLS;
+	size_t c = i * RULE_SIZE / 4;
 	struct assign_rule u = {
 	    0, cell(p, c + 1), cell(p, c + 2), cell(p, c + 3), cell(p, c + 4), cell(p, c + 5) == 1};
 	const struct assign_reg *r = a->reg;
@@ -362,7 +351,7 @@ static void check_assign(struct node *node)
 		fault = config_assign(boot, path + at, cfg->allow_unsafe_dma, &cfg->assign);
 		if (fault) check(false, node, props + P_assign, fault, path + at);
 	}
-	for (int i = 0; path && rules && !fault && i < n / (int)(4 * RULE_CELLS); i++)
+	for (int i = 0; path && rules && !fault && i < n / (int)RULE_SIZE; i++)
 		read_rule(node, rules, (unsigned)i);
 }
 

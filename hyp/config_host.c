@@ -506,7 +506,9 @@ const char *config_assign(const struct manifest *m, const char *path, bool allow
 {
 	const void *fdt = m->host_tree;
 	struct tree t = {.fdt = fdt, .gic = find_enabled(fdt, GICV2 GICV3)};
-	int node = fdt_path_offset(fdt, path), bus = fdt_parent_offset(fdt, node);
+	/* No alias: see find_stdout(). */
+	int node = path[0] == '/' ? fdt_path_offset(fdt, path) : -1;
+	int bus = fdt_parent_offset(fdt, node);
 	int step = fdt_address_cells(fdt, bus) + fdt_size_cells(fdt, bus);
 	bool twice = has_device(a, node);
 	const char *fault = NULL;

@@ -75,42 +75,46 @@ static bool copied(const char *name, bool clocks)
 	return clocks || strcmp(name, "clock-names") != 0;
 }
 
-/* The clocks of a node of the host, with handles from `first` on; 0: none, or not only fixed ones.
- */
+/* A node of the host's below the bus, as NAME@unit: its place, or an error. */
+static int copy_node(void *fdt, const void *from, int node, uint64_t unit, bool clocks)
+{
+	const char *name = fdt_get_name(from, node, NULL);
+	int at, p, len, err = 0;
+	char text[64];
+
+	snprintf(text, sizeof(text), "%.*s@%lx", (int)MIN(strcspn(name, "@"), 40), name, unit);
+	at = fdt_add_subnode(fdt, fdt_path_offset(fdt, BUS), text);
+	fdt_for_each_property_offset(p, from, node)
+	{
+		const void *value = fdt_getprop_by_offset(from, p, &name, &len);
+
+		if (copied(name, clocks)) err |= fdt_setprop(fdt, at, name, value, len);
+	}
+	return err ? err : at;
+}
+
+/* The clocks of a node, with handles from `first` on. How many; 0: none, or not only fixed ones. */
 static int add_clocks(void *fdt, const void *from, int node, uint32_t first, fdt32_t *handles)
 {
-	int n = 0, hz_len, err = 0;
+	int n = 0, at, err = 0;
 	const fdt32_t *clocks = fdt_getprop(from, node, "clocks", &n);
 
-	for (int i = 0; clocks && i < n / 4; i++) {
-		int clock = fdt_node_offset_by_phandle(from, fdt32_to_cpu(clocks[i])), at;
-		const void *hz = fdt_getprop(from, clock, "clock-frequency", &hz_len);
-		char name[16];
-
-		if (i == MAX_CLOCKS || !hz ||
-		    fdt_node_check_compatible(from, clock, "fixed-clock") != 0)
+	for (int i = 0; clocks && i < n / 4; i++, first++) {
+		node = fdt_node_offset_by_phandle(from, fdt32_to_cpu(clocks[i]));
+		if (i == MAX_CLOCKS || fdt_node_check_compatible(from, node, "fixed-clock") != 0)
 			return 0;
-		snprintf(name, sizeof(name), "clock-%x", first + (uint32_t)i);
-		handles[i] = cpu_to_fdt32(first + (uint32_t)i);
-		at = fdt_add_subnode(fdt, fdt_path_offset(fdt, BUS), name);
-		err |= at < 0 ? at : 0;
-		err |= fdt_setprop(fdt, at, "compatible", "fixed-clock", 12);
-		err |= fdt_setprop_u32(fdt, at, "#clock-cells", 0);
-		err |= fdt_setprop(fdt, at, "clock-frequency", hz, hz_len);
-		err |= fdt_setprop_u32(fdt, at, "phandle", first + (uint32_t)i);
+		handles[i] = cpu_to_fdt32(first);
+		at = copy_node(fdt, from, node, first, false);
+		err |= at < 0 ? at : fdt_setprop_u32(fdt, at, "phandle", first);
 	}
 	return err ? err : clocks ? n / 4 : 0;
 }
 
-static int add_device(void *fdt, const struct vm_config *cfg, const struct machine *m, unsigned dev)
+static int add_device(void *fdt, const struct vm_assign *a, unsigned dev, uint32_t intid)
 {
-	const struct vm_assign *a = &cfg->assign;
-	const void *from = a->tree, *value;
 	fdt32_t irq[3 * ASSIGN_MAX], clocks[MAX_CLOCKS];
-	int n = add_clocks(fdt, from, a->dev[dev], CLOCK_HANDLES + dev * MAX_CLOCKS, clocks);
-	int nr_regs = 0, nr_irqs = 0, at, len, err = n < 0 ? n : 0;
-	const char *name = fdt_get_name(from, a->dev[dev], NULL);
-	char unit[64];
+	int n = add_clocks(fdt, a->tree, a->dev[dev], CLOCK_HANDLES + dev * MAX_CLOCKS, clocks);
+	int nr_regs = 0, nr_irqs = 0, at, err = 0;
 	fdt64_t reg[2 * ASSIGN_MAX];
 
 	for (unsigned i = 0; i < a->nr_regs; i++) {
@@ -121,20 +125,11 @@ static int add_device(void *fdt, const struct vm_config *cfg, const struct machi
 	for (unsigned i = 0; i < a->nr_irqs; i++) {
 		if (a->irq[i].dev != dev) continue;
 		irq[nr_irqs++] = 0; /* SPI */
-		irq[nr_irqs++] = cpu_to_fdt32(m->assign_intid - 32 + i);
+		irq[nr_irqs++] = cpu_to_fdt32(intid - 32 + i);
 		irq[nr_irqs++] = cpu_to_fdt32(a->irq[i].edge ? 1 : 4);
 	}
-	snprintf(unit, MIN(strcspn(name, "@") + 1, 40), "%s", name);
-	len = (int)strlen(unit);
-	snprintf(unit + len, sizeof(unit) - (size_t)len, "@%lx",
-	         (unsigned long)fdt64_to_cpu(reg[0]));
-	at = fdt_add_subnode(fdt, fdt_path_offset(fdt, BUS), unit);
-	if (at < 0) return at;
-	for (int p = fdt_first_property_offset(from, a->dev[dev]); p >= 0;
-	     p = fdt_next_property_offset(from, p)) {
-		value = fdt_getprop_by_offset(from, p, &name, &len);
-		if (copied(name, n > 0)) err |= fdt_setprop(fdt, at, name, value, len);
-	}
+	at = copy_node(fdt, a->tree, a->dev[dev], fdt64_to_cpu(reg[0]), n > 0);
+	if (n < 0 || at < 0) return -FDT_ERR_NOSPACE;
 	if (nr_irqs > 0) err |= fdt_setprop(fdt, at, "interrupts", irq, 4 * nr_irqs);
 	if (n > 0) err |= fdt_setprop(fdt, at, "clocks", clocks, 4 * n);
 	return err | fdt_setprop(fdt, at, "reg", reg, 8 * nr_regs);
@@ -159,7 +154,8 @@ static int fill_in(void *fdt, const struct vm_config *cfg, const struct machine 
 	if (cfg->bootargs[0])
 		err |= fdt_setprop(fdt, node, "bootargs", cfg->bootargs,
 		                   (int)strlen(cfg->bootargs) + 1);
-	for (unsigned i = 0; i < cfg->assign.nr_devs; i++) err |= add_device(fdt, cfg, m, i);
+	for (unsigned i = 0; i < cfg->assign.nr_devs; i++)
+		err |= add_device(fdt, &cfg->assign, i, m->assign_intid);
 	if (cfg->assign.nr_devs == 0) err |= fdt_del_node(fdt, fdt_path_offset(fdt, BUS));
 	return err | fdt_pack(fdt);
 }

@@ -56,7 +56,7 @@ static void *read_bundle(const char *path, size_t *size)
 
 static void check(const void *data, size_t size, const void *tree, char **argv)
 {
-	static const struct host_range image = {{0}, PAGE_SIZE};
+	static const struct host_range image = {{0x40200000}, MiB(1)};
 	static struct host h;
 	static struct vm_config cfgs[MAX_VMS];
 	static struct vm machines[MAX_VMS];
