@@ -51,6 +51,7 @@ def made(tmp_path_factory):
     bundle.card = mkdisk('fresh.img', harness.require(harness.Config('gcc', 2, 4, False).image))
     (place / 'nothing').write_bytes(bytes(64))
     bundle.empty_card = mkdisk('empty.img', place / 'nothing')
+    subprocess.run(['mdel', '-i', f'{bundle.empty_card}@@1M', '::bundle-a.img', '::bundle-b.img'], check=True)
     return bundle
 
 
