@@ -182,6 +182,7 @@ static void read_manifest(void)
 	manifest.host_tree = pa_to_ptr(host.fdt.base);
 	manifest.in_use[0] = host.uart.regs;
 	manifest.in_use[1] = board->power;
+	memcpy(&manifest.in_use[2], host.sdhci, sizeof(host.sdhci));
 	if (config_open(&manifest, &why) != HYP_OK) boot_stop("%s", why);
 	if (boot_arg_is("when-idle", "poweroff")) manifest.when_idle = IDLE_POWEROFF;
 	if (boot_arg_is("when-idle", "wait")) manifest.when_idle = IDLE_WAIT;

@@ -124,7 +124,7 @@ struct manifest {
 	unsigned host_gic, host_cpus;
 	uint64_t ram; /* bytes on the board */
 	const void *host_tree;
-	struct host_range in_use[3]; /* EL2's own devices, but for the GIC */
+	struct host_range in_use[2 + HOST_MAX_SDHCI]; /* EL2's own devices, but for the GIC */
 	/* And this is what it says. */
 	const void *blob;
 	enum when_idle when_idle;

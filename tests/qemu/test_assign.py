@@ -61,7 +61,8 @@ def test_pi_refusals(pi):  # noqa: F811
     """Disabled, the console, a DMA master, the watchdog that EL2 uses."""
     nodes = vm('hello', 'hello.elf')
     wrong = {'off': ('/soc/serial@7e201400', 'is disabled'), 'console': ('/soc/serial@7e215040', 'belongs to the hypervisor'),
-             'dma': ('/soc/dma@7e007000', 'is not known to be without DMA'), 'power': ('/soc/watchdog@7e100000', 'belongs to the hypervisor')}
+             'dma': ('/soc/dma@7e007000', 'is not known to be without DMA'), 'power': ('/soc/watchdog@7e100000', 'belongs to the hypervisor'),
+             'card': ('/emmc2bus/mmc@7e340000', 'belongs to the hypervisor')}
     nodes += ''.join(vm(name, 'hello.elf', assign=path) for name, (path, _) in wrong.items())
     outcome = pi(nodes).finish(60, crashed=len(wrong))
     for name, (path, why) in wrong.items():
