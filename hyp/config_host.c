@@ -65,10 +65,9 @@ uint64_t config_fdt_size(const void *fdt)
 /* A string property, ended inside the property; "" if absent or not a string. */
 static const char *prop_str(const void *fdt, int node, const char *name)
 {
-	int len;
-	const char *s = fdt_getprop(fdt, node, name, &len);
+	const char *s = fdt_stringlist_get(fdt, node, name, 0, NULL);
 
-	return s != NULL && len > 0 && memchr(s, 0, (size_t)len) != NULL ? s : "";
+	return s != NULL ? s : "";
 }
 
 /* n cells, 0 to 2, of a property from cell `at` on. ABSENT: another n, or they are not there. */
@@ -410,10 +409,8 @@ static bool never_masters(const void *fdt, int node)
 	    "brcm,bcm2711-gpio\0brcm,bcm2835-i2c\0brcm,bcm2835-spi\0brcm,bcm2835-pwm\0"
 	    "brcm,bcm2835-rng\0brcm,bcm2711-rng200\0brcm,bcm2835-aux-uart\0"
 	    "brcm,bcm2835-aux-spi\0";
-	const char *kind = kinds;
 
-	while (*kind && fdt_node_check_compatible(fdt, node, kind) != 0) kind += strlen(kind) + 1;
-	return *kind;
+	return is_compatible(fdt, node, kinds);
 }
 
 /* The number cell of interrupt i of a node, were it the GIC's; ABSENT: it has none. */
@@ -458,9 +455,7 @@ static const char *assign_reg(const struct manifest *m, const struct tree *t, in
 
 	at += base & PAGE_MASK;
 	for (unsigned i = 0; i < ARRAY_SIZE(m->in_use); i++)
-		if (pa_raw(m->in_use[i].base) < end &&
-		    base < pa_raw(m->in_use[i].base) + m->in_use[i].size)
-			return RULE_ASSIGN_HYP;
+		if (overlap(r, &m->in_use[i])) return RULE_ASSIGN_HYP;
 	if (other_has(t, node, base, end, 0)) return RULE_ASSIGN_SHARED;
 	if (a->nr_regs == ASSIGN_MAX || r->size > ASSIGN_BASE + ASSIGN_SIZE - at)
 		return RULE_ASSIGN_ROOM;
