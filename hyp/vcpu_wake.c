@@ -54,7 +54,7 @@ void vcpu_stop(struct vcpu *v)
 	 * that CPU sees STOP, or the kick below goes to it. */
 	smp_mb();
 	wake_blocked(v);
-	pcpu_kick(&pcpus[load_relaxed(&v->cpu)], PCPU_WORK_STOP);
+	pcpu_kick(&pcpus[load_relaxed(&v->cpu)], PCPU_WORK_RESCHED);
 }
 
 bool vcpu_is_out(const struct vcpu *v) { return (load_acquire(&v->work) & VCPU_WORK_OUT) != 0; }

@@ -130,24 +130,10 @@ static void enqueue_locked(struct rq *rq, struct sched_ent *e, uint64_t now) REQ
 	/* Fixed: who was preempted goes on before its equals, until its slice is used up. */
 	bool first = e->rank != 0 && e->slice_left != 0;
 
-	if (told_to_stop(e)) {
-		turn_off(ent_vcpu(e));
-		return;
-	}
 	replenish(e, now);
 	if (!first) e->slice_left = e->slice;
 	while (at != &rq->queue && lead(e, node_ent(at)) < (first ? 0 : 1)) at = at->next;
 	list_add_tail(at, &e->node);
-}
-
-/* PCPU_WORK_STOP: some of those that wait here are to leave. */
-static void stop_scan_locked(struct rq *rq) REQUIRES(rq->lock)
-{
-	list_for_each_safe (n, tmp, &rq->queue) {
-		if (!told_to_stop(node_ent(n))) continue;
-		list_del(n);
-		turn_off(ent_vcpu(node_ent(n)));
-	}
 }
 
 /* --- what runs ------------------------------------------------------------------------------- */
@@ -241,12 +227,20 @@ static uint64_t job_due(const struct rq *rq, const struct sched_ent *e)
 	return MAX(rq->job_at, e->ready_at) + arch_us_to_ticks(JOB_STARVED_US);
 }
 
-/* A new period has begun, or a job has waited too long: who that is moves up in the queue. */
-static void promote_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
+/*
+ * Who is to leave does. A new period has begun, or a job has waited too long: who that is moves up
+ * in the queue.
+ */
+static void sort_out_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 {
 	list_for_each_safe (n, tmp, &rq->queue) {
 		struct sched_ent *e = node_ent(n);
 
+		if (told_to_stop(e)) {
+			list_del(n);
+			turn_off(ent_vcpu(e));
+			continue;
+		}
 		if (used_up(e) ? now < e->refill_at : !e->job || now < job_due(rq, e)) continue;
 		if (used_up(e))
 			e->ready_at = now;
@@ -266,7 +260,7 @@ static void choose_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 
 	if (rq->cur && (rq->yield || used_up(rq->cur))) put_cur_locked(rq, now);
 	rq->yield = false;
-	promote_locked(rq, now);
+	sort_out_locked(rq, now);
 	best = first_locked(rq);
 	/* Within a slice a fair one only gives way to who is half a slice of its own behind. */
 	if (rq->cur && best &&
@@ -444,7 +438,6 @@ struct vcpu *sched_next(void)
 			(void)pull(p, rq);
 			spin_lock(&rq->lock);
 		}
-		if (work & PCPU_WORK_STOP) stop_scan_locked(rq);
 		while (woken) {
 			struct sched_ent *e = woken;
 

@@ -17,23 +17,15 @@ void sched_vcpu_init(struct vcpu *v, const struct vm_config *cfg)
 
 	ent_init(&v->se, cfg, 0, false);
 	v->affinity = (cfg->affinity & all) != 0 ? cfg->affinity & all : all;
-	v->state = VCPU_OFF;
 	v->loaded_on = -1;
 	v->work = VCPU_WORK_OUT;
 }
 
 void sched_start(struct vcpu *v)
 {
-	unsigned cpu = MAX_PCPUS;
-
-	for (unsigned i = 0; i < nr_pcpus; i++)
-		if ((v->affinity & BIT(i)) != 0 &&
-		    (cpu == MAX_PCPUS ||
-		     load_relaxed(&pcpus[i].nr_ready) < load_relaxed(&pcpus[cpu].nr_ready)))
-			cpu = i;
-	v->cpu = cpu;
+	v->cpu = (uint32_t)__builtin_ctzll(v->affinity);
 	v->se.start = arch_counter();
-	v->se.vruntime = load_relaxed(&rqs[cpu].clock);
+	v->se.vruntime = load_relaxed(&rqs[v->cpu].clock);
 	v->se.woken = false;
 	v->se.slice_left = 0;
 	v->se.budget_left = v->se.budget;

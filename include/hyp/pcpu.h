@@ -13,8 +13,7 @@ struct sched_ent;
 
 /* pcpu->work, shared: set by anyone with atomic OR, then an IPI if remote; cleared by the owner. */
 #define PCPU_WORK_RESCHED BIT32(0) /* the scheduler is to choose again before any guest runs */
-#define PCPU_WORK_STOP BIT32(1)    /* one of its vCPUs has VCPU_WORK_STOP */
-#define PCPU_WORK_PULL BIT32(2)    /* another CPU has something that may have to run here */
+#define PCPU_WORK_PULL BIT32(1)    /* another CPU has something that may have to run here */
 
 struct pcpu {
 	/* Hot in entry.S (offsets.c). */

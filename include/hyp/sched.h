@@ -19,8 +19,8 @@ struct vcpu;
 void sched_cpu_init(void);
 /* Parameters from cfg; v is OFF. */
 void sched_vcpu_init(struct vcpu *v, const struct vm_config *cfg);
-/* OFF and out -> READY on the least loaded CPU of its affinity, and kicks that. Clears
- * VCPU_WORK_STOP. Serialised with vcpu_stop() by the caller (vm->lock). */
+/* OFF and out -> READY on an idle CPU of its affinity, or the first. Clears VCPU_WORK_STOP.
+ * Serialised with vcpu_stop() by the caller (vm->lock). */
 void sched_start(struct vcpu *v);
 /* The running vCPU v blocks (state BLOCKED, unless work says otherwise) or goes OFF.
  * Sets PCPU_WORK_RESCHED; the switch happens on the way out of the trap. */

@@ -246,7 +246,7 @@ static void test_switch_off(void **state)
 	env_next = stop_then_other;
 	other.arch.hcr = vcpu_hcr_base;
 	v->work = VCPU_WORK_STOP;
-	fake_pcpu->work = PCPU_WORK_STOP;
+	fake_pcpu->work = PCPU_WORK_RESCHED;
 	fake_log_clear();
 	v->loaded_on = 0;
 	assert_ptr_equal(trap_exit_slow(), &other);
