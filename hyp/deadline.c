@@ -3,7 +3,6 @@
  * Deadline queues: a sorted list per CPU, a few dozen entries at most. Times are absolute unsigned
  * counter values, so that no comparison can overflow whatever a guest asks for.
  */
-#include <arch/timer.h>
 #include <hyp/atomic.h>
 #include <hyp/deadline.h>
 #include <hyp/pcpu.h>

@@ -4,17 +4,12 @@
  * maintenance, the console's UART.
  */
 #include <hyp/console.h>
-#include <hyp/deadline.h>
 #include <hyp/host.h>
 #include <hyp/irq.h>
 #include <hyp/panic.h>
-#include <hyp/pcpu.h>
 #include <hyp/trace.h>
 #include <hyp/vcpu.h>
 #include <hyp/vdev.h>
-#include <hyp/vgic.h>
-#include <hyp/vtimer.h>
-#include <arch/gic.h>
 
 __attribute__((noinline)) static void handle(uint32_t iar)
 {

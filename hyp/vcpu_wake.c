@@ -4,8 +4,6 @@
  * a lock. The other half of each protocol is in hyp/sched.
  */
 #include <arch/barrier.h>
-#include <hyp/atomic.h>
-#include <hyp/pcpu.h>
 #include <hyp/vcpu.h>
 
 /* BLOCKED -> READY. The one whose CAS succeeds owns v until it is on a wake list. */

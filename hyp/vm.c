@@ -2,7 +2,6 @@
 /*
  * VMs and vCPUs as objects: slots, handles, the machine description, allocation.
  */
-#include <hyp/vcpu.h>
 #include <hyp/vm.h>
 #include <arch/barrier.h>
 #include <lib/str.h>

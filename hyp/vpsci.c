@@ -2,11 +2,9 @@
 /*
  * PSCI 1.1 for guests (DEN0022): power of vCPUs and of the VM.
  */
-#include <hyp/atomic.h>
 #include <hyp/hvc.h>
 #include <hyp/lifecycle.h>
 #include <hyp/sched.h>
-#include <hyp/vcpu.h>
 #include <hyp/vm.h>
 
 #define FN_BASE 0x84000000u

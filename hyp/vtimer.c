@@ -3,13 +3,7 @@
  * Guest timers: CNTV is the guest's while its vCPU is loaded, with the PPI's active state part of
  * the vCPU's context, and a software deadline otherwise. CNTP is emulated with deadlines.
  */
-#include <hyp/atomic.h>
-#include <hyp/pcpu.h>
-#include <hyp/vcpu.h>
-#include <hyp/vdev.h>
 #include <hyp/vm.h>
-#include <hyp/vtimer.h>
-#include <arch/gic.h>
 
 static bool enabled(const struct arch_vtimer *t)
 {

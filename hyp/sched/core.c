@@ -8,9 +8,6 @@
  * Fair: the least virtual time (ticks over weight); who slept long starts anew.
  */
 #include <arch/barrier.h>
-#include <arch/cpu.h>
-#include <arch/timer.h>
-#include <hyp/atomic.h>
 #include <hyp/irq.h>
 #include <hyp/sched.h>
 #include <hyp/vm.h>

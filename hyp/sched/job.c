@@ -3,8 +3,6 @@
  * Jobs: entities of the run queues that run a step at a time in EL2. Any CPU may run the next
  * step; a job is in one queue or is one CPU's cur, so that two never do.
  */
-#include <arch/timer.h>
-#include <hyp/atomic.h>
 #include <hyp/vm.h>
 #include "rq.h"
 

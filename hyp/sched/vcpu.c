@@ -3,9 +3,6 @@
  * The scheduler as the rest of the hypervisor sees a vCPU: parameters, start, block, off, saved.
  */
 #include <arch/barrier.h>
-#include <arch/cpu.h>
-#include <arch/timer.h>
-#include <hyp/atomic.h>
 #include <hyp/check.h>
 #include <hyp/sched.h>
 #include <hyp/vm.h>

@@ -3,7 +3,6 @@
  * Sources of interrupts (lines, edges, SGIs), routing, life of a VM's vGIC, and its description
  * for the shell.
  */
-#include <hyp/atomic.h>
 #include <hyp/page.h>
 #include "internal.h"
 

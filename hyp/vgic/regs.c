@@ -3,7 +3,6 @@
  * Registers of GICv2 (IHI 0048B 4.3) and GICv3 (IHI 0069 12.9-12.11: affinity routing always on,
  * one security state, no LPIs, no message-based SPIs). CPU interfaces are the host's GICV or ICV.
  */
-#include <hyp/atomic.h>
 #include "internal.h"
 
 #define GICD_IROUTER_LEN 0x2000u

@@ -3,8 +3,6 @@
  * vGIC core: who gets an interrupt (oracle), the lists, list registers in (fold) and out (place,
  * populate). Static functions are called with the VM's vGIC lock held.
  */
-#include <hyp/atomic.h>
-#include <hyp/pcpu.h>
 #include "internal.h"
 
 /*

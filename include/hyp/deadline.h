@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include <hyp/types.h>
 #include <arch/timer.h>
 #include <lib/list.h>
 

@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include <hyp/types.h>
 #include <hyp/sched_ent.h>
 
 struct vm;

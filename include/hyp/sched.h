@@ -9,7 +9,6 @@
 #include <hyp/atomic.h>
 #include <hyp/config.h>
 #include <hyp/pcpu.h>
-#include <hyp/types.h>
 
 struct vcpu;
 

@@ -6,10 +6,8 @@
 #pragma once
 
 #include <hyp/atomic.h>
-#include <hyp/err.h>
 #include <hyp/pcpu.h>
 #include <hyp/sched_ent.h>
-#include <hyp/types.h>
 #include <hyp/vgic.h>
 #include <hyp/vtimer.h>
 #include <arch/vcpu.h>

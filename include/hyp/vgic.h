@@ -7,9 +7,7 @@
  */
 #pragma once
 
-#include <hyp/err.h>
 #include <hyp/mmio.h>
-#include <hyp/types.h>
 #include <arch/gic.h>
 #include <arch/spinlock.h>
 #include <lib/list.h>

@@ -6,16 +6,12 @@
 
 #include <hyp/config.h>
 #include <hyp/console.h>
-#include <hyp/err.h>
 #include <hyp/job.h>
 #include <hyp/log.h>
 #include <hyp/mmio.h>
 #include <hyp/s2.h>
-#include <hyp/types.h>
 #include <hyp/vcpu.h>
 #include <hyp/vdev.h>
-#include <hyp/vgic.h>
-#include <arch/spinlock.h>
 
 enum vm_state {
 	VM_NEW,     /* created, never started; its job may still be giving it RAM */

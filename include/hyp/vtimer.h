@@ -6,7 +6,6 @@
 #pragma once
 
 #include <hyp/deadline.h>
-#include <hyp/types.h>
 #include <arch/timer.h>
 
 struct vcpu;

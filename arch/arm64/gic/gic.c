@@ -5,7 +5,6 @@
  * same bits for us), GICv3 and v4 (IHI 0069; all is group 1, ITS and LPIs are left alone).
  */
 #include <arch/barrier.h>
-#include <arch/cpu.h>
 #include <arch/mm.h>
 #include <arch/spinlock.h>
 #include <hyp/check.h>
