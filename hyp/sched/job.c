@@ -12,8 +12,6 @@ void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t 
 	ent_init(&j->se, vm ? vm->cfg : NULL, weight, true);
 }
 
-bool job_is_idle(const struct job *j) { return load_acquire(&j->starts) == 0; }
-
 void job_start(struct job *j)
 {
 	struct pcpu *idle;

@@ -27,9 +27,6 @@ struct job {
 	uint32_t starts; /* shared: 0 idle, 1 queued or in a step, more: started meanwhile */
 };
 
-/* Not started, and no step under way: its memory may be freed by whoever sees to it that nobody
- * starts it. Acquire. */
-bool job_is_idle(const struct job *j);
 /* One of a VM is scheduled like its vCPUs, a fixed one with its priority and budget; the host's own
  * by weight, 1..10000, 0: 100. */
 void job_init(struct job *j, const struct job_ops *ops, struct vm *vm, uint32_t weight);

@@ -189,8 +189,6 @@ void job_start(struct job *j)
 	}
 }
 
-bool job_is_idle(const struct job *j) { return j->starts == 0; }
-
 /* The memory goes: nothing in it may be waiting to run. */
 static void env_forget(pa_t at, uint64_t size)
 {
