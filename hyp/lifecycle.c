@@ -83,7 +83,6 @@ static pa_t zero_page;
 static uint32_t nr_foreground, nr_alive, nr_stopped, nr_crashed;
 static bool going_down; /* background VMs are being stopped: nothing starts any more */
 static bool told;       /* the verdict was given */
-static bool booted;     /* jobs run: nothing that takes time is done at once any more */
 static const struct vm_config *building;
 static uint64_t slots; /* bit: a VM has it, or has not given everything back */
 static struct job scrub_job;
@@ -347,27 +346,23 @@ static bool give_up(struct life *l, unsigned file, const char *why)
 	return true;
 }
 
-/* In the largest blocks there are, each scrubbed before it is mapped. */
-static enum hyp_err take_ram(struct life *l)
-{
-	uint64_t left = l->cfg.memory - l->ram;
-
-	if (pa_raw(l->block) == 0) {
-		return page_alloc_best(left / PAGE_SIZE, l->vm.s2.owner, &l->block,
-		                       &l->block_order);
-	}
-	if (page_scrub_block(l->block)) return HYP_OK;
-	TRY(s2_map(&l->vm.s2, ipa(l->vm.machine->ram_base + l->ram), l->block,
-	           PAGE_SIZE << l->block_order, S2_RWX));
-	l->ram += PAGE_SIZE << l->block_order;
-	l->block = pa(0);
-	if (l->ram == l->cfg.memory) next_phase(l, LIFE_VERIFY);
-	return HYP_OK;
-}
-
+/* RAM in the largest blocks there are, each scrubbed before it is mapped. */
 static bool ram_step(struct life *l)
 {
-	return take_ram(l) == HYP_OK || give_up(l, FILE_IMAGE, "not enough RAM left");
+	static const char why[] = "not enough RAM left";
+	uint64_t left = l->cfg.memory - l->ram, size = PAGE_SIZE << l->block_order;
+
+	if (pa_raw(l->block) == 0)
+		return page_alloc_best(left / PAGE_SIZE, l->vm.s2.owner, &l->block,
+		                       &l->block_order) == HYP_OK ||
+		       give_up(l, FILE_IMAGE, why);
+	if (page_scrub_block(l->block)) return true;
+	if (s2_map(&l->vm.s2, ipa(l->vm.machine->ram_base + l->ram), l->block, size, S2_RWX) !=
+	    HYP_OK)
+		return give_up(l, FILE_IMAGE, why);
+	l->ram += size;
+	l->block = pa(0);
+	return left > size ? true : next_phase(l, LIFE_VERIFY);
 }
 
 static bool verify_step(struct life *l)
@@ -637,7 +632,6 @@ static enum hyp_err vm_build(struct life *l)
 		vgic_vcpu_init(v);
 		vtimer_vcpu_init(v);
 	}
-	while (!booted && l->phase == LIFE_RAM) TRY(take_ram(l));
 	return HYP_OK;
 }
 
@@ -680,7 +674,7 @@ enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
 	console_port_add(&vm->port, vm, vm->name, slot);
 	store_release(&vms[slot], vm);
 	*out = vm;
-	if (booted) job_start(&vm->job);
+	job_start(&vm->job);
 	return HYP_OK;
 }
 
@@ -708,7 +702,6 @@ void lifecycle_check_idle(void)
 
 void lifecycle_start_all(void)
 {
-	booted = true; /* no job runs before this CPU's scheduler does */
 	for (unsigned i = 0; i < MAX_VMS; i++)
 		if (vms[i] && vms[i]->cfg->autostart) CHECK(vm_start(vms[i]) == HYP_OK);
 	lifecycle_check_idle(); /* nothing was let in: the verdict is due at once */

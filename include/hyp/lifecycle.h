@@ -26,8 +26,8 @@ void lifecycle_start_all(void);
  * EBUSY: not in this state.
  */
 /* ENOMEM etc. leave nothing behind. The VM keeps a copy of cfg, of config_next() or
- * config_create(), and is loaded from the bundle at each start. Its RAM comes from its job, but
- * before guests run at once. It is NEW, not started. */
+ * config_create(), and is loaded from the bundle at each start. Its RAM comes from its job. It
+ * is NEW, not started. */
 enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out) __must_check;
 /* NEW or STOPPED: loads and runs; restart-limit counts anew. */
 enum hyp_err vm_start(struct vm *vm) __must_check;
