@@ -29,20 +29,7 @@
 #define HYPERVISOR "/chosen/hypervisor"
 #define CREATE_MAX 4096u /* bytes of the tree that config_create() makes */
 
-enum prop_type {
-	T_FILE,
-	T_TEXT,
-	T_CHOICE,
-	T_NODES,
-	T_U32,
-	T_BOOL,
-	T_KIB,
-	T_ADDR,
-	T_SECS,
-	T_CPUS,
-	T_RULES,
-	T_FLAG
-};
+enum type { T_FILE, T_TEXT, T_CHOICE, T_DEV, T_U32, T_KIB, T_ADDR, T_SECS, T_CPUS, T_RULE, T_FLAG };
 
 enum prop_id {
 #define PROP(field, ...) P_##field,
@@ -54,7 +41,7 @@ struct prop {
 	const char *name, *give, *choices;
 	uint64_t min, max, dflt;
 	size_t offset, size; /* of the field in struct vm_config */
-	enum prop_type type;
+	enum type type;
 	bool required;
 };
 
@@ -69,8 +56,8 @@ static const struct prop when_idle = {"when-idle", TYPE_CHOICE, "wait|poweroff",
                                       0,           0,           T_CHOICE,        false};
 
 /* Cells of a value, of each in a list of CPUs; 0: a string or a flag. */
-static const uint8_t nr_cells[] = {[T_U32] = 1,  [T_BOOL] = 1, [T_KIB] = 2,   [T_ADDR] = 2,
-                                   [T_SECS] = 2, [T_CPUS] = 1, [T_RULES] = 1, [T_FLAG] = 0};
+static const uint8_t nr_cells[] = {
+    [T_U32] = 1, [T_KIB] = 2, [T_ADDR] = 2, [T_SECS] = 2, [T_CPUS] = 1, [T_RULE] = 1, [T_FLAG] = 0};
 
 /* The node at hand, and whether a fault was found in it. */
 struct node {
@@ -222,11 +209,11 @@ static void read_prop(struct node *node, const struct prop *prop, const uint8_t 
 	uint64_t v = 1, cpus = 0; /* 1: a flag */
 
 	out = (char *)out + prop->offset;
-	if (prop->type == T_NODES || prop->type == T_RULES) { /* what they say: check_assign() */
+	if (prop->type == T_DEV || prop->type == T_RULE) { /* what they say: check_assign() */
 		bool rules = n > 0 && n % RULE_SIZE == 0 && n <= prop->max * RULE_SIZE;
 
-		check(is_strings(p, n) ? prop->type == T_NODES : prop->type == T_RULES && rules,
-		      node, prop, RULE_TYPE, prop->give);
+		check(is_strings(p, n) ? prop->type == T_DEV : prop->type == T_RULE && rules, node,
+		      prop, RULE_TYPE, prop->give);
 		return;
 	}
 	if (prop->type <= T_CHOICE) {
@@ -406,8 +393,7 @@ static void check_node(struct node *node)
 		bool absent = !given(node, (enum prop_id)(p - props));
 
 		check(!absent || !p->required, node, p, RULE_MISSING, p->give);
-		if (absent && (p->type == T_U32 || p->type == T_BOOL))
-			memcpy((char *)cfg + p->offset, &p->dflt, p->size);
+		if (absent && p->type == T_U32) memcpy((char *)cfg + p->offset, &p->dflt, p->size);
 	}
 	if (!node->faulty) check_relations(node);
 }

@@ -413,12 +413,12 @@ static bool never_masters(const void *fdt, int node)
 	return is_compatible(fdt, node, kinds);
 }
 
-/* The number cell of interrupt i of a node, were it the GIC's; ABSENT: it has none. */
-static uint64_t irq_number(const struct tree *t, int node, int i)
+/* A cell of interrupt i of a node, were it the GIC's (1: number, 2: flags); ABSENT: it has none. */
+static uint64_t irq_cell(const struct tree *t, int node, int i, int which)
 {
 	int n = (int)cells(t->fdt, t->gic, "#interrupt-cells", 0, 1);
 
-	return cells(t->fdt, node, "interrupts", i * n + 1, 1);
+	return cells(t->fdt, node, "interrupts", i * n + which, 1);
 }
 
 /*
@@ -437,7 +437,7 @@ static bool other_has(const struct tree *t, int self, uint64_t base, uint64_t en
 		for (int i = 0; reg_below(t->fdt, parents[depth], node, i, &r); i++)
 			if (pa_raw(r.base) < end && base < pa_raw(r.base) + r.size) return true;
 		/* The cheap look first. */
-		for (int i = 0; intid != 0 && (id = irq_number(t, node, i)) != ABSENT; i++)
+		for (int i = 0; intid != 0 && (id = irq_cell(t, node, i, 1)) != ABSENT; i++)
 			if (id + 32 == intid && irq_get(t, node, i) == intid &&
 			    node_enabled(t->fdt, node))
 				return true;
@@ -471,17 +471,15 @@ static const char *assign_reg(const struct manifest *m, const struct tree *t, in
 
 static const char *assign_irqs(const struct tree *t, int node, struct vm_assign *a)
 {
-	int n = (int)cells(t->fdt, t->gic, "#interrupt-cells", 0, 1);
-
 	if (fdt_getprop(t->fdt, node, "interrupts-extended", NULL)) return RULE_ASSIGN_IRQ;
-	for (int i = 0; irq_number(t, node, i) != ABSENT; i++) {
+	for (int i = 0; irq_cell(t, node, i, 1) != ABSENT; i++) {
 		uint32_t intid = irq_get(t, node, i);
 
 		if (intid < 32) return RULE_ASSIGN_IRQ;
 		if (other_has(t, node, 0, 0, intid)) return RULE_ASSIGN_SHARED;
 		if (a->nr_irqs == ASSIGN_MAX) return RULE_ASSIGN_ROOM;
 		/* Flags: 1, 2 edges; 4, 8 levels. */
-		a->irq[a->nr_irqs].edge = cells(t->fdt, node, "interrupts", i * n + 2, 1) & 3;
+		a->irq[a->nr_irqs].edge = irq_cell(t, node, i, 2) & 3;
 		a->irq[a->nr_irqs].dev = (uint8_t)a->nr_devs;
 		a->irq[a->nr_irqs++].intid = intid;
 	}

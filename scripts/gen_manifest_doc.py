@@ -174,7 +174,7 @@ def span(prop):
         return ', '.join(f'"{c}"' for c in prop.choices.split('|'))
     if prop.type in ('FILE', 'TEXT'):
         return f'{prop.min} to {prop.max} characters'
-    if prop.type in ('NODES', 'RULES'):
+    if prop.type in ('DEV', 'RULE'):
         return f'{prop.min} to {prop.max} of them'
     if prop.type == 'ADDR':
         return 'in the VM\'s RAM'

@@ -36,51 +36,44 @@ static void io_write(uint64_t at, unsigned size, uint64_t val)
 }
 
 /*
- * The bits that an access of the guest may see or change, and whether a write keeps the others. 0:
- * none, it is an abort. Without rules: all of the device's own registers; with rules: what they
- * name, in words.
+ * An access of the guest: to all of the device's own registers, or with rules to the bits that they
+ * name, in words; a write keeps the others as they are, or writes them as 0.
  */
-static uint64_t allowed(const struct vm_config *cfg, const struct assign_reg *r, uint32_t off,
-                        unsigned size, bool write, bool *keep)
+static enum mmio_result forward(struct vcpu *v, const struct assign_reg *r, uint32_t off,
+                                unsigned size, bool write, uint64_t *val)
 {
-	const struct assign_rules *rules = &cfg->assign_rules;
+	const struct assign_rules *rules = &v->vm->cfg->assign_rules;
+	const struct assign_rule *u = rules->rule, *end = u + rules->n;
+	uint64_t at = r->pa + off, mask = UINT64_MAX;
 
-	*keep = false;
-	if (size > r->size || off > r->size - size || !IS_ALIGNED(r->pa + off, size)) return 0;
-	if (!r->ruled) return UINT64_MAX;
-	for (const struct assign_rule *u = rules->rule; u < rules->rule + rules->n; u++) {
-		if (cfg->assign.reg + u->reg != r || off - u->off >= u->size || size != 4) continue;
-		*keep = !u->w1;
-		return write ? u->write : u->read;
+	if (size > r->size || off > r->size - size || !IS_ALIGNED(at, size)) return MMIO_ABORT;
+	if (r->ruled) {
+		while (u < end && (v->vm->cfg->assign.reg + u->reg != r || off - u->off >= u->size))
+			u++;
+		mask = u == end || size != 4 ? 0 : write ? u->write : u->read;
 	}
-	return 0;
+	if (mask == 0) return MMIO_ABORT;
+	spin_lock(&rule_lock); /* nobody's write is between the read and the write */
+	if (!write)
+		*val = io_read(at, size) & mask;
+	else if (r->ruled && !u->w1)
+		io_write(at, size, (io_read(at, size) & ~mask) | (*val & mask));
+	else
+		io_write(at, size, *val & mask);
+	spin_unlock(&rule_lock);
+	return MMIO_OK;
 }
 
 static enum mmio_result assigned_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                       uint64_t *val)
 {
-	const struct assign_reg *r = dev;
-	bool keep;
-	uint64_t mask = allowed(v->vm->cfg, r, off, size, false, &keep);
-
-	if (mask == 0) return MMIO_ABORT;
-	*val = io_read(r->pa + off, size) & mask;
-	return MMIO_OK;
+	return forward(v, dev, off, size, false, val);
 }
 
 static enum mmio_result assigned_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                        uint64_t val)
 {
-	const struct assign_reg *r = dev;
-	bool keep;
-	uint64_t mask = allowed(v->vm->cfg, r, off, size, true, &keep);
-
-	if (mask == 0) return MMIO_ABORT;
-	spin_lock(&rule_lock); /* nobody's write is between the read and the write */
-	if (keep) val = (io_read(r->pa + off, size) & ~mask) | (val & mask);
-	io_write(r->pa + off, size, keep ? val : val & mask);
-	spin_unlock(&rule_lock);
-	return MMIO_OK;
+	return forward(v, dev, off, size, true, &val);
 }
 
 static const struct mmio_ops assigned_ops = {1 | 2 | 4 | 8, assigned_read, assigned_write};
