@@ -53,22 +53,28 @@ void vdev_unlock(struct vdev *d)
 	spin_unlock(&d->lock);
 }
 
-/* Flash (no dev) reads as 0. Virtio 1.1, 4.2.2: "virt", version, no device, vendor "QEMU"; the rest
- * is 0. */
-static enum mmio_result absent_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
-                                    uint64_t *val)
+static enum mmio_result zero_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                  uint64_t *val)
 {
-	static const uint32_t regs[VIRTIO_STRIDE / 4] = {0x74726976, 2, 0, 0x554d4551};
-
-	*val = dev != NULL && size == 4 ? regs[off % VIRTIO_STRIDE / 4] : 0;
+	*val = 0;
 	return MMIO_OK;
 }
 
-static enum mmio_result absent_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+static enum mmio_result ignore_write(struct vcpu *v, void *dev, uint32_t off, unsigned size,
                                      uint64_t val)
 {
 	return MMIO_OK;
 }
 
-const struct mmio_ops vflash_ops = {1 | 2 | 4 | 8, absent_read, absent_write};
-const struct mmio_ops vvirtio_empty_ops = {1 | 2 | 4, absent_read, absent_write};
+static enum mmio_result virtio_read(struct vcpu *v, void *dev, uint32_t off, unsigned size,
+                                    uint64_t *val)
+{
+	/* Virtio 1.1, 4.2.2: "virt", version, no device, vendor "QEMU"; the rest reads as 0. */
+	static const uint32_t regs[VIRTIO_STRIDE / 4] = {0x74726976, 2, 0, 0x554d4551};
+
+	*val = size == 4 ? regs[off % VIRTIO_STRIDE / 4] : 0;
+	return MMIO_OK;
+}
+
+const struct mmio_ops vflash_ops = {1 | 2 | 4 | 8, zero_read, ignore_write};
+const struct mmio_ops vvirtio_empty_ops = {1 | 2 | 4, virtio_read, ignore_write};
