@@ -38,7 +38,6 @@ static uint8_t log_ring[KiB(16)], shell_ring[KiB(32)];
 
 static struct {
 	spinlock_t lock;
-	const struct console_up *up;
 	struct console_port *ports; /* in order of their addition; EL2's first */
 	struct console_port log, shell;
 	struct console_port *focus;
@@ -253,7 +252,7 @@ static void pump(struct console_port *full) EXCLUDES(con.lock)
 		if (!p->waiting || used(p) > p->tx_size / 2) continue;
 		p->waiting = false;
 		spin_unlock(&con.lock);
-		con.up->room(p);
+		p->up->room(p);
 		spin_lock(&con.lock);
 	}
 	spin_unlock(&con.lock);
@@ -283,9 +282,9 @@ void console_init(const struct host_uart *u)
 	con.ready = true;
 }
 
-void console_set_up(const struct console_up *up)
+void console_set_up(const struct console_up *shell)
 {
-	con.up = up;
+	con.shell.up = shell;
 	con.async = con.has_irq;
 	if (con.async) uart_irqs(false);
 }
@@ -381,11 +380,12 @@ void console_flush(void)
 	spin_unlock(&con.lock);
 }
 
-void console_port_add(struct console_port *p, struct vm *vm, const char *name, unsigned index)
+void console_port_add(struct console_port *p, struct vm *vm, const char *name, unsigned index,
+                      const struct console_up *up)
 {
 	struct console_port **at = &con.ports;
 
-	*p = (struct console_port){.vm = vm, .name = name, .index = (uint8_t)index};
+	*p = (struct console_port){.vm = vm, .name = name, .index = (uint8_t)index, .up = up};
 	p->tx_lock = SPINLOCK_INIT(LOCK_CONSOLE);
 	p->tx = p->tx_buf;
 	p->tx_size = CONSOLE_TX_SIZE;
@@ -498,7 +498,7 @@ static bool key(void)
 	else if (command)
 		say("-- Ctrl-] then: n next VM, p previous VM, 0-9 VM by number, h shell, "
 		    "Ctrl-] itself, ? this help\n");
-	if (takes) con.up->input(p);
+	if (takes) p->up->input(p);
 	return true;
 }
 

@@ -671,7 +671,7 @@ enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
 		drop(l);
 		return err;
 	}
-	console_port_add(&vm->port, vm, vm->name, slot);
+	console_port_add(&vm->port, vm, vm->name, slot, &vpl011_console);
 	store_release(&vms[slot], vm);
 	*out = vm;
 	job_start(&vm->job);

@@ -154,18 +154,6 @@ static void banner(void)
 	say("  timer  %lu Hz\n", arch_counter_hz());
 }
 
-static void console_input(struct console_port *p)
-{
-	if (p->vm)
-		vpl011_input(p->vm);
-	else
-		shell_input();
-}
-
-static void console_room(struct console_port *p) { vpl011_room(p->vm); }
-
-static const struct console_up up_calls = {console_input, console_room};
-
 static void read_manifest(void)
 {
 	const char *why;
@@ -273,7 +261,6 @@ noreturn void boot_main(const void *fdt)
 	banner();
 	read_manifest();
 	shell_init(&bundle);
-	console_set_up(&up_calls);
 	sysreg_init();
 	boot_need(s2_init(arch_pa_bits(), arch_vmid_bits(), &life_s2_ops), "too little RAM");
 	boot_need(lifecycle_init(&manifest), "too little RAM");

@@ -48,11 +48,11 @@ static struct {
 	struct deadline poll; /* a verb that waits looks again */
 	char line[LINE_MAX], last[LINE_MAX];
 	unsigned len;
-	uint8_t prev, esc;           /* last byte; progress within an ANSI sequence */
-	void (*next)(struct vm *vm); /* what the verb does next; NULL: a line is being typed */
+	uint8_t prev, esc; /* last byte; progress within an ANSI sequence */
+	bool waits;        /* a verb, for vm to be at rest; else a line is being typed */
 	const struct verb *verb;
 	char *args;    /* what follows it in line; NULL: nothing more */
-	struct vm *vm; /* which is to be at rest before `next`: good while it is vms[slot] */
+	struct vm *vm; /* which a verb waits for: good while it is vms[slot] */
 	uint32_t slot;
 	char name[CONFIG_NAME_MAX]; /* of vm */
 	struct vcpu *vcpu;          /* irq, dump: of vm */
@@ -383,11 +383,11 @@ static void verb_trace(struct vm *vm)
 
 /* --- verbs that change VMs, and wait until that is done ------------------------------------- */
 
-static void wait_for(struct vm *vm, void (*next)(struct vm *vm))
+static void wait_for(struct vm *vm)
 {
 	sh.vm = vm;
 	sh.slot = vm->slot;
-	sh.next = next;
+	sh.waits = true;
 	(void)str_copy(sh.name, vm->name, sizeof(sh.name));
 }
 
@@ -398,7 +398,6 @@ static bool at_rest(void)
 {
 	uint32_t state;
 
-	if (sh.vm == NULL) return true;
 	if (!still_there()) return !vm_slot_used(sh.slot);
 	state = load_acquire(&sh.vm->state);
 	for (unsigned i = 0; state != VM_RUNNING && i < sh.vm->nr_vcpus; i++)
@@ -431,7 +430,7 @@ static void verb_change(struct vm *vm)
 	uint32_t state;
 
 	if (sh.verb->change(vm) == HYP_OK) {
-		wait_for(vm, outcome);
+		wait_for(vm);
 		return;
 	}
 	state = load_relaxed(&vm->state);
@@ -473,7 +472,7 @@ static void verb_create(struct vm *vm)
 	else if (sh.cfg.autostart && vm_start(vm) != HYP_OK)
 		refuse("%s is created, but does not start", name);
 	else
-		wait_for(vm, outcome);
+		wait_for(vm);
 }
 
 static void show_irqs(struct vm *vm)
@@ -498,8 +497,6 @@ static void show_irqs(struct vm *vm)
 	}
 }
 
-static void end_look(struct vm *vm) {}
-
 /*
  * A VM that runs is paused for it: with all vCPUs out nothing is left in a CPU's registers, and all
  * that is shown fits together. Its time stands still, so that it does not notice. One that does not
@@ -507,13 +504,14 @@ static void end_look(struct vm *vm) {}
  */
 static void look(struct vm *vm)
 {
+	if (sh.vcpu == NULL) return; /* was shown, and the VM goes on */
 	if (!still_there()) {
 		refuse("%s is gone", sh.name);
 		return;
 	}
 	if (load_relaxed(&vm->state) == VM_RUNNING) {
 		sh.paused = vm_pause(vm) == HYP_OK;
-		sh.next = look;
+		sh.waits = true;
 		return;
 	}
 	if (sh.verb->json != '\0')
@@ -523,7 +521,8 @@ static void look(struct vm *vm)
 	else
 		dump_registers(sh.vcpu);
 	/* EBUSY: it was stopped meanwhile. */
-	if (sh.paused && vm_resume(vm) == HYP_OK) sh.next = end_look;
+	sh.waits = sh.paused && vm_resume(vm) == HYP_OK;
+	sh.vcpu = NULL;
 }
 
 /* irq VM, dump VM [VCPU [ADDRESS]] */
@@ -540,7 +539,7 @@ static void verb_look(struct vm *vm)
 	} else {
 		sh.vcpu = vm->vcpus[id];
 		sh.paused = false;
-		wait_for(vm, look);
+		wait_for(vm);
 	}
 }
 
@@ -624,7 +623,6 @@ static void start_verb(void)
 
 	sh.json = take_json();
 	sh.refused = sh.brace = sh.comma = sh.table = sh.headed = false;
-	sh.vm = NULL;
 	sh.args = sh.line;
 	word = next_word();
 	if (word == NULL) return;
@@ -706,10 +704,10 @@ static bool key(uint8_t c)
 /* A turn of the verb that runs, or a key. */
 static bool shell_step(struct job *j)
 {
-	void (*next)(struct vm * vm) = sh.next;
+	bool first = !sh.waits;
 	uint8_t c;
 
-	if (next == NULL) {
+	if (first) {
 		if (!console_shell_getc(&c)) return false;
 		if (!key(c)) {
 			flush();
@@ -717,13 +715,16 @@ static bool shell_step(struct job *j)
 		}
 	}
 	console_shell_alone(true);
-	if (next == NULL) {
+	if (first) {
 		start_verb();
 	} else if (at_rest()) {
-		sh.next = NULL;
-		next(sh.vm);
+		sh.waits = false;
+		if (sh.verb->fn == verb_look)
+			look(sh.vm);
+		else
+			outcome(sh.vm);
 	}
-	if (sh.next != NULL) {
+	if (sh.waits) {
 		deadline_set(&sh.poll, arch_counter() + arch_us_to_ticks(POLL_US));
 	} else {
 		end_table();
@@ -731,19 +732,21 @@ static bool shell_step(struct job *j)
 		flush();
 	}
 	console_shell_alone(false);
-	return sh.next == NULL;
+	return !sh.waits;
 }
 
 static void poll_fire(struct deadline *d, uint64_t now) { job_start(&sh.job); }
 
+static void input(struct console_port *p) { job_start(&sh.job); }
+
 static const struct deadline_ops poll_ops = {poll_fire};
 static const struct job_ops shell_ops = {shell_step, NULL};
+static const struct console_up up = {.input = input};
 
 void shell_init(const struct fit *bundle)
 {
 	sh.bundle = bundle;
 	deadline_init(&sh.poll, &poll_ops);
 	job_init(&sh.job, &shell_ops, NULL, SHELL_WEIGHT);
+	console_set_up(&up);
 }
-
-void shell_input(void) { job_start(&sh.job); }

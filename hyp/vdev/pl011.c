@@ -141,16 +141,21 @@ void vpl011_reset(struct vm *vm)
 	refill_and_unlock(u);
 }
 
-void vpl011_input(struct vm *vm)
+static void input(struct console_port *p)
 {
-	spin_lock(&vm->pl011.dev.lock);
-	refill_and_unlock(&vm->pl011);
+	struct vpl011 *u = &p->vm->pl011;
+
+	spin_lock(&u->dev.lock);
+	refill_and_unlock(u);
 }
 
-void vpl011_room(struct vm *vm)
+static void room(struct console_port *p)
 {
+	struct vm *vm = p->vm;
 	uint32_t waiters = atomic_exchange_full(&vm->pl011.waiters, 0u);
 
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		if ((waiters & BIT32(i)) != 0) vcpu_wake(vm->vcpus[i]);
 }
+
+const struct console_up vpl011_console = {input, room};

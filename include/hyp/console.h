@@ -38,9 +38,19 @@ void console_flush(void);
 /* One source of output: a guest's virtual UART (embedded there), EL2's log, the shell. */
 #define CONSOLE_TX_SIZE 2048u
 #define CONSOLE_RX_SIZE 1024u
+struct console_port;
+/*
+ * What a source's owner is told, without any lock (layers: the console is L3). input(): there are
+ * bytes for console_port_getc(), or console_shell_getc(). room(): the ring that was full has room.
+ */
+struct console_up {
+	void (*input)(struct console_port *p);
+	void (*room)(struct console_port *p);
+};
 struct console_port {
-	struct vm *vm;    /* NULL: EL2's own */
-	const char *name; /* in the prefix; NULL: none */
+	const struct console_up *up; /* the log has none */
+	struct vm *vm;               /* NULL: EL2's own */
+	const char *name;            /* in the prefix; NULL: none */
 	/*
 	 * Ring of tx_size (a power of two) bytes, free-running counters. Giving a byte takes no
 	 * other lock than the port's own: with one lock for all, guests on a busy host wait for
@@ -64,11 +74,12 @@ struct console_port {
 	uint8_t tx_buf[CONSOLE_TX_SIZE], rx[CONSOLE_RX_SIZE];
 };
 /* name stays valid; index: the VM's number. No locks of LOCK_CONSOLE or above held. */
-void console_port_add(struct console_port *p, struct vm *vm, const char *name, unsigned index);
+void console_port_add(struct console_port *p, struct vm *vm, const char *name, unsigned index,
+                      const struct console_up *up);
 /* The rest of its output is shown first. Up-calls for p under way on other CPUs end before those
  * come to their schedulers. */
 void console_port_remove(struct console_port *p);
-/* One byte from the guest, no locks held. false: the ring is full, and room(p) will be called. */
+/* One byte from the guest, no locks held. false: the ring is full, and room() will be called. */
 bool console_port_putc(struct console_port *p, uint8_t c);
 /* The next byte typed for the guest; false: none. One CPU at a time; any locks. */
 bool console_port_getc(struct console_port *p, uint8_t *c);
@@ -87,13 +98,5 @@ bool console_shell_getc(uint8_t *c);
  * between those of one verb. No locks held. */
 void console_shell_alone(bool on);
 
-/*
- * Up-calls, const table handed in by L8 at start (layers: console is L3), made without any lock:
- * input(p): there are bytes for console_port_getc(p), or for the shell if it is no guest's port.
- * room(p): the ring that was full has room.
- */
-struct console_up {
-	void (*input)(struct console_port *p);
-	void (*room)(struct console_port *p);
-};
-void console_set_up(const struct console_up *up);
+/* Boot CPU, once: from now on the UART's interrupt works, and shell->input() tells of keys. */
+void console_set_up(const struct console_up *shell);

@@ -9,10 +9,8 @@
 struct fit;
 struct vcpu;
 
-/* Before the console gets its up-calls. */
+/* The console works by its interrupt from now on. */
 void shell_init(const struct fit *bundle);
-/* There is input for console_shell_getc(); the shell's job takes it. No locks held. */
-void shell_input(void);
 /* Text of a verb that runs. */
 void shell_out(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -55,9 +55,8 @@ struct vpl011 {
 enum hyp_err vpl011_create(struct vm *vm) __must_check;
 /* Registers as after reset; what the console has of the guest, and for it, stays. */
 void vpl011_reset(struct vm *vm);
-/* Up-calls of the console, without locks: there is input for the guest; its full ring has room. */
-void vpl011_input(struct vm *vm);
-void vpl011_room(struct vm *vm);
+/* What vm->port tells it. */
+extern const struct console_up vpl011_console;
 
 struct vpl031 {
 	struct vdev dev;

@@ -287,6 +287,7 @@ static void create(void)
 		vm.vcpus[i] = &vcpus[i];
 	}
 	EXPECT(mmio_add(&vm.mmio, ipa(VIRTIO), 0x4000, &vvirtio_empty_ops, &vm) == HYP_OK);
+	vm.port.vm = &vm;
 	EXPECT(vpl031_create(&vm) == HYP_OK);
 	EXPECT(vpl011_create(&vm) == HYP_OK);
 	EXPECT(mmio_add(&vm.mmio, ipa(FLASH), 0x10000, &vflash_ops, NULL) == HYP_OK);
@@ -317,7 +318,7 @@ static void type(uint8_t c)
 	if (u.nr_waiting == sizeof(u.waiting) - 1) return;
 	typed[typed_head++ % sizeof(typed)] = c;
 	u.waiting[u.nr_waiting++] = c;
-	vpl011_input(&vm);
+	vpl011_console.input(&vm.port);
 	refill();
 }
 
@@ -364,7 +365,7 @@ static void step(uint8_t op)
 	case 6: /* room in the console */
 		room += op >> 3;
 		woken = 0;
-		vpl011_room(&vm);
+		vpl011_console.room(&vm.port);
 		EXPECT(woken == held);
 		held = 0;
 		break;

@@ -97,11 +97,15 @@ DEVICE(pl011)
 DEVICE(pl031)
 
 /* Only of VMs that can be found. */
-void console_port_add(struct console_port *p, struct vm *vm, const char *name, unsigned index)
+const struct console_up vpl011_console;
+
+void console_port_add(struct console_port *p, struct vm *vm, const char *name, unsigned index,
+                      const struct console_up *up)
 {
 	assert_ptr_equal(p, &vm->port);
 	assert_string_equal(name, vm->name);
 	assert_int_equal(index, vm->slot);
+	assert_ptr_equal(up, &vpl011_console);
 	objects++;
 }
 

@@ -188,7 +188,7 @@ static int setup(void **state)
 		started = true;
 	}
 	for (unsigned i = 0; i < NR; i++)
-		console_port_add(&ports[i], (struct vm *)&ports[i], names[i], i);
+		console_port_add(&ports[i], (struct vm *)&ports[i], names[i], i, &up);
 	console_focus(&ports[2]);
 	pass(50000);
 	assert_string_equal(uart.out, "-- console: uboot (Ctrl-] ? for help)\r\n");
@@ -521,13 +521,12 @@ static void test_typed_ahead(void **state)
 	(void)state;
 	static const struct console_up deaf = {.input = on_room, .room = on_room};
 
-	console_set_up(&deaf);
+	ports[2].up = &deaf;
 	memset(text, 't', sizeof(text));
 	type(text, sizeof(text));
 	while (console_port_getc(&ports[2], &c)) n += c == 't';
 	assert_int_equal(n, CONSOLE_RX_SIZE);
 	assert_int_equal(ports[2].rx_dropped, 10);
-	console_set_up(&up);
 }
 
 static void test_shell(void **state)
@@ -613,7 +612,7 @@ static void test_alone_is_bounded(void **state)
 	put(3, "last words");
 	console_port_remove(&ports[3]);
 	assert_non_null(strstr(uart.out, "[d] last words\r\n"));
-	console_port_add(&ports[3], (struct vm *)&ports[3], "d", 3);
+	console_port_add(&ports[3], (struct vm *)&ports[3], "d", 3, &up);
 	console_shell_alone(false);
 }
 
@@ -658,7 +657,7 @@ static void test_remove_shows_the_rest(void **state)
 	type("x", 1); /* the focus went to the shell */
 	assert_int_equal(shell_len, 1);
 	console_shell_write("\n", 1);
-	console_port_add(p, (struct vm *)p, "d", 3);
+	console_port_add(p, (struct vm *)p, "d", 3, &up);
 }
 
 static void test_flush_shows_unfinished(void **state)

@@ -87,7 +87,7 @@ void vcpu_wake(struct vcpu *v) { woken |= 1u << v->id; }
 static void type(const char *s)
 {
 	while (*s != '\0') typed[typed_head++] = *s++;
-	vpl011_input(&vm);
+	vpl011_console.input(&vm.port);
 }
 
 static uint32_t rd(uint32_t off)
@@ -125,6 +125,7 @@ static int setup(void **state)
 		vcpus[i].id = i;
 		vm.vcpus[i] = &vcpus[i];
 	}
+	vm.port.vm = &vm;
 	assert_int_equal(vpl011_create(&vm), HYP_OK);
 	vpl011_reset(&vm);
 	return 0;
@@ -309,7 +310,7 @@ static void make_room(void)
 {
 	room = 100;
 	vm.port.waiting = false;
-	vpl011_room(&vm);
+	vpl011_console.room(&vm.port);
 }
 
 static void test_full_ring_holds_the_vcpu(void **state)
@@ -357,7 +358,7 @@ static void test_no_lost_wake_up(void **state)
 	assert_int_equal(mmio_access(&vcpus[2], BASE, true, 4, &val), MMIO_OK);
 	assert_int_equal(nr_sent, 1);
 	/* After: the wake comes before the block, which consumes it. */
-	vpl011_room(&vm);
+	vpl011_console.room(&vm.port);
 	room = 0;
 	woken = 0;
 	refusals = 0;
