@@ -741,12 +741,12 @@ static void input(struct console_port *p) { job_start(&sh.job); }
 
 static const struct deadline_ops poll_ops = {poll_fire};
 static const struct job_ops shell_ops = {shell_step, NULL};
-static const struct console_up up = {.input = input};
+static const struct console_up calls = {.input = input};
 
 void shell_init(const struct fit *bundle)
 {
 	sh.bundle = bundle;
 	deadline_init(&sh.poll, &poll_ops);
 	job_init(&sh.job, &shell_ops, NULL, SHELL_WEIGHT);
-	console_set_up(&up);
+	console_set_up(&calls);
 }
