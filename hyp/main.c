@@ -262,7 +262,7 @@ noreturn void boot_main(const void *fdt)
 	read_manifest();
 	shell_init(&bundle);
 	sysreg_init();
-	boot_need(s2_init(arch_pa_bits(), arch_vmid_bits(), &life_s2_ops), "too little RAM");
+	boot_need(s2_init(arch_pa_bits(), S2_VMID_BITS, &life_s2_ops), "too little RAM");
 	boot_need(lifecycle_init(&manifest), "too little RAM");
 	create_vms();
 	table();

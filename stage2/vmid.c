@@ -11,24 +11,22 @@
 #include <hyp/s2.h>
 #include <string.h>
 
-/* 255 are more than there are VMs: the 16-bit form (VTCR_EL2.VS) would only cost a bigger map. */
-#define VMID_MAX_BITS 8u
 #define GEN_SHIFT 16u
 #define VMID_MASK (BIT(GEN_SHIFT) - 1)
 
 static struct vmids {
 	spinlock_t lock;
-	uint64_t generation;           /* << GEN_SHIFT */
-	unsigned count;                /* numbers 0 .. count-1; 0 is the empty root's */
-	bool used[BIT(VMID_MAX_BITS)]; /* in this generation */
-	uint64_t active[MAX_PCPUS];    /* vmid_gen that CPU i runs with, or ran with last */
+	uint64_t generation;          /* << GEN_SHIFT */
+	unsigned count;               /* numbers 0 .. count-1; 0 is the empty root's */
+	bool used[BIT(S2_VMID_BITS)]; /* in this generation */
+	uint64_t active[MAX_PCPUS];   /* vmid_gen that CPU i runs with, or ran with last */
 } vmids;
 
 void vmid_init(unsigned bits)
 {
 	vmids = (struct vmids){.lock = SPINLOCK_INIT(LOCK_VMID),
 	                       .generation = BIT(GEN_SHIFT),
-	                       .count = 1u << MIN(bits, VMID_MAX_BITS)};
+	                       .count = 1u << MIN(bits, S2_VMID_BITS)};
 }
 
 static uint64_t vmid_find_free(void)

@@ -94,11 +94,6 @@ unsigned arch_pa_bits(void)
 	return bits[MIN(range, ARRAY_SIZE(bits) - 1)];
 }
 
-unsigned arch_vmid_bits(void)
-{
-	return FIELD_GET(GENMASK(7, 4), sysreg_read(ID_AA64MMFR1_EL1)) == 2 ? 16 : 8;
-}
-
 /* Firmware by SMC; by HVC only when it was EL1 that we were started at. */
 static void system_down(uint64_t fn)
 {

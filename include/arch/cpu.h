@@ -26,8 +26,6 @@ void arch_cpu_name(char *buf, size_t n);
 uint32_t arch_crc32(uint32_t crc, const void *data, uint64_t size);
 /* Physical address bits implemented (PARange), capped at 48. */
 unsigned arch_pa_bits(void);
-/* Bits of VMID: 8 or 16. */
-unsigned arch_vmid_bits(void);
 
 struct host_cpu;
 /* Starts a CPU of the host as pcpus[cpu], one at a time. It is logged if that fails. Boot CPU. */

@@ -12,6 +12,8 @@
 #include <arch/spinlock.h>
 
 #define S2_IPA_BITS 40u
+/* Every CPU has them; more than there are VMs: VTCR_EL2.VS would only cost a bigger map. */
+#define S2_VMID_BITS 8u
 
 enum s2_attr {
 	S2_RWX,    /* guest RAM */
@@ -38,7 +40,7 @@ struct s2 {
 };
 
 /*
- * Once, on the boot CPU: sizes (arch_pa_bits(), arch_vmid_bits(); tests may give 2 VMID bits), the
+ * Once, on the boot CPU: sizes (arch_pa_bits(), S2_VMID_BITS; tests may give 2 VMID bits), the
  * empty root, the VMID allocator. ops is const and lives for ever.
  */
 enum hyp_err s2_init(unsigned pa_bits, unsigned vmid_bits, const struct s2_mem_ops *ops)
