@@ -404,13 +404,12 @@ enum hyp_err config_host_init(const void *fdt, struct host_range image, struct h
 /* Is it of a kind that is known never to write to memory by itself? */
 static bool never_masters(const void *fdt, int node)
 {
-	static const char kinds[] =
+	return is_compatible(
+	    fdt, node,
 	    "arm,pl011\0arm,pl031\0arm,pl061\0arm,sp804\0arm,sp805\0brcm,bcm2835-gpio\0"
 	    "brcm,bcm2711-gpio\0brcm,bcm2835-i2c\0brcm,bcm2835-spi\0brcm,bcm2835-pwm\0"
 	    "brcm,bcm2835-rng\0brcm,bcm2711-rng200\0brcm,bcm2835-aux-uart\0"
-	    "brcm,bcm2835-aux-spi\0";
-
-	return is_compatible(fdt, node, kinds);
+	    "brcm,bcm2835-aux-spi\0");
 }
 
 /* A cell of interrupt i of a node, were it the GIC's (1: number, 2: flags); ABSENT: it has none. */

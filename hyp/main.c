@@ -66,7 +66,9 @@ static void boot_need(enum hyp_err err, const char *what)
 
 static struct host_range image_range(void)
 {
-	return (struct host_range){ptr_to_pa(image_start), (uint64_t)(image_end - image_start)};
+	pa_t start = ptr_to_pa(image_start);
+
+	return (struct host_range){start, pa_raw(ptr_to_pa(image_end)) - pa_raw(start)};
 }
 
 /* A fault while the machine is explored: not of Atoll, but of what it was told. */
