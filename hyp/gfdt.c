@@ -115,7 +115,7 @@ static int add_device(void *fdt, const struct vm_assign *a, unsigned dev, uint32
 	fdt32_t irq[3 * ASSIGN_MAX], clocks[MAX_CLOCKS];
 	int n = add_clocks(fdt, a->tree, a->dev[dev], CLOCK_HANDLES + dev * MAX_CLOCKS, clocks);
 	int nr_regs = 0, nr_irqs = 0, at, err = 0;
-	fdt64_t reg[2 * ASSIGN_MAX];
+	fdt64_t reg[2 * ASSIGN_MAX] = {0};
 
 	for (unsigned i = 0; i < a->nr_regs; i++) {
 		if (a->reg[i].dev != dev) continue;

@@ -45,8 +45,10 @@ bool setway_flushed(struct vcpu *v)
 	done = !asks && v->flush_until <= vm->flush_done;
 	if (done) v->flush_until = 0;
 	/* A round, and what the job may be at just now. */
-	if (asks) v->flush_until = vm->flush_done + STEP + vm->cfg->memory;
-	if (asks) store_release(&vm->flush_until, v->flush_until);
+	if (asks) {
+		v->flush_until = vm->flush_done + STEP + vm->cfg->memory;
+		store_release(&vm->flush_until, v->flush_until);
+	}
 	spin_unlock(&vm->lock);
 	if (asks) job_start(&vm->job);
 	if (done) arch_icache_inval_all(); /* after the data */

@@ -8,4 +8,4 @@ static inline void *pa_to_ptr(pa_t p) { return (void *)(uintptr_t)p.raw; }
 
 static inline pa_t ptr_to_pa(const void *p) { return pa((uint64_t)(uintptr_t)p); }
 
-#define pte_store(pte, desc) __atomic_store_n(pte, desc, __ATOMIC_RELAXED)
+static inline void pte_store(uint64_t *pte, uint64_t desc) { *(volatile uint64_t *)pte = desc; }
