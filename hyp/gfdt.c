@@ -57,7 +57,7 @@ static int set_gic(void *fdt, const struct vm_config *cfg, const struct machine 
  */
 static bool copied(const char *name, bool clocks)
 {
-	static const char others[] =
+	const char *others =
 	    "reg\0ranges\0dma-ranges\0interrupts\0interrupts-extended\0interrupt-parent\0"
 	    "interrupt-map*\0status\0phandle\0linux,phandle\0clocks\0assigned-clock*\0dmas\0"
 	    "dma-names\0iommu*\0msi-*\0pinctrl-*\0power-domain*\0reset*\0phys\0phy-*\0"
