@@ -101,6 +101,7 @@ static bool node_enabled(const void *fdt, int node)
 /* Names: a list, each ended by \0. */
 static bool is_compatible(const void *fdt, int node, const char *names)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.*): the list ends with an empty string */
 	while (*names != '\0' && fdt_node_check_compatible(fdt, node, names) != 0)
 		names += strlen(names) + 1;
 	return *names != '\0';

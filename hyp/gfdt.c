@@ -65,6 +65,7 @@ static bool copied(const char *name, bool clocks)
 	    "operating-points*\0*-supply\0*-gpio\0*-gpios\0gpio-ranges\0";
 	size_t n = strlen(name);
 
+	/* NOLINTNEXTLINE(clang-analyzer-core.*): the list ends with an empty string */
 	for (const char *p = others; *p; p += strlen(p) + 1) {
 		size_t len = strlen(p) - 1;
 
@@ -88,7 +89,7 @@ static int copy_node(void *fdt, const void *from, int node, uint64_t unit, bool 
 	{
 		const void *value = fdt_getprop_by_offset(from, p, &name, &len);
 
-		if (copied(name, clocks)) err |= fdt_setprop(fdt, at, name, value, len);
+		if (value && copied(name, clocks)) err |= fdt_setprop(fdt, at, name, value, len);
 	}
 	return err ? err : at;
 }

@@ -86,6 +86,7 @@ static uint64_t *pt_find(struct s2 *s, uint64_t a, unsigned last, unsigned *leve
  * The one writer of stage-2 descriptors. A valid entry is never changed into another valid one
  * (break-before-make, Arm ARM D8.14.1): what was mapped is unmapped, which flushes, first.
  */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the compiler's atomic store is not seen */
 static void pt_write(uint64_t *pte, uint64_t desc)
 {
 	CHECK((load_relaxed(pte) & desc & PTE_VALID) == 0);
