@@ -5,6 +5,7 @@
 # tests/guest/hostile/expected/NAME.txt: a line for each probe, after "= " (both GICs), "2 " (GICv2 only) or "3 " (GICv3 only).
 # ATOLL_UPDATE_EXPECTED=1 writes the lists anew from what was seen on both: then read the difference, line by line.
 import difflib
+import itertools
 import json
 import os
 import re
@@ -153,11 +154,10 @@ def policy():
     """docs/sysregs.md: {encoding: (read, write)} of what traps and is emulated."""
     rows = {}
     text = (harness.ROOT / 'docs/sysregs.md').read_text()
-    for s, read, write in re.findall(r'^\|[^|]*\| (S\S+) \| ([^|]*) \| ([^|]*) \|$', text, re.M):
-        parts = re.fullmatch(r'S(\d)_(\d)_C(\d+|<0\.\.15>)_C(\d+|<0\.\.15>)_(\d)', s)
-        op0, op1, crn, crm, op2 = parts.groups()
-        for n in range(16) if crm.startswith('<') else [int(crm)]:
-            rows[int(op0) << 14 | int(op1) << 11 | int(crn) << 7 | n << 3 | int(op2)] = (read, write)
+    for s, read, write in re.findall(r'^\|[^|]*\| S(\S+) \| ([^|]*) \| ([^|]*) \|$', text, re.M):
+        fields = [re.fullmatch(r'C?(?:(\d+)|<(\d+)\.\.(\d+)>)', field).groups() for field in s.split('_')]
+        for op0, op1, crn, crm, op2 in itertools.product(*(range(int(n or first), int(n or last) + 1) for n, first, last in fields)):
+            rows[op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2] = (read, write)
     return rows
 
 
