@@ -222,6 +222,7 @@ static uint64_t translate(const char *op, uint64_t va)
 static void one(const uint8_t **p, const uint8_t *end)
 {
 	static const uint64_t modes[] = {PSR_M_EL1H, PSR_M_EL1T, PSR_M_EL0T, PSR_AARCH32};
+	static const enum mmio_result kinds[] = {MMIO_OK, MMIO_ABORT, MMIO_AGAIN, MMIO_HOLD};
 	uint64_t how = input(p, end, 1), far, esr, before[31], base;
 	struct op o;
 	struct ldst d;
@@ -248,8 +249,8 @@ static void one(const uint8_t **p, const uint8_t *end)
 		vcpu.arch.x[i] = UINT64_C(0x9182736455463728) * (i + 1) ^ code;
 	answers[0] = input(p, end, 4) * UINT64_C(0x100000001);
 	answers[1] = ~answers[0];
-	results[0] = (enum mmio_result)(how >> 1 & 3);
-	results[1] = (enum mmio_result)(how >> 3 & 3);
+	results[0] = kinds[how >> 1 & 3];
+	results[1] = kinds[how >> 3 & 3];
 	mapped = how >> 5 & 1;
 	code_there = (how >> 6 & 3) != 3;
 	nr_done = nr_serrors = 0;

@@ -5,7 +5,7 @@
  * links: hyp/config.c hyp/config_host.c hyp/fit.c hyp/loader.c lib/sha256.c lib/crc32.c lib/str.c
  * links: tests/fake_arch/crc32.c
  * libs: fdt
- * covers: hyp/config.c hyp/config_host.c
+ * covers: hyp/config.c
  * flags: -max_len=2048 -runs=5000
  */
 #include <libfdt.h>

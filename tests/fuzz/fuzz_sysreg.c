@@ -199,7 +199,7 @@ static void check_id(uint64_t esr, uint64_t got)
 
 static void sync(const uint8_t **p, const uint8_t *end, uint64_t kind)
 {
-	uint64_t before[31], esr, pc, pstate = fake_sr(SPSR_EL2), hcr = fake_sr(HCR_EL2);
+	uint64_t before[31], esr, pc, pstate = fake_sr(SPSR_EL2), hcr = fake_sr(HCR_EL2), changed;
 	unsigned rt, rt2 = 32;
 	bool undef;
 
@@ -231,8 +231,10 @@ static void sync(const uint8_t **p, const uint8_t *end, uint64_t kind)
 		EXPECT(((fake_sr(SPSR_EL2) ^ pstate) &
 		        ~(PSR_SS | PSR_BTYPE | PSR_IT_HI | PSR_IT_LO)) == 0);
 	}
-	/* HCR_EL2: but TVM, nothing of these changes it. */
-	EXPECT(((fake_sr(HCR_EL2) ^ hcr) & ~HCR_TVM) == 0);
+	/* HCR_EL2: but TVM, and the SError that an SError becomes, nothing of these changes it. */
+	changed = fake_sr(HCR_EL2) ^ hcr;
+	EXPECT((changed & ~(HCR_TVM | HCR_VSE)) == 0);
+	EXPECT(!(changed & HCR_VSE) || FIELD_GET(ESR_EC, esr) == EC_SERROR);
 	EXPECT((v->arch.hcr & ~HCR_VSE) == (fake_sr(HCR_EL2) & ~HCR_VSE));
 	if (FIELD_GET(ESR_EC, esr) == EC_SMC64) return; /* as HVC */
 	for (unsigned i = 0; i < 31; i++)
@@ -276,7 +278,7 @@ static void hvc(const uint8_t **p, const uint8_t *end, bool smc)
 		if (fn != ATOLL_HVC_CALL_UID && fn != ATOLL_HVC_REVISION)
 			EXPECT(v->arch.x[i] == before[i]);
 	if ((fn & 0xbfffffe0) != 0x84000000 && fn >> 16 != 0x8600 && fn >> 8 != 0x800000 &&
-	    fn != ATOLL_HVC_EXIT && fn != ATOLL_HVC_CRASH)
+	    fn != ATOLL_HVC_EXIT && fn != ATOLL_HVC_CRASH && fn != ATOLL_HVC_HEALTHY)
 		EXPECT(v->arch.x[0] == UINT64_MAX && nr_stops + nr_offs == stops);
 }
 
