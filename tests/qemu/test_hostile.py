@@ -257,10 +257,10 @@ SCENARIOS = {
 def test_storms(cfg, boot, scenario):
     """Each storm, one after the other: no gap beyond what the class guarantees and two periods."""
     heart, storm, guarantee = SCENARIOS[scenario]
-    vms = heartbeat(beats=1200, period_us=PERIOD // 1000, **heart) + harness.vm('storm', 'h-storm.elf', bootargs=f'ms={STORM_MS}', **storm)
+    vms = heartbeat(beats=1500, period_us=PERIOD // 1000, **heart) + harness.vm('storm', 'h-storm.elf', bootargs=f'ms={STORM_MS}', **storm)
     outcome = boot(vms, icount=True, limit=240, append='console=plain').finish(timeout=230)
     check_quiet(outcome.text)
-    largest, windows = check_heart(outcome.text, beats=1200)
+    largest, windows = check_heart(outcome.text, beats=1500)
     storms = re.findall(r'@storm (\S+) from (\d+) to (\d+)', harness.vm_output(outcome.text, 'storm'))
     assert len(storms) == NR_STORMS
     worst, late, before = {}, {}, ''

@@ -14,7 +14,7 @@ PRIMES = r'primes: below 200000: loops=3529200 primes=17984'
 RESULTS = {
     'hello': r'Hello from a unikernel on Atollcpu: implementer 0x41 part 0xd08 r0p3cpus: 1ram: 16384 KiB at 0x40000000'
              r'argv\[0\] = hello',
-    'clock': r'clock: 5 ticks of 100000 us, virtual timertick 1tick 2tick 3tick 4tick 5'
+    'clock': r'clock: 5 ticks of 400000 us, virtual timertick 1tick 2tick 3tick 4tick 5'
              r'clock: 5 interrupts for 5 ticks, 0 early: ok',
     'primes-a': PRIMES,
     'primes-b': PRIMES,
