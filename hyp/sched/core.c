@@ -238,7 +238,10 @@ static void sort_out_locked(struct rq *rq, uint64_t now) REQUIRES(rq->lock)
 			turn_off(ent_vcpu(e));
 			continue;
 		}
-		if (used_up(e) ? now < e->refill_at : !e->job || now < job_due(rq, e)) continue;
+		/* Only towards the front, each once: two that change places would do so for ever.
+		 */
+		if (used_up(e) ? now < e->refill_at : !e->job || e->starved || now < job_due(rq, e))
+			continue;
 		if (used_up(e))
 			e->ready_at = now;
 		else

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include <arch/timer.h>
@@ -57,7 +58,15 @@ static void done_free(struct job *j)
 	free(container_of(j, struct work, j));
 }
 
+/* The machine loses time: its host has something else to do. */
+static void done_late(struct job *j)
+{
+	done(j);
+	sim_spend(30 * SIM_MS);
+}
+
 static const struct job_ops ops = {step, done};
+static const struct job_ops ops_late = {step, done_late};
 static const struct job_ops ops_free = {step, done_free};
 
 static void start(void *arg) { job_start(arg); }
@@ -141,6 +150,27 @@ static void test_behind_fixed(void **state)
 	assert_between(w.steps, 45, 50);
 	assert_int_equal(g->ran, 1000 * SIM_MS - w.steps * STEP);
 	assert_int_equal(fair->ran, 0);
+	sim_end();
+}
+
+/* Several that are due, and are so for long: they are not sorted for ever. */
+static void test_all_starved(void **state)
+{
+	struct work w[3] = {{.left = 1}, {.left = 1}, {.left = 1}};
+	struct sim_guest *g;
+
+	(void)state;
+	sim_start(1);
+	g = sim_fixed(31, 0, 0, 0);
+	sim_boot(g, SIM_FOREVER, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		job_init(&w[i].j, &ops_late, NULL, 1);
+		sim_on(0, start, &w[i].j);
+	}
+	alarm(60);
+	sim_for(500 * SIM_MS);
+	alarm(0);
+	for (unsigned i = 0; i < 3; i++) assert_int_equal(w[i].done, 1);
 	sim_end();
 }
 
@@ -269,7 +299,8 @@ int main(void)
 	    cmocka_unit_test(test_idle_cpu),     cmocka_unit_test(test_share),
 	    cmocka_unit_test(test_behind_fixed), cmocka_unit_test(test_latency),
 	    cmocka_unit_test(test_restart),      cmocka_unit_test(test_one_cpu),
-	    cmocka_unit_test(test_done_frees),   cmocka_unit_test(test_of_fixed_vm),
+	    cmocka_unit_test(test_done_frees),   cmocka_unit_test(test_all_starved),
+	    cmocka_unit_test(test_of_fixed_vm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
