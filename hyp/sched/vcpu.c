@@ -20,7 +20,14 @@ void sched_vcpu_init(struct vcpu *v, const struct vm_config *cfg)
 
 void sched_start(struct vcpu *v)
 {
-	v->cpu = (uint32_t)__builtin_ctzll(v->affinity);
+	unsigned cpu = (unsigned)__builtin_ctzll(v->affinity);
+
+	/* Where the fewest wait. */
+	for (unsigned i = cpu + 1; i < nr_pcpus; i++)
+		if ((v->affinity & BIT(i)) != 0 &&
+		    load_relaxed(&pcpus[i].nr_ready) < load_relaxed(&pcpus[cpu].nr_ready))
+			cpu = i;
+	v->cpu = cpu;
 	v->se.start = arch_counter();
 	v->se.vruntime = load_relaxed(&rqs[v->cpu].clock);
 	v->se.woken = false;
