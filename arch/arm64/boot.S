@@ -117,6 +117,9 @@ boot_secondary_entry:
 	b	1b
 2:	ldr	x4, [x2, #BOOT_SLOT_STACK]	/* accesses to Device memory (MMU off): in order */
 	ldr	x1, [x2, #BOOT_SLOT_PCPU]
+	ldr	x3, [x2, #BOOT_SLOT_MPIDR]	/* still? One that comes too late may find the */
+	cmp	x3, x0				/* stack of the next, written in between */
+	b.ne	1b
 	mov	sp, x4
 	bl	el2_early
 	bl	el2_mmu_on
