@@ -108,12 +108,6 @@ static void once(void)
 	assert_true(idle());
 }
 
-static void test_once(void **state)
-{
-	(void)state;
-	each(once);
-}
-
 /* A level that stays comes again; an edge does not. */
 static void stays(void)
 {
@@ -128,12 +122,6 @@ static void stays(void)
 	assert_true(idle());
 }
 
-static void test_stays(void **state)
-{
-	(void)state;
-	each(stays);
-}
-
 /* Withdrawn before it was taken: a level is gone, an edge is not. */
 static void withdrawn(void)
 {
@@ -143,12 +131,6 @@ static void withdrawn(void)
 	assert_int_equal(take(0), edge ? SPI : NONE);
 	if (edge) end(0);
 	assert_true(idle());
-}
-
-static void test_withdrawn(void **state)
-{
-	(void)state;
-	each(withdrawn);
 }
 
 /* What the guest has disabled makes no noise on the host, and waits. */
@@ -173,12 +155,6 @@ static void disabled(void)
 	assert_int_equal(take(0), edge ? SPI : NONE);
 	if (edge) end(0);
 	assert_true(idle());
-}
-
-static void test_disabled(void **state)
-{
-	(void)state;
-	each(disabled);
 }
 
 /* It is acknowledged on another CPU than its vCPU's, and follows that. */
@@ -209,12 +185,6 @@ static void elsewhere(void)
 	end(1);
 	assert_int_equal(take(1), NONE);
 	assert_true(idle());
-}
-
-static void test_elsewhere(void **state)
-{
-	(void)state;
-	each(elsewhere);
 }
 
 /* Its vCPU is preempted while it is pending, while it is active, and ends it on another CPU. */
@@ -248,12 +218,6 @@ static void moved(void)
 	assert_true(idle());
 }
 
-static void test_moved(void **state)
-{
-	(void)state;
-	each(moved);
-}
-
 /* A new life of the VM knows nothing of the old one's. */
 static void restarted(void)
 {
@@ -275,12 +239,6 @@ static void restarted(void)
 	line(false);
 	end(0);
 	assert_true(idle());
-}
-
-static void test_restarted(void **state)
-{
-	(void)state;
-	each(restarted);
 }
 
 /*
@@ -345,6 +303,8 @@ static void random_walk(void)
 	assert_true(ack(0) == SPI || ack(1) == SPI);
 }
 
+static void test_each(void **state) { each(*(void (*const *)(void)) * state); }
+
 static void test_random(void **state)
 {
 	(void)state;
@@ -354,11 +314,13 @@ static void test_random(void **state)
 
 int main(void)
 {
+#define EACH(f)                                                                                    \
+	{                                                                                          \
+		.name = #f, .test_func = test_each, .initial_state = &(void (*)(void)) { f }       \
+	}
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_once),      cmocka_unit_test(test_stays),
-	    cmocka_unit_test(test_withdrawn), cmocka_unit_test(test_disabled),
-	    cmocka_unit_test(test_elsewhere), cmocka_unit_test(test_moved),
-	    cmocka_unit_test(test_restarted), cmocka_unit_test(test_random),
+	    EACH(once),      EACH(stays), EACH(withdrawn), EACH(disabled),
+	    EACH(elsewhere), EACH(moved), EACH(restarted), cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
