@@ -350,11 +350,16 @@ void say(const char *fmt, ...)
 	console_write(line, strlen(line));
 }
 
-void console_shell_write(const char *s, size_t n)
+size_t console_shell_write(const char *s, size_t n)
 {
+	size_t took = 0;
+
 	spin_lock(&con.lock);
-	own_write(&con.shell, s, n);
+	while (took < n && give(&con.shell, (uint8_t)s[took])) took++;
+	if (took < n) con.cur_until = 0; /* nobody's unfinished line is waited for */
+	(void)send(arch_counter(), true, false);
 	spin_unlock(&con.lock);
+	return took;
 }
 
 void console_shell_alone(bool on)
@@ -443,10 +448,15 @@ bool console_shell_getc(uint8_t *c) { return console_port_getc(&con.shell, c); }
 
 void console_focus(struct console_port *p)
 {
+	const struct console_port *at;
+
 	spin_lock(&con.lock);
-	con.focus = p;
+	at = con.ports;
+	while (at != NULL && at != p) at = at->next;
+	if (at != NULL) con.focus = p; /* not if it was removed since the caller had it */
 	spin_unlock(&con.lock);
-	say("-- console: %s (Ctrl-] ? for help)\n", p->vm != NULL ? p->name : "shell");
+	if (at != NULL)
+		say("-- console: %s (Ctrl-] ? for help)\n", p->vm != NULL ? p->name : "shell");
 }
 
 /* The guest after ('n') or before ('p') the one in focus, or the one with that digit; or NULL. */

@@ -33,9 +33,10 @@ void crash_explain(const struct vm *vm)
 	log_err("  x28 %016lx %016lx %016lx", a->x[28], a->x[29], a->x[30]);
 	log_err("  sp_el1 %016lx elr_el1 %016lx esr_el1 %lx far_el1 %016lx", a->sr[SR_SP_EL1],
 	        a->sr[SR_ELR_EL1], a->sr[SR_ESR_EL1], a->sr[SR_FAR_EL1]);
-	for (const char *line = trace_text(-1, vm, events, sizeof(events));
+	for (const char *line = trace_text(trace_rings, -1, vm, events, sizeof(events));
 	     line < events + sizeof(events); line += strlen(line) + 1)
 		log_err("  event %s", line);
-	log_err("  manifest node /chosen/hypervisor/%s, on-crash = \"%s\", %u restarts of %u",
+	log_err("  %s%s, on-crash = \"%s\", %u restarts of %u",
+	        vm_is_management(vm) ? "Atoll's own guest " : "manifest node /chosen/hypervisor/",
 	        vm->name, policy[vm->cfg->on_crash], vm->restarts, vm->cfg->restart_limit);
 }

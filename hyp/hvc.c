@@ -8,6 +8,7 @@
 #include <hyp/atomic.h>
 #include <hyp/hvc.h>
 #include <hyp/lifecycle.h>
+#include <hyp/management.h>
 #include <hyp/vm.h>
 
 /* DEN0028 section 7. */
@@ -23,6 +24,8 @@ static uint64_t call(struct vcpu *v, uint32_t fn)
 	uint64_t *x = v->arch.x;
 
 	if (FN_IS_PSCI(fn)) return vpsci_call(v, fn, x[1], x[2], x[3]);
+	if (fn - MANAGEMENT_CALLS < NR_MANAGEMENT_CALLS && vm_is_management(v->vm))
+		return management_call(v, (enum management_call)(fn - MANAGEMENT_CALLS));
 	switch (fn) {
 	case SMCCC_VERSION: return SMCCC_1_1;
 	case SMCCC_ARCH_FEATURES:

@@ -7,11 +7,10 @@
 #include <hyp/atomic.h>
 #include <hyp/check.h>
 #include <hyp/console.h>
-#include <hyp/fit.h>
-#include <hyp/gfdt.h>
 #include <hyp/gmem.h>
 #include <hyp/lifecycle.h>
 #include <hyp/log.h>
+#include <hyp/management.h>
 #include <hyp/page.h>
 #include <hyp/pcpu.h>
 #include <hyp/sched.h>
@@ -19,6 +18,7 @@
 #include <hyp/trace.h>
 #include <hyp/trial.h>
 #include <hyp/vdev.h>
+#include <hyp/verify.h>
 #include <arch/barrier.h>
 #include <arch/cache.h>
 #include <arch/cpu.h>
@@ -45,7 +45,6 @@
 enum life_phase {
 	LIFE_RAM,
 	LIFE_VERIFY,
-	LIFE_FDT,
 	LIFE_COPY,
 	LIFE_START,
 	LIFE_UNLINK,
@@ -68,9 +67,8 @@ struct life {
 	uint64_t ram;  /* bytes of RAM mapped */
 	pa_t block;    /* being scrubbed, mapped next; 0: none */
 	unsigned block_order;
-	struct fit_verify verify;
-	uint8_t *fdt; /* gfdt_room() bytes behind the vCPUs */
-	uint64_t fdt_size;
+	struct verify verify;
+	uint8_t *fdt;               /* cfg.plan.fdt_size bytes behind the vCPUs */
 	uint64_t passes[MAX_PCPUS]; /* of each CPU when the VM was unlinked */
 	struct vcpu vcpus[];
 };
@@ -82,8 +80,9 @@ static pa_t zero_page;
 /* VMs that keep the host on, VMs that were started and have not stopped for good; the outcome. */
 static uint32_t nr_foreground, nr_alive, nr_stopped, nr_crashed;
 static bool going_down; /* background VMs are being stopped: nothing starts any more */
+static bool started;    /* shared: the VMs of the manifest were */
 static bool told;       /* the verdict was given */
-static const struct vm_config *building;
+static const struct life *building;
 static uint64_t slots; /* bit: a VM has it, or has not given everything back */
 static struct job scrub_job;
 /* Images of the bundle whose hashes were right: bit 0 crc32, bit 1 sha256 as well. */
@@ -97,12 +96,13 @@ static enum hyp_err table_alloc(unsigned order, pa_t *out)
 }
 
 /* RAM of the VM itself, pages shared read-only, the virtual CPU interface of a GICv2, or devices
- * given to the VM that is being built. */
+ * given to the VM that is being built. The management guest reads everything. */
 static bool may_map(uint16_t owner, pa_t p, uint64_t size, enum s2_attr attr)
 {
+	if (owner == MANAGEMENT_SLOT + 1 && attr == S2_RO) return true;
 	if (attr == S2_DEVICE) {
 		return (pa_raw(p) == pa_raw(arch_gic_info()->gicv) && size <= GICV_SIZE) ||
-		       assigned_may_map(&building->assign, p, size);
+		       assigned_may_map(&building->cfg.assign, p, size);
 	}
 	return page_owned_by(p, size, owner) ||
 	       (attr != S2_RWX && page_owned_by(p, size, OWNER_SHARED));
@@ -232,7 +232,8 @@ static void all_stopped(void)
 {
 	uint32_t n = load_relaxed(&nr_stopped), crashed = load_relaxed(&nr_crashed);
 
-	if ((when_idle == IDLE_POWEROFF && trial_is_on()) || atomic_exchange_full(&told, true))
+	if (!load_acquire(&started) || (when_idle == IDLE_POWEROFF && trial_is_on()) ||
+	    atomic_exchange_full(&told, true))
 		return; /* a trial comes back when it has ended */
 	console_flush();
 	say("atoll: %u VMs stopped, %u crashed\n", n, crashed);
@@ -259,6 +260,11 @@ static void stopped_for_good(struct vm *vm)
 {
 	bool last_fg, last;
 
+	if (vm_is_management(vm)) {
+		(void)go(vm, VM_STOPPING, VM_STOPPED);
+		management_lost();
+		return;
+	}
 	atomic_fetch_add_full(&nr_stopped, 1);
 	if (failed(vm)) atomic_fetch_add_full(&nr_crashed, 1);
 	spin_lock(&vm->lock);
@@ -336,13 +342,17 @@ static bool next_phase(struct life *l, enum life_phase phase)
 /* It cannot be brought up, for a reason that another try would not change. */
 static bool give_up(struct life *l, unsigned file, const char *why)
 {
+	const char *const names[] = {l->cfg.image, l->cfg.ramdisk, l->cfg.fdt_overlay};
 	struct vm *vm = &l->vm;
 
-	log_err("%s: cannot be loaded: %s: %s", vm->name, l->cfg.files[file].name, why);
-	if (load_relaxed(&vm->state) == VM_NEW)
-		(void)vm_destroy(vm); /* its RAM cannot be had: nobody has started it yet */
-	else
+	log_err("%s: cannot be loaded: %s: %s", vm->name, names[file], why);
+	if (load_relaxed(&vm->state) != VM_NEW) {
 		(void)vm_stop(vm, STOP_CRASH, 0);
+		return true;
+	}
+	/* Its RAM cannot be had, and nobody has started it yet. */
+	if (!load_relaxed(&started)) lifecycle_vm_refused();
+	(void)vm_destroy(vm);
 	return true;
 }
 
@@ -365,7 +375,7 @@ static bool ram_step(struct life *l)
 	return left > size ? true : next_phase(l, LIFE_VERIFY);
 }
 
-static bool verify_step(struct life *l)
+static bool hash_step(struct life *l)
 {
 	const struct fit_image *file = &l->cfg.files[l->file];
 	uint8_t want = l->cfg.verify == VERIFY_SHA256 ? 3 : 1, unknown = 0;
@@ -373,29 +383,19 @@ static bool verify_step(struct life *l)
 	const char *why;
 
 	if (file->size != 0 && (*known & want) != want) {
-		if (l->at++ == 0) fit_verify_init(&l->verify, file, want == 3);
-		if (fit_verify_step(&l->verify)) return true;
-		if (fit_verify_done(&l->verify, &why) != HYP_OK) return give_up(l, l->file, why);
+		if (l->at++ == 0) verify_init(&l->verify, file, want == 3);
+		if (verify_step(&l->verify)) return true;
+		if (verify_done(&l->verify, &why) != HYP_OK) return give_up(l, l->file, why);
 		*known |= want;
 	}
 	l->at = 0;
-	return ++l->file < NR_FILES ? true : next_phase(l, LIFE_FDT);
-}
-
-static bool fdt_step(struct life *l)
-{
-	const char *why = "its device tree does not fit";
-
-	if (gfdt_build(&l->cfg, l->vm.machine, l->fdt, gfdt_room(&l->cfg), &l->fdt_size, &why) !=
-	    HYP_OK)
-		return give_up(l, l->cfg.files[FILE_OVERLAY].size ? FILE_OVERLAY : FILE_IMAGE, why);
+	if (++l->file < NR_FILES) return true;
 	next_phase(l, LIFE_COPY);
 	l->file = l->dirty ? 0 : 1;
-	l->dirty = true;
-	return true;
+	return l->dirty = true;
 }
 
-/* Piece 0 is all of RAM, to be zeroed; then what was planned, the FDT, and the FDT at RAM base. */
+/* Piece 0 is all of RAM, to be zeroed; then what was planned. */
 static bool copy_step(struct life *l)
 {
 	const struct load_plan *plan = &l->cfg.plan;
@@ -403,11 +403,7 @@ static bool copy_step(struct life *l)
 	uint64_t n;
 	void *p;
 
-	if (l->file > plan->n)
-		s = (struct load_segment){l->file > plan->n + 1 ? s.to : plan->fdt, l->fdt,
-		                          l->fdt_size};
-	else if (l->file > 0)
-		s = plan->seg[l->file - 1];
+	if (l->file > 0) s = plan->seg[l->file - 1];
 	n = MIN(STEP, s.size - l->at);
 	/* The planner bounded the range, and RAM is mapped whole. */
 	CHECK(gmem_pin(&l->vm.s2, ipa(ipa_raw(s.to) + l->at), true, &p, &n) == HYP_OK);
@@ -421,7 +417,7 @@ static bool copy_step(struct life *l)
 	l->at += n;
 	if (l->at < s.size) return true;
 	l->at = 0;
-	return ++l->file <= plan->n + 1 + plan->fdt_at_base ? true : next_phase(l, LIFE_START);
+	return ++l->file <= plan->n ? true : next_phase(l, LIFE_START);
 }
 
 static bool start_step(struct life *l)
@@ -431,9 +427,11 @@ static bool start_step(struct life *l)
 	/* Code was written through the data side: no CPU may run what was there before. */
 	arch_icache_inval_all();
 	vgic_vm_reset(vm);
-	vpl011_reset(vm);
-	vpl031_reset(vm);
-	assigned_start(vm);
+	if (!vm_is_management(vm)) {
+		vpl011_reset(vm);
+		vpl031_reset(vm);
+		assigned_start(vm);
+	}
 	vm->cntvoff = arch_counter();
 	s2_new_vmid(&vm->s2); /* no translation of an earlier life is hit */
 	vm->cntpct_off = 0;
@@ -499,12 +497,13 @@ static bool unlink_step(struct life *l)
 }
 
 /*
- * A handler on another CPU may hold a pointer to the VM: the shell, a deadline that fires late.
- * None does when every CPU has come to its scheduler; twice, since the first time may have begun
- * before the VM was unlinked.
+ * The management guest may be looking at the VM, or a handler on another CPU may hold a pointer to
+ * it: a deadline that fires late. None does when every CPU has come to its scheduler; twice, since
+ * the first time may have begun before the VM was unlinked.
  */
 static bool grace_step(struct life *l)
 {
+	if (!management_rests()) return true;
 	for (unsigned i = 0; i < nr_pcpus; i++) {
 		if (load_acquire(&pcpus[i].online) &&
 		    load_acquire(&pcpus[i].passes) - l->passes[i] < 2) {
@@ -541,7 +540,7 @@ static bool take_apart(struct life *l)
 	if (pa_raw(vm->s2.root) != 0) s2_destroy(&vm->s2);
 	page_free(zero_page, 0);
 	CHECK(page_count((uint16_t)(vm->slot + 1)) == 0);
-	atomic_fetch_and_full(&slots, ~BIT(vm->slot));
+	if (!vm_is_management(vm)) atomic_fetch_and_full(&slots, ~BIT(vm->slot));
 	return false;
 }
 
@@ -554,9 +553,9 @@ static bool free_step(struct life *l)
 }
 
 static bool (*const phases[])(struct life *l) = {
-    [LIFE_RAM] = ram_step,     [LIFE_VERIFY] = verify_step, [LIFE_FDT] = fdt_step,
-    [LIFE_COPY] = copy_step,   [LIFE_START] = start_step,   [LIFE_UNLINK] = unlink_step,
-    [LIFE_GRACE] = grace_step, [LIFE_FREE] = free_step,
+    [LIFE_RAM] = ram_step,     [LIFE_VERIFY] = hash_step,   [LIFE_COPY] = copy_step,
+    [LIFE_START] = start_step, [LIFE_UNLINK] = unlink_step, [LIFE_GRACE] = grace_step,
+    [LIFE_FREE] = free_step,
 };
 
 static bool life_step(struct job *j)
@@ -579,7 +578,7 @@ static bool life_step(struct job *j)
 
 static uint64_t life_size(const struct vm_config *cfg)
 {
-	return sizeof(struct life) + cfg->cpus * sizeof(struct vcpu) + gfdt_room(cfg);
+	return sizeof(struct life) + cfg->cpus * sizeof(struct vcpu) + cfg->plan.fdt_size;
 }
 
 /* The last that goes back: from now on all of it can be scrubbed. */
@@ -601,16 +600,11 @@ static const struct job_ops life_ops = {life_step, life_done};
 
 /* --- creation ---------------------------------------------------------------------------- */
 
-static enum hyp_err vm_build(struct life *l)
+static enum hyp_err build_devices(struct life *l)
 {
 	struct vm *vm = &l->vm;
 	const struct machine *m = vm->machine;
-	uint32_t nr_irqs = m->virtio_intid + m->nr_virtio;
 
-	if (l->cfg.assign.nr_irqs > 0) nr_irqs = m->assign_intid + l->cfg.assign.nr_irqs;
-	building = &l->cfg;
-	TRY(s2_create(&vm->s2, (uint16_t)(vm->slot + 1)));
-	TRY(vgic_vm_init(vm, vm->cfg->gic, nr_irqs - GIC_FIRST_SPI));
 	if (vm->cfg->gic == 2)
 		TRY(s2_map(&vm->s2, ipa(m->gicc), arch_gic_info()->gicv, GICV_SIZE, S2_DEVICE));
 	for (uint64_t off = 0; off < FLASH_ZERO_SIZE; off += PAGE_SIZE)
@@ -621,7 +615,31 @@ static enum hyp_err vm_build(struct life *l)
 	TRY(vpl031_create(vm));
 	TRY(mmio_add(&vm->mmio, ipa(m->virtio), (uint64_t)m->nr_virtio * 0x200, &vvirtio_empty_ops,
 	             vm));
-	TRY(assigned_create(vm, &l->cfg.assign));
+	return assigned_create(vm, &l->cfg.assign);
+}
+
+/* All that EL2 itself has mapped as normal memory. */
+static enum hyp_err build_view(struct life *l)
+{
+	uint64_t size;
+
+	for (pa_t at = pa(0); arch_mm_next(&at, &size) && pa_raw(at) < MANAGEMENT_VIEW;
+	     at = pa(pa_raw(at) + size))
+		TRY(s2_map(&l->vm.s2, ipa(MANAGEMENT_VIEW + pa_raw(at)), at, size, S2_RO));
+	return HYP_OK;
+}
+
+static enum hyp_err build(struct life *l)
+{
+	struct vm *vm = &l->vm;
+	const struct machine *m = vm->machine;
+	uint32_t nr_irqs = m->virtio_intid + m->nr_virtio;
+
+	if (l->cfg.assign.nr_irqs > 0) nr_irqs = m->assign_intid + l->cfg.assign.nr_irqs;
+	building = l;
+	TRY(s2_create(&vm->s2, (uint16_t)(vm->slot + 1)));
+	TRY(vgic_vm_init(vm, vm->cfg->gic, nr_irqs - GIC_FIRST_SPI));
+	TRY(vm_is_management(vm) ? build_view(l) : build_devices(l));
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *v = &l->vcpus[i];
 
@@ -635,42 +653,59 @@ static enum hyp_err vm_build(struct life *l)
 	return HYP_OK;
 }
 
-enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
+static void add_tree(struct life *l, ipa_t to)
 {
-	unsigned slot = slots != UINT64_MAX ? (unsigned)__builtin_ctzll(~slots) : MAX_VMS;
-	struct life *l;
+	struct load_plan *plan = &l->cfg.plan;
+
+	if (plan->fdt_size != 0)
+		plan->seg[plan->n++] = (struct load_segment){to, l->fdt, plan->fdt_size};
+}
+
+static enum hyp_err create(const struct vm_config *cfg, unsigned slot, struct vm **out)
+{
+	struct life *l = page_alloc_hyp(life_size(cfg));
 	struct vm *vm;
-	uint64_t memory = cfg->memory;
 	enum hyp_err err;
 
-	if (slot == MAX_VMS) return HYP_EFULL;
-	/* RAM that nobody has, less what VMs still wait for. */
-	for (unsigned i = 0; i < MAX_VMS; i++)
-		if (vms[i]) memory += vms[i]->cfg->memory - load_relaxed(&life_of(vms[i])->ram);
-	if (memory / PAGE_SIZE > page_count(OWNER_NONE) + page_count(OWNER_DIRTY))
-		return HYP_ENOMEM;
-	l = page_alloc_hyp(life_size(cfg));
 	if (!l) return HYP_ENOMEM;
 	l->cfg = *cfg;
 	l->fdt = (uint8_t *)&l->vcpus[cfg->cpus];
-	vm = &l->vm;
+	*out = vm = &l->vm;
 	vm->lock = SPINLOCK_INIT(LOCK_VM);
 	vm->slot = slot;
 	vm->cfg = &l->cfg;
 	vm->machine = &machine_v1;
 	vm->nr_vcpus = cfg->cpus;
 	(void)str_copy(vm->name, cfg->name, sizeof(vm->name));
-	atomic_fetch_or_full(&slots, BIT(slot));
+	add_tree(l, l->cfg.plan.fdt);
+	if (l->cfg.plan.fdt_at_base) add_tree(l, ipa(vm->machine->ram_base));
+	if (slot < MAX_VMS) atomic_fetch_or_full(&slots, BIT(slot));
 	page_ref(zero_page);
 	job_init(&vm->job, &life_ops, vm, 0);
 	deadline_init(&l->backoff, &backoff_ops);
-	err = vm_build(l);
-	if (err != HYP_OK) {
-		while (take_apart(l)) {
-		}
-		drop(l);
-		return err;
+	err = build(l);
+	if (err == HYP_OK) return HYP_OK;
+	while (take_apart(l)) {
 	}
+	drop(l);
+	return err;
+}
+
+enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
+{
+	unsigned slot = slots != UINT64_MAX ? (unsigned)__builtin_ctzll(~slots) : MAX_VMS;
+	uint64_t pages = cfg->memory / PAGE_SIZE, has[NR_OWNERS];
+	struct vm *vm;
+
+	if (slot == MAX_VMS) return HYP_EFULL;
+	/* RAM that nobody has, less what VMs still wait for: their jobs may be taking it now. */
+	page_counts(has);
+	for (unsigned i = 0; i < MAX_VMS; i++) {
+		vm = load_acquire(&vms[i]); /* its job unlinks it at any time */
+		if (vm) pages += vm->cfg->memory / PAGE_SIZE - has[i + 1];
+	}
+	if (pages > has[OWNER_NONE] + has[OWNER_DIRTY]) return HYP_ENOMEM;
+	TRY(create(cfg, slot, &vm));
 	console_port_add(&vm->port, vm, vm->name, slot, &vpl011_console);
 	store_release(&vms[slot], vm);
 	*out = vm;
@@ -678,20 +713,27 @@ enum hyp_err vm_create(const struct vm_config *cfg, struct vm **out)
 	return HYP_OK;
 }
 
-bool vm_slot_used(unsigned slot) { return (load_acquire(&slots) & BIT(slot)) != 0; }
+enum hyp_err vm_create_management(const struct vm_config *cfg, struct vm **out)
+{
+	TRY(create(cfg, MANAGEMENT_SLOT, out));
+	return go(*out, VM_NEW, VM_LOADING);
+}
+
+uint8_t *vm_tree(struct vm *vm) { return life_of(vm)->fdt; }
+
+const uint64_t *lifecycle_slots(void) { return &slots; }
 
 static bool scrub_step(struct job *j) { return page_scrub_step(); }
 
 static const struct job_ops scrub_ops = {scrub_step, NULL};
 
-enum hyp_err lifecycle_init(const struct manifest *m)
+enum hyp_err lifecycle_init(void)
 {
-	when_idle = m->when_idle;
 	job_init(&scrub_job, &scrub_ops, NULL, SCRUB_WEIGHT);
 	return page_alloc(0, OWNER_SHARED, &zero_page);
 }
 
-void lifecycle_vm_refused(void) { nr_crashed++; }
+void lifecycle_vm_refused(void) { atomic_fetch_add_full(&nr_crashed, 1); }
 
 bool lifecycle_any_failed(void) { return load_relaxed(&nr_crashed) != 0; }
 
@@ -700,30 +742,16 @@ void lifecycle_check_idle(void)
 	if (load_relaxed(&nr_alive) == 0) all_stopped();
 }
 
-void lifecycle_start_all(void)
+void lifecycle_start_all(enum when_idle idle)
 {
-	for (unsigned i = 0; i < MAX_VMS; i++)
-		if (vms[i] && vms[i]->cfg->autostart) CHECK(vm_start(vms[i]) == HYP_OK);
+	when_idle = idle;
+	for (unsigned i = 0; i < MAX_VMS; i++) {
+		struct vm *vm = load_acquire(&vms[i]);
+
+		if (vm && vm->cfg->autostart && vm_start(vm) != HYP_OK)
+			log_warn("%s: is started already, or gone", vm->name);
+	}
+	(void)atomic_exchange_full(&started, true); /* before the look at who is alive */
+	trial_vms_started();
 	lifecycle_check_idle(); /* nothing was let in: the verdict is due at once */
-}
-
-const char *stop_reason_name(enum stop_reason r)
-{
-	/* In the order of the enum. */
-	static const char *const names[] = {
-	    "-", "off", "reset", "exit", "crash", "stopped by the host", "restarted by the host"};
-
-	_Static_assert(ARRAY_SIZE(names) == STOP_RESTART + 1, "one for each reason");
-	return names[r];
-}
-
-const char *vm_state_name(const struct vm *vm)
-{
-	/* In the order of the enum. */
-	static const char *const names[] = {"new",        "loading",  "running",
-	                                    "paused",     "resuming", "stopping",
-	                                    "restarting", "stopped",  "gone"};
-
-	_Static_assert(ARRAY_SIZE(names) == VM_GONE + 1, "one for each state");
-	return names[load_relaxed(&vm->state)];
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way from boot.S to running VMs: console, host facts, memory map, interrupts, time, CPUs,
- * bundle, manifest, the table of VMs. Whatever is wrong gets one sentence.
+ * The way from boot.S to the management guest, which makes the VMs: console, host facts, memory
+ * map, interrupts, time, CPUs. Whatever is wrong gets one sentence.
  */
 #include <arch/cpu.h>
 #include <arch/gic.h>
@@ -13,23 +13,19 @@
 #include <hyp/config.h>
 #include <hyp/console.h>
 #include <hyp/deadline.h>
-#include <hyp/fit.h>
 #include <hyp/host.h>
 #include <hyp/irq.h>
 #include <hyp/lifecycle.h>
 #include <hyp/log.h>
+#include <hyp/management.h>
 #include <hyp/page.h>
 #include <hyp/pcpu.h>
 #include <hyp/sched.h>
-#include <hyp/shell.h>
 #include <hyp/trial.h>
-#include <hyp/vdev.h>
-#include <hyp/vm.h>
 #include <lib/str.h>
 
 #include <asm/boot.h>
 #include <gen/version.h>
-#include <string.h>
 
 /* Called by boot.S, the first with the MMU off. */
 const void *boot_early(const void *fdt, unsigned el);
@@ -38,8 +34,6 @@ noreturn void boot_main(const void *fdt);
 static uint32_t released; /* shared: secondaries may go */
 static bool ending;       /* the sentence is said */
 static const struct host_uart *early_uart;
-static struct fit bundle;
-static struct manifest manifest;
 
 static bool boot_arg_is(const char *word, const char *value)
 {
@@ -156,67 +150,10 @@ static void banner(void)
 	say("  timer  %lu Hz\n", arch_counter_hz());
 }
 
-static void read_manifest(void)
-{
-	const char *why;
+/* The management guest found that there is nothing to run. */
+static void fail(const char *why) { boot_stop("%s", why); }
 
-	if (host.initrd.size == 0)
-		boot_stop("no bundle: the loader passed no initrd (QEMU: -initrd bundle.img; "
-		          "Raspberry Pi: initramfs bundle.img followkernel in config.txt)");
-	if (fit_open(pa_to_ptr(host.initrd.base), host.initrd.size, &bundle, &why) != HYP_OK)
-		boot_stop("%s", why);
-	manifest.bundle = &bundle;
-	manifest.host_gic = arch_gic_info()->version;
-	manifest.host_cpus = nr_pcpus;
-	manifest.ram = ram_size();
-	manifest.host_tree = pa_to_ptr(host.fdt.base);
-	manifest.in_use[0] = host.uart.regs;
-	manifest.in_use[1] = board->power;
-	memcpy(&manifest.in_use[2], host.sdhci, sizeof(host.sdhci));
-	if (config_open(&manifest, &why) != HYP_OK) boot_stop("%s", why);
-	if (boot_arg_is("when-idle", "poweroff")) manifest.when_idle = IDLE_POWEROFF;
-	if (boot_arg_is("when-idle", "wait")) manifest.when_idle = IDLE_WAIT;
-}
-
-#define NO_RAM "not enough RAM left on this board; give it less memory"
-
-/* Every VM of the manifest that can be. The first one has the keyboard, or the one that says so. */
-static void create_vms(void)
-{
-	struct vm *vm, *focus = NULL;
-	struct vm_config cfg;
-	enum hyp_err err;
-
-	while ((err = config_next(&manifest, &cfg)) != HYP_ENOENT) {
-		if (err == HYP_OK) {
-			err = vm_create(&cfg, &vm);
-			if (err != HYP_OK)
-				log_err("%s: refused: %s", cfg.name,
-				        err == HYP_ENOMEM ? NO_RAM : hyp_err_str(err));
-		}
-		if (err != HYP_OK)
-			lifecycle_vm_refused();
-		else if (!focus || cfg.console)
-			focus = vm;
-	}
-	if (focus) console_focus(&focus->port);
-}
-
-static void table(void)
-{
-	say("  VM  name             vCPUs      RAM  class  image\n");
-	for (unsigned i = 0; i < MAX_VMS; i++) {
-		const struct vm *vm = vms[i];
-
-		if (vm) {
-			say("  %2u  %-16s %5u %5lu MiB  %-5s  %s%s\n", i, vm->name, vm->nr_vcpus,
-			    vm->cfg->memory >> 20, vm->cfg->sched == SCHED_FIXED ? "fixed" : "fair",
-			    vm->cfg->image, vm->cfg->autostart ? "" : " (not started)");
-		}
-	}
-	/* The counter starts with the machine. */
-	say("ready in %lu us\n", arch_counter() / MAX(arch_counter_hz() / 1000000, UINT64_C(1)));
-}
+static const struct management_up management = {fail};
 
 static void cpu_init(void)
 {
@@ -261,14 +198,14 @@ noreturn void boot_main(const void *fdt)
 	boot_need(trial_start(), "an update on trial: the card does not show its state file");
 	start_cpus();
 	banner();
-	read_manifest();
-	shell_init(&bundle);
+	if (host.initrd.size == 0)
+		boot_stop("no bundle: the loader passed no initrd (QEMU: -initrd bundle.img; "
+		          "Raspberry Pi: initramfs bundle.img followkernel in config.txt)");
 	sysreg_init();
 	boot_need(s2_init(arch_pa_bits(), S2_VMID_BITS, &life_s2_ops), "too little RAM");
-	boot_need(lifecycle_init(&manifest), "too little RAM");
-	create_vms();
-	table();
-	lifecycle_start_all();
+	boot_need(lifecycle_init(), "too little RAM");
+	boot_need(management_start(&management),
+	          "no management guest: too little RAM, or a CPU of less than 40 address bits");
 	store_release(&released, 1u);
 	arch_gic_send_sgi_others(GIC_SGI_KICK); /* after the store, by its DSB */
 	enter_guests();

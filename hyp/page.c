@@ -314,14 +314,19 @@ bool page_scrub_step(void)
 	return true;
 }
 
+void page_counts(uint64_t n[NR_OWNERS])
+{
+	spin_lock(&page_lock);
+	memcpy(n, count, sizeof(count));
+	spin_unlock(&page_lock);
+}
+
 uint64_t page_count(uint16_t owner)
 {
-	uint64_t n;
+	uint64_t n[NR_OWNERS];
 
-	spin_lock(&page_lock);
-	n = count[owner];
-	spin_unlock(&page_lock);
-	return n;
+	page_counts(n);
+	return n[owner];
 }
 
 /*

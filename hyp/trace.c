@@ -1,39 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Per-CPU rings of the last events. Only the CPU itself writes its ring, with interrupts masked;
- * readers on other CPUs look at the head again after they have copied an entry.
+ * Per-CPU rings of the last events. Only the CPU itself writes its ring, with interrupts masked.
  */
 #include <hyp/trace.h>
 
-#include <arch/barrier.h>
 #include <arch/gic.h>
 #include <arch/timer.h>
 #include <arch/trap.h>
 #include <hyp/atomic.h>
 #include <hyp/pcpu.h>
 #include <hyp/vm.h>
-#include <stdio.h>
-#include <string.h>
 
-#define TRACE_ENTRIES 64u /* of a CPU; a power of two */
-
-struct trace_entry {
-	uint64_t when, esr, pc, arg;
-	uint8_t kind, slot, vcpu;
-};
-
-static struct trace_ring {
-	uint64_t head; /* shared: events ever; release after the entry */
-	struct trace_entry e[TRACE_ENTRIES];
-} rings[MAX_PCPUS];
-
+struct trace_ring trace_rings[MAX_PCPUS];
 bool trace_on;
 
 void trace_event(enum trace_kind kind, const struct vm *vm, unsigned vcpu, uint64_t esr,
                  uint64_t pc, uint64_t arg)
 {
-	struct trace_ring *r = &rings[this_pcpu()->id];
+	struct trace_ring *r = &trace_rings[this_pcpu()->id];
 
+	if (vm_is_management(vm)) return; /* what it asks for is not to push out what it shows */
 	r->e[r->head % TRACE_ENTRIES] = (struct trace_entry){
 	    arch_counter(), esr, pc, arg, (uint8_t)kind, (uint8_t)vm->slot, (uint8_t)vcpu};
 	store_release(&r->head, r->head + 1);
@@ -46,56 +32,4 @@ void trace_enable(bool on)
 	store_release(&trace_on, on);
 	trace_cpu_update();
 	arch_gic_send_sgi_others(GIC_SGI_KICK);
-}
-
-/* Entry number i of r. False: it was never written, or is overwritten by now. */
-static bool entry_get(const struct trace_ring *r, uint64_t i, struct trace_entry *out)
-{
-	uint64_t head = load_acquire(&r->head);
-
-	if (i >= head || head - i >= TRACE_ENTRIES) return false; /* the oldest may be in change */
-	*out = r->e[i % TRACE_ENTRIES];
-	smp_rmb(); /* the copy before the second look at the head */
-	return load_relaxed(&r->head) - i < TRACE_ENTRIES;
-}
-
-static int entry_line(unsigned cpu, const struct trace_entry *e, char *buf, size_t n)
-{
-	/* By enum trace_kind. */
-	static const char *const kinds[] = {"exit", "interrupt", "switch to", "inject", "stop"};
-	uint64_t hz = arch_counter_hz();
-	bool esr = e->esr != 0;
-
-	return snprintf(buf, n, "[%lu.%06lu cpu%u] VM %u vCPU %u: %s%s%s pc %lx esr %lx arg %lx",
-	                e->when / hz, e->when % hz * 1000000 / hz, cpu, e->slot, e->vcpu,
-	                kinds[e->kind], esr ? ", " : "", esr ? esr_class_name(e->esr) : "", e->pc,
-	                e->esr, e->arg);
-}
-
-const char *trace_text(int cpu, const struct vm *vm, char *buf, size_t n)
-{
-	uint64_t pos[MAX_PCPUS]; /* the next to look at is below it */
-
-	for (unsigned c = 0; c < MAX_PCPUS; c++)
-		pos[c] = cpu < 0 || c == (unsigned)cpu ? load_acquire(&rings[c].head) : 0;
-	for (;;) { /* the newest first, from the end of buf */
-		struct trace_entry e, last = {0};
-		unsigned of = MAX_PCPUS;
-		char line[160];
-		size_t len;
-
-		for (unsigned c = 0; c < MAX_PCPUS; c++) {
-			if (!entry_get(&rings[c], pos[c] - 1, &e) || e.when < last.when) continue;
-			last = e;
-			of = c;
-		}
-		if (of == MAX_PCPUS) break;
-		pos[of]--;
-		if (vm && last.slot != vm->slot) continue;
-		len = (size_t)entry_line(of, &last, line, sizeof(line)) + 1;
-		if (len > n) break;
-		n -= len;
-		memcpy(buf + n, line, len);
-	}
-	return buf + n;
 }

@@ -27,12 +27,16 @@ static uint64_t sector;      /* of the state file */
 static uint64_t settle, end; /* ticks for which a VM is to run; counter value: too late */
 static char id[16];          /* slot and serial number, as in b8 */
 static bool on;              /* shared */
+static bool started;         /* shared: there are VMs to look at */
 
 bool trial_is_on(void) { return load_acquire(&on); }
+
+void trial_vms_started(void) { store_release(&started, true); }
 
 /* Whether each VM that was to start has ended well, or runs and has said so or for long enough. */
 static bool all_well(uint64_t now)
 {
+	if (!load_acquire(&started)) return false;
 	for (unsigned i = 0; i < MAX_VMS; i++) {
 		const struct vm *vm = load_acquire(&vms[i]);
 		uint32_t state = vm ? load_acquire(&vm->state) : VM_NEW;

@@ -54,5 +54,3 @@ void vcpu_stop(struct vcpu *v)
 	wake_blocked(v);
 	pcpu_kick(&pcpus[load_relaxed(&v->cpu)], PCPU_WORK_RESCHED);
 }
-
-bool vcpu_is_out(const struct vcpu *v) { return (load_acquire(&v->work) & VCPU_WORK_OUT) != 0; }

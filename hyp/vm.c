@@ -4,9 +4,6 @@
  */
 #include <hyp/vm.h>
 #include <arch/barrier.h>
-#include <lib/str.h>
-
-#include <string.h>
 
 struct vm *vms[MAX_VMS];
 
@@ -27,17 +24,6 @@ const struct machine machine_v1 = {
     .nr_virtio = 32,
     .assign_intid = 144, /* QEMU's platform bus */
 };
-
-struct vm *vm_find(const char *name_or_number)
-{
-	uint64_t n;
-
-	if (str_to_u64(name_or_number, &n))
-		return n < MAX_VMS ? vms[array_index_nospec(n, MAX_VMS)] : NULL;
-	for (unsigned i = 0; i < MAX_VMS; i++)
-		if (vms[i] && strcmp(vms[i]->name, name_or_number) == 0) return vms[i];
-	return NULL;
-}
 
 /* vCPUs per Aff1: what a GICv2 can target, and what one ICC_SGI1R target list can. */
 static unsigned cluster_size(unsigned gic_version) { return gic_version == 3 ? 16 : 8; }
@@ -60,4 +46,14 @@ struct vcpu *vm_vcpu_by_mpidr(struct vm *vm, uint64_t mpidr)
 	    id >= vm->nr_vcpus)
 		return NULL;
 	return vm->vcpus[array_index_nospec(id, MAX_VCPUS)];
+}
+
+const char *stop_reason_name(enum stop_reason r)
+{
+	/* In the order of the enum. */
+	static const char *const names[] = {
+	    "-", "off", "reset", "exit", "crash", "stopped by the host", "restarted by the host"};
+
+	_Static_assert(ARRAY_SIZE(names) == STOP_RESTART + 1, "one for each reason");
+	return names[r];
 }

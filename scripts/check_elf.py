@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Checks the linked EL2 image (rule 31): a speculation barrier after every eret, no FP/SIMD register outside .text.fpsimd, no
 # segment both writable and executable, no undefined symbol, relative relocations only, the Image header; prints the sizes.
+# Of the management guest: no FP/SIMD register and no eret at all, no relocation; the rest as of the image.
 #
 # usage: check_elf.py atoll.elf atoll.bin [OBJECT...]    (GNU ld drops undefined weak symbols: the objects still have them)
+#        check_elf.py management.elf --guest [OBJECT...]
 import re
 import struct
 import subprocess
@@ -14,9 +16,10 @@ R_AARCH64_RELATIVE = 1027
 PT_LOAD, PF_X, PF_W = 1, 1, 2
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
 SHT_RELA, SHT_REL, SHT_RELR, SHT_NOBITS = 4, 9, 19, 8
-# Every section that may take memory: another one would be placed where the linker likes (atoll.lds).
+# Every section that may take memory: another one would be placed where the linker likes (atoll.lds, management.lds).
 KNOWN = {'.text', '.rodata', '.dynsym', '.dynstr', '.hash', '.gnu.hash', '.rela.dyn', '.data.rel.ro', '.dynamic', '.got',
          '.rodata.ksyms', '.data', '.bss'}
+KNOWN_GUEST = {'.text', '.rodata', '.data', '.bss'}
 FP_REGISTER = re.compile(r'(?<![\w.#])(?:v|q|d|s|h|b)(?:[12]?[0-9]|3[01])(?:\.[0-9]*[bhsdq])?(?![\w.])')
 FP_STATE = re.compile(r'\b(fpcr|fpsr)\b', re.I)
 
@@ -46,13 +49,13 @@ def run(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def check_segments(elf):
+def check_segments(elf, known):
     for kind, flags, _, address, *_ in elf.segments:
         if kind == PT_LOAD and flags & PF_X and flags & PF_W:
             yield f'segment at {address:#x} is writable and executable'
     for name, _, flags, address, _, size, *_ in elf.sections:
-        if flags & SHF_ALLOC and size and name not in KNOWN:
-            yield f'section {name} takes memory but has no place in arch/arm64/atoll.lds'
+        if flags & SHF_ALLOC and size and name not in known:
+            yield f'section {name} takes memory but has no place in the linker script'
         if flags & SHF_ALLOC and flags & SHF_WRITE and flags & SHF_EXECINSTR:
             yield f'section {name} is writable and executable'
 
@@ -113,6 +116,17 @@ def check_code(path):
             yield f'{address:#x} {function}: {mnemonic} {operands}: FP/SIMD outside .text.fpsimd'
 
 
+def check_guest_code(path):
+    code = list(instructions(path))
+    if not code:
+        yield 'no code'
+    for address, mnemonic, operands, function in code:
+        if mnemonic == 'eret':
+            yield f'{address:#x} {function}: eret, but there is nothing below it'
+        if FP_REGISTER.search(operands) or FP_STATE.search(operands):
+            yield f'{address:#x} {function}: {mnemonic} {operands}: FP/SIMD'
+
+
 def check_header(elf_path, image):
     """The arm64 Image header (Linux, Documentation/arch/arm64/booting.rst)."""
     with open(image, 'rb') as f:
@@ -132,14 +146,18 @@ def check_header(elf_path, image):
 
 def main():
     elf = Elf(sys.argv[1])
-    errors = list(check_segments(elf)) + list(check_relocations(elf)) + list(check_symbols(sys.argv[1], sys.argv[3:]))
-    errors += list(check_code(sys.argv[1]))
-    errors += list(check_header(sys.argv[1], sys.argv[2]))
+    guest = sys.argv[2] == '--guest'
+    errors = list(check_segments(elf, KNOWN_GUEST if guest else KNOWN))
+    errors += list(check_relocations(elf)) + list(check_symbols(sys.argv[1], sys.argv[3:]))
+    if guest:
+        errors += list(check_guest_code(sys.argv[1]))
+    else:
+        errors += list(check_code(sys.argv[1])) + list(check_header(sys.argv[1], sys.argv[2]))
     for error in errors:
         print(f'{sys.argv[1]}: {error}')
     sizes = {name: size for name, kind, flags, _, _, size, *_ in elf.sections if flags & SHF_ALLOC}
     rodata = sum(size for name, size in sizes.items() if name not in ('.text', '.data', '.bss'))
-    print(f'size: text {sizes.get(".text", 0)}, rodata {rodata}, data {sizes.get(".data", 0)}, bss {sizes.get(".bss", 0)}')
+    print(f'size: {"management guest: " if guest else ""}text {sizes.get(".text", 0)}, rodata {rodata}, data {sizes.get(".data", 0)}, bss {sizes.get(".bss", 0)}')
     return 1 if errors else 0
 
 

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # Checks the layers of docs/architecture.md on every #include (no upward edge, no header cycle), and the rules that a text
-# search can see: one writer per hardware truth, no preprocessor conditions in hyp/ and stage2/, assembly only in arch/.
+# search can see: one writer per hardware truth, no preprocessor conditions in hyp/, stage2/ and the management guest,
+# assembly only in arch/ and guests.
 #
 # usage: check_layers.py [ROOT] [--graph]     --graph prints the layer of every file instead
 import os
@@ -14,8 +15,8 @@ HYP = {
     3: 'log console panic page objpool pcpu deadline',
     4: 's2',
     5: 'vm vcpu gmem mmio vtimer vgic vdev setway trace',
-    6: 'sched job irq hvc vpsci fit gfdt loader lifecycle crash trial',
-    8: 'config shell dump start main host manifest',
+    6: 'sched job irq hvc vpsci tree verify config management lifecycle crash trial',
+    8: 'config_host main host',
 }
 MODULE_LAYER = {name: layer for layer, names in HYP.items() for name in names.split()}
 # Headers that are less than their module: declarations and plain values which lower layers need, no way up into the module.
@@ -27,16 +28,19 @@ HEADER_LAYER = {
     'include/hyp/pcpu.h': 1,        # the per-CPU data that TPIDR_EL2 points to
     'include/hyp/sched_ent.h': 1,   # plain data, part of each vCPU and job
     'include/hyp/job.h': 1,         # the object that is part of what has long work
-    'hyp/manifest_schema.def': 1,   # a table of words
 }
 # The upper half of arch/arm64: the only place where arch calls hyp.
 ARCH_UPPER = re.compile(r'^(trap|sysreg|inject|switch|vcpu)[a-z0-9_]*\.[ch]$|^offsets\.c$')
 # stage2 has its page allocator and TLB hooks handed in.
 ALLOWED = {4: {0, 1, 4}}
-LIBFDT = re.compile(r'^hyp/(config|fit|gfdt|host)[a-z0-9_]*(\.[ch]|/.*)$')
+LIBFDT = re.compile(r'^hyp/(config_host|tree)[a-z0-9_]*\.c$')
 EL2_DIRS = ('arch', 'hyp', 'stage2', 'include', 'lib', 'board', 'drivers')
 STANDARD = {'stdint.h', 'stddef.h', 'stdbool.h', 'stdarg.h', 'stdnoreturn.h', 'limits.h', 'string.h', 'stdio.h', 'stdlib.h', 'elf.h'}
+LIBFDT_HEADERS = {'libfdt.h', 'fdt.h', 'libfdt_env.h'}
 LIBAVB = {'avb_sha.h', 'avb_sha256.c'}  # lib/sha256 alone
+# A guest of Atoll's own: it is built with EL2 and looks at what EL2 sees.
+MANAGEMENT = 'guests/management/'
+MANAGEMENT_SEES = (MANAGEMENT, 'include/abi/', 'include/arch/', 'include/hyp/', 'lib/')
 INCLUDE_DIRS = ('include', '', 'arch/arm64/include')
 
 
@@ -101,7 +105,7 @@ class Tree:
             name = match[2]
             near = os.path.normpath(os.path.join(os.path.dirname(path), name))
             places = ([near] if match[1] == '"' else []) + [os.path.join(d, name) for d in INCLUDE_DIRS]
-            if path.startswith('guests/'):
+            if path.startswith('guests/') and not path.startswith(MANAGEMENT):
                 places += [os.path.join('guests/unikernel/include', name), os.path.join('guests/unikernel', name)]
             found.append((number, name, next((p for p in places if p in self.files), None)))
         return found
@@ -116,14 +120,17 @@ class Tree:
                 self.error(path, 1, 'no layer: name its module in scripts/check_layers.py')
                 continue
             for line, name, target in self.includes(path):
-                if name in ('libfdt.h', 'fdt.h', 'libfdt_env.h'):
+                if name in LIBFDT_HEADERS:
                     if not LIBFDT.match(path):
-                        self.error(path, line, 'includes libfdt.h: only hyp/config*, fit*, gfdt* and host* may')
+                        self.error(path, line, 'includes libfdt.h: at EL2 only hyp/config_host* and hyp/tree* may')
                 elif target is None:
-                    if name not in STANDARD and not (name in LIBAVB and path.startswith('lib/sha256')) and not name.startswith('gen/'):
-                        self.error(path, line, f'includes <{name}>, which is neither ours nor a freestanding header')
+                    self.check_foreign(path, line, name)
                 else:
                     self.check_edge(path, own, line, target)
+
+    def check_foreign(self, path, line, name):
+        if name not in STANDARD and not (name in LIBAVB and path.startswith('lib/sha256')) and not name.startswith('gen/'):
+            self.error(path, line, f'includes <{name}>, which is neither ours nor a freestanding header')
 
     def check_edge(self, path, own, line, target):
         if target.startswith('guests/'):
@@ -139,7 +146,12 @@ class Tree:
 
     def check_guest(self, path):
         for line, name, target in self.includes(path):
-            if target and not target.startswith(('guests/', 'include/abi/')):
+            if path.startswith(MANAGEMENT):
+                if target is None and name not in LIBFDT_HEADERS:
+                    self.check_foreign(path, line, name)
+                elif target and not target.startswith(MANAGEMENT_SEES):
+                    self.error(path, line, f'the management guest includes {target}: it sees include/, lib, libfdt and its own only')
+            elif target and (not target.startswith(('guests/', 'include/abi/')) or target.startswith(MANAGEMENT)):
                 self.error(path, line, f'a guest includes {target}: guests see include/abi, newlib and libfdt only')
 
     def check_cycles(self):
@@ -168,13 +180,14 @@ class Tree:
                     self.error(path, number, text)
 
     def check_rules(self):
-        self.search(r'^\s*#\s*(if|ifdef|ifndef|elif)\b', 'a preprocessor condition (rule 6)', under=('hyp', 'stage2'))
+        self.search(r'^\s*#\s*(if|ifdef|ifndef|elif)\b', 'a preprocessor condition (rule 6)', under=('hyp', 'stage2', 'guests/management'))
         self.search(r'(^|[^\w"])(asm|__asm|__asm__)\s*(volatile|__volatile__|goto|\()', 'assembly outside arch/ (rule 8)', but=('arch/',))
         self.search(r'\btlbi\b', 'a TLBI outside arch/arm64/tlb.c, maint.h, boot.S (rule 7)', flags=re.I,
                     but=('arch/arm64/tlb.c', 'arch/arm64/include/asm/maint.h', 'arch/arm64/boot.S'))
         self.search(r'sysreg_write\w*\(\s*HCR_EL2\b|\bmsr\s+hcr_el2\b', 'HCR_EL2 written outside arch/arm64/vcpu_regs.c, boot.S (rule 7)',
                     flags=re.I, but=('arch/arm64/vcpu_regs.c', 'arch/arm64/boot.S'))
-        self.search(r'%[-+ #0-9.*]*(ll|hh|[zjtL])[diouxX]', "a length that newlib's small printf does not know: l is 64 bits")
+        self.search(r'%[-+ #0-9.*]*(ll|hh|[zjtL])[diouxX]', "a length that newlib's small printf does not know: l is 64 bits",
+                    under=EL2_DIRS + ('guests/management',))
 
 
 def main():

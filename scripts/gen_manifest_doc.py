@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# docs/manifest.md from hyp/manifest_schema.def and the text below. usage: gen_manifest_doc.py [--check]
+# docs/manifest.md from guests/management/manifest_schema.def and the text below. usage: gen_manifest_doc.py [--check]
 import os
 import sys
 
@@ -12,7 +12,7 @@ DOC = os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', 'docs', 'm
 HEAD = '''\
 # The manifest
 
-<!-- Made by scripts/gen_manifest_doc.py from hyp/manifest_schema.def: do not edit here. -->
+<!-- Made by scripts/gen_manifest_doc.py from guests/management/manifest_schema.def: do not edit here. -->
 
 A manifest says which virtual machines there are and what each may use. It is device tree source; `scripts/mkbundle` checks
 it, and packs it with the images it names into one file, the *bundle*, which any loader passes to Atoll as initrd. To change
@@ -154,8 +154,8 @@ my.dts: web: memory = <0 65537>: not a multiple of 4 KiB; give 65536 or 65540
 ```
 
 `--ram`, `--cpus` and `--gic` tell it of the board, so that it can check against that as well; which devices there are only
-the board itself tells. The hypervisor does not rely
-on it: it checks everything again and says the same (`mkbundle --no-lint` packs a faulty manifest, to see that). A VM with a
+the board itself tells. Atoll does not rely
+on it: it checks everything again at start and says the same (`mkbundle --no-lint` packs a faulty manifest, to see that). A VM with a
 fault is then refused, and the others run; where the fault is no single VM's, the manifest is refused.
 
 What can be wrong:
@@ -204,7 +204,7 @@ def main():
         except OSError:
             fresh = False
         if not fresh:
-            sys.exit('docs/manifest.md is not what hyp/manifest_schema.def says: run scripts/gen_manifest_doc.py')
+            sys.exit('docs/manifest.md is not what guests/management/manifest_schema.def says: run scripts/gen_manifest_doc.py')
     elif sys.argv[1:]:
         sys.exit('usage: gen_manifest_doc.py [--check]')
     else:

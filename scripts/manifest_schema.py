@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# hyp/manifest_schema.def as Python objects: the table that EL2, scripts/mkbundle and docs/manifest.md share.
+# guests/management/manifest_schema.def as Python objects: the table that the management guest, scripts/mkbundle and docs/manifest.md share.
 import ast
 import collections
 import os
 import re
 
-PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'hyp', 'manifest_schema.def')
+PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'guests', 'management', 'manifest_schema.def')
 Prop = collections.namedtuple('Prop', 'field name type required min max default choices default_text meaning')
 
 

@@ -18,7 +18,9 @@
  * are where stage 2 has them. AP[1] is RES1: one privilege level.
  */
 #define S1_DEVICE (PTE_VALID | S2_PTE_AF | BIT(6) | S2_PTE_XN) /* attribute 0 */
-#define S1_NORMAL (PTE_VALID | S2_PTE_AF | BIT(6) | FIELD_PREP(S2_PTE_SH, S2_SH_INNER) | BIT(2))
+#define S1_NORMAL                                                                                  \
+	(PTE_VALID | S2_PTE_AF | BIT(6) | FIELD_PREP(S2_PTE_SH, S2_SH_INNER) | S1_ATTR_NORMAL)
+#define S1_ATTR_NORMAL BIT(2) /* attribute 1 */
 #define S1_RO BIT(7)
 #define S1_TABLE (PTE_VALID | PTE_TYPE_TABLE)
 
@@ -149,6 +151,22 @@ enum hyp_err arch_mm_init(const struct host *h)
 	for (unsigned i = 0; i < h->nr_ram; i++)
 		TRY(map_range(pa_raw(h->ram[i].base), h->ram[i].size, MM_RW, true));
 	return HYP_OK;
+}
+
+bool arch_mm_next(pa_t *at, uint64_t *size)
+{
+	unsigned shift = 48;
+	uint64_t a = pa_raw(*at);
+
+	for (; a < BIT(arch_pa_bits()); a = (a | (BIT(shift) - 1)) + 1) {
+		shift = 48; /* no new tables */
+		uint64_t e = *entry_of(a, &shift);
+
+		if ((e & PTE_VALID) != 0 && (e & S1_ATTR_NORMAL) != 0) break;
+	}
+	*at = pa(a);
+	*size = BIT(shift);
+	return a < BIT(arch_pa_bits());
 }
 
 void *mm_window(pa_t page)

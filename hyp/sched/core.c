@@ -42,8 +42,8 @@ void sched_cpu_init(void)
 {
 	struct rq *rq = &rqs[this_pcpu()->id];
 
-	*rq = (struct rq){
-	    .lock = SPINLOCK_INIT(LOCK_RQ), .stamp = arch_counter(), .offer_to = this_pcpu()->id};
+	*rq = (struct rq){.lock = SPINLOCK_INIT(LOCK_RQ), .offer_to = this_pcpu()->id};
+	this_pcpu()->stamp = arch_counter();
 	list_init(&rq->queue);
 	deadline_init(&rq->dl, &dl_ops);
 }
@@ -58,7 +58,7 @@ void ent_init(struct sched_ent *e, const struct vm_config *cfg, uint32_t weight,
 	e->slice = us_to_ticks(MIN(MAX(us, FAIR_SLICE_MIN_US), SCHED_SLICE_US));
 	e->vslice = e->slice * FAIR_SCALE / w;
 	if (!cfg || cfg->sched != SCHED_FIXED) return;
-	e->rank = (uint8_t)(1 + MIN(cfg->priority, 31u));
+	e->rank = (uint8_t)(1 + MIN(cfg->priority, SCHED_PRIORITY_MANAGEMENT));
 	e->slice = us_to_ticks(SCHED_SLICE_US);
 	e->vslice = 0;
 	if (cfg->budget_us != 0 && cfg->period_us != 0) {
@@ -90,7 +90,7 @@ static struct sched_ent *first_locked(const struct rq *rq)
 }
 
 /* The last wait for their next period. */
-static int rank(const struct sched_ent *e) { return e->starved ? 33 : used_up(e) ? -1 : e->rank; }
+static int rank(const struct sched_ent *e) { return e->starved ? 34 : used_up(e) ? -1 : e->rank; }
 
 /* By how much a goes before b: a rank, or, if both are fair, virtual time. 0: equals. Virtual time
  * compares by signed difference: it is far smaller than 2^63. */
@@ -139,11 +139,12 @@ void account_locked(struct rq *rq, uint64_t now)
 {
 	struct sched_ent *e = rq->cur;
 	const struct sched_ent *fair = first_locked(rq);
-	uint64_t ticks = now - rq->stamp;
+	struct pcpu *p = this_pcpu();
+	uint64_t ticks = now - p->stamp;
 
-	rq->stamp = now;
+	p->stamp = now;
 	if (!e) {
-		this_pcpu()->idle_ticks += ticks;
+		p->idle_ticks += ticks;
 		return;
 	}
 	e->run_ticks += ticks;
@@ -393,7 +394,7 @@ static struct vcpu *go_idle(struct pcpu *p, struct rq *rq)
 	smp_mb();
 	if (!pull(p, rq)) {
 		if (v) {
-			place(rq, &v->se, 1, rq->stamp);
+			place(rq, &v->se, 1, p->stamp);
 			v->se.slice_left = v->se.slice;
 		}
 		p->asleep = v;
@@ -407,8 +408,8 @@ static struct vcpu *go_idle(struct pcpu *p, struct rq *rq)
 	store_relaxed(&p->idle, false);
 	if (!woken) return NULL;
 	now = arch_counter();
-	p->idle_ticks += now - rq->stamp;
-	rq->stamp = now;
+	p->idle_ticks += now - p->stamp;
+	p->stamp = now;
 	rq->cur = &v->se;
 	v->se.start = now;
 	v->stats.nr_wakes++;

@@ -17,7 +17,6 @@ struct rq {
 
 	/* Own CPU only. */
 	struct sched_ent *cur; /* what runs, in no list */
-	uint64_t stamp;        /* accounted up to here; others may read it */
 	uint64_t clock;        /* virtual time: of the fair ones here the least; never falls */
 	uint64_t base;         /* clock + base compares with other CPUs'; they read it */
 	uint64_t job_at;       /* when a job ran last */

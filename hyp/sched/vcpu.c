@@ -67,6 +67,18 @@ void sched_off(struct vcpu *v)
 	leave_cpu(v);
 }
 
+void sched_limit(struct vcpu *v, uint64_t budget_us, uint64_t period_us)
+{
+	uint64_t now = arch_counter();
+
+	v->se.budget = us_to_ticks(budget_us);
+	v->se.period = us_to_ticks(period_us);
+	v->se.refill_at = now + v->se.period;
+	/* What it ran before is accounted when it leaves. */
+	v->se.budget_left = v->se.budget + now - this_pcpu()->stamp;
+	leave_cpu(v);
+}
+
 void sched_yield(const struct vcpu *v)
 {
 	rqs[this_pcpu()->id].yield = true;
@@ -85,28 +97,4 @@ void sched_saved(struct vcpu *v)
 	} else if (state == VCPU_READY) {
 		(void)offer(&rqs[this_pcpu()->id], affinity, arch_counter());
 	}
-}
-
-uint64_t sched_run_ticks(const struct vcpu *v)
-{
-	uint64_t ticks = load_relaxed(&v->se.run_ticks);
-
-	if (load_relaxed(&v->state) == VCPU_RUNNING)
-		ticks += arch_counter() - load_relaxed(&rqs[load_relaxed(&v->cpu)].stamp);
-	return ticks;
-}
-
-uint64_t sched_idle_ticks(unsigned cpu)
-{
-	uint64_t ticks = load_relaxed(&pcpus[cpu].idle_ticks);
-
-	if (load_relaxed(&pcpus[cpu].idle)) ticks += arch_counter() - load_relaxed(&rqs[cpu].stamp);
-	return ticks;
-}
-
-const char *vcpu_state_name(const struct vcpu *v)
-{
-	static const char *const names[] = {"off", "ready", "running", "blocked"};
-
-	return names[load_relaxed(&v->state) & 3];
 }

@@ -28,6 +28,9 @@ enum hyp_err arch_mm_boot(const void *fdt, uint64_t fdt_size, pa_t uart) __must_
 /* The direct map: initrd read-only, RAM less what is reserved read-write. */
 enum hyp_err arch_mm_init(const struct host *h) __must_check;
 
+/* The next piece of EL2's normal memory at or above *at; false: there is none. */
+bool arch_mm_next(pa_t *at, uint64_t *size);
+
 /*
  * asm/mm.h: void *pa_to_ptr(pa_t), pa_t ptr_to_pa(const void *): the identity on the target; host
  * tests add an offset so that a mistaken cast is found.

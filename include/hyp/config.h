@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The manifest as values (docs/manifest.md). One table, hyp/manifest_schema.def, names every
- * property with type, unit, range, default and remedy; EL2, scripts/mkbundle and
+ * The manifest as values (docs/manifest.md). One table, guests/management/manifest_schema.def,
+ * names every property with type, unit, range, default and remedy; EL2, scripts/mkbundle and
  * docs/manifest.md are made from it.
  */
 #pragma once
@@ -22,14 +22,15 @@ enum vm_file { FILE_IMAGE, FILE_RAMDISK, FILE_OVERLAY, NR_FILES };
 
 /* A file of the bundle; size 0: there is none. */
 struct fit_image {
-	const char *name;
 	const uint8_t *data;
 	uint64_t size;
-	uint32_t index;             /* 0, 1, ... in the bundle: to remember what was verified */
-	const void *crc32, *sha256; /* as the bundle has them; NULL: it does not */
+	uint32_t index; /* 0, 1, ... in the bundle: to remember what was verified */
+	uint32_t crc32;
+	uint8_t sha256[32];
+	bool has_crc32, has_sha256; /* as the bundle has them */
 };
 
-#define LOAD_MAX_SEGMENTS 16u
+#define LOAD_MAX_SEGMENTS 17u /* 14 of an ELF file, the ramdisk, the FDT, the FDT again */
 
 struct load_segment {
 	ipa_t to;
@@ -39,9 +40,10 @@ struct load_segment {
 
 /* Where everything goes, decided before a byte is copied. */
 struct load_plan {
-	unsigned n; /* image and ramdisk; the FDT is the caller's to build and copy */
+	unsigned n; /* image and ramdisk; EL2 adds the FDT */
 	struct load_segment seg[LOAD_MAX_SEGMENTS];
 	ipa_t entry, fdt; /* x0 */
+	uint64_t fdt_size;
 	bool fdt_at_base; /* a copy of the FDT also goes to RAM base */
 	ipa_t initrd_start, initrd_end;
 };
@@ -85,6 +87,7 @@ struct assign_rules {
 	struct assign_rule rule[ASSIGN_MAX_RULES];
 };
 
+/* As the management guest makes it of the manifest; EL2 looks at it with config_check(). */
 struct vm_config {
 	char name[CONFIG_NAME_MAX];
 	char image[CONFIG_FILE_MAX], ramdisk[CONFIG_FILE_MAX], fdt_overlay[CONFIG_FILE_MAX];
@@ -111,52 +114,13 @@ struct vm_config {
 	/* Made of the above and the bundle. */
 	struct fit_image files[NR_FILES];
 	struct load_plan plan;
+	const uint8_t *tree; /* plan.fdt_size bytes, its device tree, where it is made */
 };
 
-struct fit;
+/* Is it safe to make a VM of it? EINVAL: not; the VMs that exist are looked at as well. */
+enum hyp_err config_check(const struct vm_config *c) __must_check;
 
 enum when_idle { IDLE_WAIT, IDLE_POWEROFF };
-
-/* The manifest that came with the boot. It and its bundle stay in memory for ever. */
-struct manifest {
-	/* Set these before config_open(). */
-	const struct fit *bundle;
-	unsigned host_gic, host_cpus;
-	uint64_t ram; /* bytes on the board */
-	const void *host_tree;
-	struct host_range in_use[2 + HOST_MAX_SDHCI]; /* EL2's own devices, but for the GIC */
-	/* And this is what it says. */
-	const void *blob;
-	enum when_idle when_idle;
-	int next; /* node of the next VM; -1: none */
-};
-
-/*
- * Finds the manifest in the bundle, untrusted, and checks what is not about one VM. *why: a
- * sentence. m is kept, for config_create(). Boot CPU, once.
- */
-enum hyp_err config_open(struct manifest *m, const char **why) __must_check;
-/*
- * The manifest's next VM, checked against the host, its files in the bundle, and the VMs that
- * exist: create it before the next call. EINVAL: it is refused, and each fault was logged with
- * node, property, value and remedy in the words of the linter; its neighbours are not. ENOENT: no
- * more.
- */
-enum hyp_err config_next(struct manifest *m, struct vm_config *out) __must_check;
-/*
- * A VM at run time. words: NAME or NAME=VALUE of the schema, blank-separated, as in image=hello.elf
- * memory=4096 affinity=0,1 bootargs="two words" (numbers in the manifest's units; it is cut up);
- * none: the manifest's node of that name, read again. The checks and words of config_next().
- * EINVAL: refused; ENOENT: no such node and no words; ENOMEM. One CPU at a time.
- */
-enum hyp_err config_create(const char *name, char *words, struct vm_config *out) __must_check;
-
-/*
- * The device of the host's tree at path, from its root, for a VM: appended to *a, which has less
- * than ASSIGN_MAX. Else what is wrong, with %s for the path; *a has no meaning then.
- */
-const char *config_assign(const struct manifest *m, const char *path, bool allow_dma,
-                          struct vm_assign *a);
 
 /* What to do about a tree that is wrong. */
 #define CONFIG_OWN_TREE "; pass this board's own device tree"

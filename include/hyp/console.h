@@ -88,9 +88,9 @@ bool console_port_getc(struct console_port *p, uint8_t *c);
 void console_rx_irq(void);
 /* Gives p the keyboard. */
 void console_focus(struct console_port *p);
-/* The shell's own text: may be less than a line, is shown at once. Same conditions as
- * console_write(). */
-void console_shell_write(const char *s, size_t n);
+/* The shell's own text: may be less than a line, is shown at once. Returns how much of it there was
+ * room for. Same conditions as console_write(), but it waits for nothing. */
+size_t console_shell_write(const char *s, size_t n);
 /* The next byte typed for the shell, 0: it has just got the keyboard; false: none. */
 bool console_shell_getc(uint8_t *c);
 /* While it is on and until what the shell has written meanwhile is shown, but for 3 s at most,

@@ -14,10 +14,11 @@
 /* 4 KiB << order: 0 = 4 KiB, 9 = 2 MiB, 18 = 1 GiB. */
 #define PAGE_MAX_ORDER 18u
 
-/* Owner of a frame: a VM's slot + 1, or one of these. */
+/* Owner of a frame: a VM's slot + 1 (the management guest has the one after MAX_VMS), or one of
+ * these. */
 enum page_owner {
 	OWNER_NONE,                /* free (or not RAM) */
-	OWNER_DIRTY = MAX_VMS + 1, /* freed, waiting for the scrub */
+	OWNER_DIRTY = MAX_VMS + 2, /* freed, waiting for the scrub */
 	OWNER_HYP,                 /* EL2's own */
 	OWNER_RESERVED,            /* firmware, image, initrd, never handed out */
 	OWNER_SHARED,              /* several VMs, by reference count */
@@ -64,5 +65,6 @@ void page_ref(pa_t p);
 
 /* Scrubs at most 64 KiB of free dirty memory; true while there is more. The scrub job's step. */
 bool page_scrub_step(void);
-/* Pages that the owner has. */
+/* Pages that each owner has, all at one moment; and that one has. */
+void page_counts(uint64_t n[NR_OWNERS]);
 uint64_t page_count(uint16_t owner);

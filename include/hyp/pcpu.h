@@ -37,6 +37,7 @@ struct pcpu {
 
 	/* Idle accounting in ticks, own CPU; readers may see slightly old values. */
 	uint64_t idle_ticks;
+	uint64_t stamp; /* accounted up to here (hyp/sched) */
 	uint64_t nr_irqs, nr_switches;
 } __attribute__((aligned(64))); /* a cache line of its own */
 

@@ -15,12 +15,17 @@ struct vcpu;
 /* Longest run of a fair vCPU while another fair one waits, and granularity of wake preemption. */
 #define SCHED_SLICE_US 2000u
 
+/* Above all priorities that a manifest can give. */
+#define SCHED_PRIORITY_MANAGEMENT 32u
+
 void sched_cpu_init(void);
 /* Parameters from cfg; v is OFF. */
 void sched_vcpu_init(struct vcpu *v, const struct vm_config *cfg);
 /* OFF and out -> READY on an idle CPU of its affinity, or the first. Clears VCPU_WORK_STOP.
  * Serialised with vcpu_stop() by the caller (vm->lock). */
 void sched_start(struct vcpu *v);
+/* v, which runs here and is fixed, has from now on so much of each period. */
+void sched_limit(struct vcpu *v, uint64_t budget_us, uint64_t period_us);
 /* The running vCPU v blocks (state BLOCKED, unless work says otherwise) or goes OFF.
  * Sets PCPU_WORK_RESCHED; the switch happens on the way out of the trap. */
 void sched_block(struct vcpu *v);
@@ -39,9 +44,3 @@ struct vcpu *sched_next(void);
 /* v's context is complete in memory: publishes loaded_on = -1 with release (rule 23). v may be gone
  * when this returns. */
 void sched_saved(struct vcpu *v);
-/* Run time of v including the slice it is in. */
-uint64_t sched_run_ticks(const struct vcpu *v);
-/* Time for which that CPU had nothing to run, until now. */
-uint64_t sched_idle_ticks(unsigned cpu);
-/* A word for the shell. */
-const char *vcpu_state_name(const struct vcpu *v);

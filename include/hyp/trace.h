@@ -17,6 +17,16 @@ enum trace_kind {
 	TRACE_STOP,   /* arg: enum stop_reason */
 };
 
+#define TRACE_ENTRIES 64u /* of a CPU; a power of two */
+struct trace_entry {
+	uint64_t when, esr, pc, arg;
+	uint8_t kind, slot, vcpu;
+};
+struct trace_ring {
+	uint64_t head; /* shared: events ever; release after the entry */
+	struct trace_entry e[TRACE_ENTRIES];
+};
+extern struct trace_ring trace_rings[MAX_PCPUS];
 extern bool trace_on; /* shared: changed by trace_enable() alone */
 
 /* Records an event on this CPU. Any context, no lock. */
@@ -30,4 +40,5 @@ void trace_cpu_update(void);
  * The newest events that fit into buf, of one CPU (-1: all), of one VM (NULL: all): oldest first, a
  * string each, from what is returned to the end of buf. What is overwritten meanwhile is left out.
  */
-const char *trace_text(int cpu, const struct vm *vm, char *buf, size_t n);
+const char *trace_text(const struct trace_ring *rings, int cpu, const struct vm *vm, char *buf,
+                       size_t n);

@@ -17,3 +17,5 @@
 enum hyp_err trial_start(void) __must_check;
 /* Neither confirmed nor failed. Ends with a call of lifecycle_check_idle(). */
 bool trial_is_on(void);
+/* All VMs of the manifest that there are were created and told to start. */
+void trial_vms_started(void);

@@ -32,7 +32,6 @@ enum vcpu_state {
 struct vcpu_stats {
 	uint64_t steal_ticks, wake_ticks_max, wake_ticks_sum, nr_wakes;
 	uint64_t nr_exits, nr_mmio, nr_sysreg, nr_hvc, nr_wfi, nr_irq;
-	uint64_t run_seen; /* by the shell's last `top` */
 };
 
 struct vcpu {
@@ -82,7 +81,10 @@ void vcpu_kick(struct vcpu *v, uint32_t work);
  */
 void vcpu_stop(struct vcpu *v);
 /* OFF, saved, in no queue: its state may be reset, v may be freed. Acquire. */
-bool vcpu_is_out(const struct vcpu *v);
+static inline bool vcpu_is_out(const struct vcpu *v)
+{
+	return (load_acquire(&v->work) & VCPU_WORK_OUT) != 0;
+}
 
 /* Register n of a trapped instruction: 31 is XZR (rule 16). Full traps only. */
 static inline uint64_t vcpu_gpr_get(const struct vcpu *v, unsigned n)

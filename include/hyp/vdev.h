@@ -71,7 +71,7 @@ void vpl031_reset(struct vm *vm);
 void vpl031_thaw(struct vm *vm, uint64_t ticks);
 
 /*
- * Host devices given to the VM (hyp/config_host.c has checked them). create: stage 2 or MMIO
+ * Host devices given to the VM (config_check() let them through). create: stage 2 or MMIO
  * regions, links of interrupts; a is what vm->cfg points to. From start to stop interrupts come;
  * every vCPU is out at both.
  */

@@ -55,7 +55,7 @@ extern const struct machine machine_v1;
 
 struct vm {
 	spinlock_t lock;
-	uint32_t slot; /* 0 .. MAX_VMS-1; frame owner is slot + 1 */
+	uint32_t slot; /* 0 .. MAX_VMS-1, or MANAGEMENT_SLOT; frame owner is slot + 1 */
 	const struct vm_config *cfg;
 	const struct machine *machine;
 	char name[CONFIG_NAME_MAX];
@@ -92,14 +92,19 @@ struct vm {
 	struct log_limit log_limit;
 };
 
+/* Of the management guest, which is none of those that are counted and listed. */
+#define MANAGEMENT_SLOT MAX_VMS
+static inline bool vm_is_management(const struct vm *vm) { return vm->slot == MANAGEMENT_SLOT; }
+
 /*
  * Slot table; vms[i] NULL if free. What it points to is good until the reader leaves EL2 or comes
  * to the scheduler: a VM that is destroyed is unlinked, and freed when every CPU has done so.
  */
 extern struct vm *vms[MAX_VMS];
 
-struct vm *vm_find(const char *name_or_number);
 /* The vCPU with that guest MPIDR affinity (bits 39:0 less 31:24), or NULL. */
 struct vcpu *vm_vcpu_by_mpidr(struct vm *vm, uint64_t mpidr);
 /* Guest MPIDR of vCPU id: 8 per cluster on v2, 16 on v3, as QEMU numbers them; bit 31 set. */
 uint64_t vm_vcpu_mpidr(unsigned gic_version, unsigned id);
+/* A word or two for the console. */
+const char *stop_reason_name(enum stop_reason r);

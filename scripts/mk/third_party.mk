@@ -28,7 +28,7 @@ $(eval $(call fetch,libfdt,libfdt,fdt.c))
 $(eval $(call fetch,libavb,libavb,avb_sha256.c))
 $(eval $(call fetch,newlib,newlib-src,newlib/libc/string/memcpy.c))
 
-$(GUEST_DTB): hyp/guest.dts
+$(GUEST_DTB): guests/management/guest.dts
 	@mkdir -p $(@D)
 	$(call say,DTC)
 	$(Q)dtc -q -I dts -O dtb $< | od -An -v -tx1 | sed 's/ \(..\)/0x\1,/g' >$@

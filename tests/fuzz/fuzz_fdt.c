@@ -2,10 +2,10 @@
 /*
  * Trees that EL2 did not make: the host's, whose facts must be in their bounds, and overlays for
  * a guest's. The first byte says which.
- * links: hyp/config_host.c hyp/gfdt.c hyp/fit.c lib/sha256.c lib/crc32.c lib/str.c
- * links: tests/fake_arch/crc32.c tests/fake_arch/fake.c
+ * links: guests/management/assign.c guests/management/gfdt.c hyp/config_host.c hyp/tree.c
+ * links: lib/str.c tests/fake_arch/fake.c
  * libs: fdt
- * covers: hyp/config_host.c hyp/gfdt.c
+ * covers: guests/management/assign.c guests/management/gfdt.c hyp/config_host.c hyp/tree.c
  * flags: -max_len=8192 -runs=4000
  */
 #include <libfdt.h>
@@ -14,9 +14,11 @@
 #include <string.h>
 
 #include <hyp/config.h>
-#include <hyp/fit.h>
-#include <hyp/gfdt.h>
+#include "guests/management/fit.h"
+#include "guests/management/gfdt.h"
+#include "guests/management/manifest.h"
 #include <hyp/host.h>
+#include <hyp/tree.h>
 #include <hyp/vm.h>
 #include "tests/fuzz/fuzz.h"
 
@@ -76,7 +78,7 @@ static void check_devices(const void *fdt)
 	for (unsigned i = 0; i < a->nr_irqs; i++)
 		EXPECT(a->irq[i].intid >= 32 && a->irq[i].intid < 1020);
 	if (gfdt_build(&cfg, &machine_v1, buf, gfdt_room(&cfg), &n, &why) == HYP_OK)
-		EXPECT(n <= gfdt_room(&cfg) && fit_check_tree(buf, n, &why) == HYP_OK);
+		EXPECT(n <= gfdt_room(&cfg) && tree_check(buf, n, &why) == HYP_OK);
 }
 
 static void check_host(const void *fdt, struct host_range image)
@@ -128,7 +130,7 @@ static void check_overlay(const uint8_t *data, size_t size, uint8_t how)
 	const char *why = NULL;
 	enum hyp_err err;
 
-	if (fit_check_tree(data, size, &why) != HYP_OK) return;
+	if (tree_check(data, size, &why) != HYP_OK) return;
 	cfg.files[FILE_OVERLAY] = (struct fit_image){.data = data, .size = size};
 	cfg.files[FILE_RAMDISK].size = how & 4 ? 4096 : 0;
 	room = gfdt_room(&cfg);
@@ -137,7 +139,7 @@ static void check_overlay(const uint8_t *data, size_t size, uint8_t how)
 	err = gfdt_build(&cfg, &machine_v1, buf, room, &n, &why);
 	for (uint64_t i = room; i < room + 64 && i < sizeof(buf); i++) EXPECT(buf[i] == 0xa5);
 	if (err == HYP_OK)
-		EXPECT(n <= room && fit_check_tree(buf, n, &why) == HYP_OK);
+		EXPECT(n <= room && tree_check(buf, n, &why) == HYP_OK);
 	else
 		EXPECT(err == HYP_ENOMEM || (err == HYP_EINVAL && strstr(why, "; ")));
 }

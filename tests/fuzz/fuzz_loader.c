@@ -2,15 +2,15 @@
 /*
  * An image of any bytes: a plan stays inside RAM and file and nothing in it overlaps; a symbol is a
  * printable name. Input: 16 bytes of configuration, then the file.
- * links: hyp/loader.c
- * covers: hyp/loader.c
+ * links: guests/management/loader.c
+ * covers: guests/management/loader.c
  * flags: -max_len=4096 -runs=50000
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <hyp/loader.h>
+#include "guests/management/loader.h"
 #include "tests/fuzz/fuzz.h"
 
 #define RAM UINT64_C(0x40000000)
@@ -39,7 +39,7 @@ static void check_plan(const struct vm_config *cfg)
 	                       *ramdisk = &cfg->files[FILE_RAMDISK];
 	uint64_t fdt = ipa_raw(p->fdt), initrd = ipa_raw(p->initrd_end) - ipa_raw(p->initrd_start);
 
-	EXPECT(p->n <= LOAD_MAX_SEGMENTS && initrd == ramdisk->size);
+	EXPECT(p->n <= LOAD_MAX_SEGMENTS - 2 && initrd == ramdisk->size);
 	EXPECT(inside(ipa_raw(p->entry), 4, RAM, cfg->memory) && IS_ALIGNED(ipa_raw(p->entry), 4));
 	EXPECT(inside(fdt, ROOM, RAM, cfg->memory) && IS_ALIGNED(fdt, 8));
 	EXPECT(fdt / MiB(2) == (fdt + ROOM - 1) / MiB(2));
@@ -87,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	*image = (struct fit_image){.data = copy, .size = size - sizeof(in)};
 	cfg.format = (enum vm_format)(in.format % 4);
 	cfg.memory = (in.pages % 8192 + 1) * PAGE_SIZE;
-	/* What hyp/config.c lets through: for raw images only, in RAM, in fours. */
+	/* What guests/management/config.c lets through: for raw images only, in RAM, in fours. */
 	if (in.flags & 1) cfg.load = RAM + in.load_pages * PAGE_SIZE % cfg.memory;
 	if (in.flags & 2)
 		cfg.entry = RAM + in.load_pages * PAGE_SIZE % cfg.memory + in.entry_words * 4u;

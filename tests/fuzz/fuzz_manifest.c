@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A manifest, as any bytes in a sound bundle, or the words of a VM made at run time: what is
- * accepted keeps its bounds beside its neighbours, what is refused says so in printable words.
- * links: hyp/config.c hyp/config_host.c hyp/fit.c hyp/loader.c lib/sha256.c lib/crc32.c lib/str.c
- * links: tests/fake_arch/crc32.c
+ * accepted keeps its bounds beside its neighbours and passes EL2's check, what is refused says so
+ * in printable words.
+ * links: guests/management/config.c guests/management/assign.c guests/management/fit.c
+ * links: guests/management/loader.c hyp/config.c hyp/tree.c hyp/verify.c
+ * links: lib/sha256.c lib/crc32.c lib/str.c tests/fake_arch/crc32.c
  * libs: fdt
- * covers: hyp/config.c
+ * covers: guests/management/config.c
  * flags: -max_len=2048 -runs=5000
  */
 #include <libfdt.h>
@@ -15,8 +17,12 @@
 #include <string.h>
 
 #include <arch/cpu.h>
+#include <arch/gic.h>
+#include <hyp/board.h>
 #include <hyp/config.h>
-#include <hyp/fit.h>
+#include "guests/management/fit.h"
+#include "guests/management/gfdt.h"
+#include "guests/management/manifest.h"
 #include <hyp/log.h>
 #include <hyp/page.h>
 #include <hyp/vm.h>
@@ -28,12 +34,18 @@
 const struct machine machine_v1 = {.ram_base = 0x40000000};
 struct vm *vms[MAX_VMS];
 uint8_t *fake_ram_base;
+struct host host;
+static const struct board no_power;
+const struct board *board = &no_power;
+static struct arch_gic_info gic = {.nr_irqs = 1020};
 
 static struct vm machines[MAX_VMS];
 static struct vm_config cfgs[MAX_VMS];
 static struct manifest m;
 static struct fit bundle;
 static unsigned nr_said;
+
+const struct arch_gic_info *arch_gic_info(void) { return &gic; }
 
 void *page_alloc_hyp(uint64_t size) { return malloc(size); }
 
@@ -73,6 +85,7 @@ static uint8_t *make_bundle(const uint8_t *manifest, uint32_t size)
 	bundle_add(itb, "cut", UINT32_MAX, overlay, 0);
 	bundle_add(itb, "manifest", 192, manifest, size);
 	initrd = bundle_end(itb, file, overlay, manifest, size, &total);
+	host.initrd = (struct host_range){pa((uintptr_t)initrd), total};
 	EXPECT(initrd && fit_open(initrd, total, &bundle, &why) == HYP_OK);
 	return initrd;
 }
@@ -126,6 +139,15 @@ static void check(const struct vm_config *c)
 	EXPECT(c->rtc_base <= UINT32_MAX);
 }
 
+/* EL2 lets it pass as well, with the largest tree there is room for. */
+static void check_el2(struct vm_config c)
+{
+	gic.version = m.host_gic;
+	host.uart.regs = m.in_use[0];
+	c.plan.fdt_size = gfdt_room(&c);
+	EXPECT(config_check(&c) == HYP_OK);
+}
+
 static void check_all(unsigned n)
 {
 	uint64_t ram = 0, budget = 0;
@@ -144,7 +166,7 @@ static void check_all(unsigned n)
 	EXPECT(budget <= m.host_cpus * UINT64_C(1000000) + n * MAX_VCPUS);
 }
 
-/* The manifest's VMs as hyp/main.c creates them; returns how many. */
+/* The manifest's VMs as guests/management/main.c creates them; returns how many. */
 static unsigned read_all(void)
 {
 	unsigned n = 0, before;
@@ -156,6 +178,7 @@ static unsigned read_all(void)
 		EXPECT((err == HYP_EINVAL) == (nr_said != before));
 		if (err == HYP_ENOENT) return n;
 		if (err != HYP_OK) continue;
+		check_el2(cfgs[n]);
 		machines[n].cfg = &cfgs[n];
 		vms[n] = &machines[n];
 		n++;
@@ -198,6 +221,7 @@ static void create(const uint8_t *words, size_t size)
 	err = config_create("new", copy, &cfgs[n]);
 	EXPECT(err == HYP_OK || err == HYP_EINVAL || err == HYP_ENOENT);
 	EXPECT((err == HYP_EINVAL) == (nr_said != 0));
+	if (err == HYP_OK) check_el2(cfgs[n]);
 	check_all(n + (err == HYP_OK));
 	free(copy);
 	free(initrd);

@@ -23,6 +23,7 @@
 #include <hyp/irq.h>
 #include <hyp/s2.h>
 #include <hyp/lifecycle.h>
+#include <hyp/management.h>
 #include <hyp/pcpu.h>
 #include <hyp/sched.h>
 #include <hyp/setway.h>
@@ -55,6 +56,9 @@ void vtimer_cntp(struct vcpu *c, enum cntp_reg reg, uint64_t val, uint64_t *out)
 	else
 		cntp[reg] = val;
 }
+
+/* This VM is any but the management guest. */
+uint64_t management_call(struct vcpu *c, enum management_call fn) { abort(); }
 
 void vtimer_vcpu_reset(struct vcpu *c) {}
 void arch_errata_entry(void) {}
@@ -110,7 +114,6 @@ void sched_off(struct vcpu *c)
 	nr_offs++;
 }
 
-bool vcpu_is_out(const struct vcpu *c) { return (c->work & VCPU_WORK_OUT) != 0; }
 void sched_yield(const struct vcpu *c) {}
 struct vcpu *sched_next(void) { return v; }
 void sched_saved(struct vcpu *c) { abort(); }
@@ -248,12 +251,25 @@ static void sync(const uint8_t **p, const uint8_t *end, uint64_t kind)
 
 static void hvc(const uint8_t **p, const uint8_t *end, bool smc)
 {
-	static const uint32_t fns[] = {0x84000000,           0x84000001,       0x84000002,
-	                               0xc4000003,           0xc4000004,       0x84000006,
-	                               0x84000008,           0x84000009,       0x8400000a,
-	                               0x80000000,           0x80000001,       ATOLL_HVC_CALL_UID,
-	                               ATOLL_HVC_REVISION,   ATOLL_HVC_EXIT,   ATOLL_HVC_CRASH,
-	                               ATOLL_HVC_CALL_COUNT, ATOLL_HVC_HEALTHY};
+	static const uint32_t fns[] = {0x84000000,
+	                               0x84000001,
+	                               0x84000002,
+	                               0xc4000003,
+	                               0xc4000004,
+	                               0x84000006,
+	                               0x84000008,
+	                               0x84000009,
+	                               0x8400000a,
+	                               0x80000000,
+	                               0x80000001,
+	                               ATOLL_HVC_CALL_UID,
+	                               ATOLL_HVC_REVISION,
+	                               ATOLL_HVC_EXIT,
+	                               ATOLL_HVC_CRASH,
+	                               ATOLL_HVC_CALL_COUNT,
+	                               ATOLL_HVC_HEALTHY,
+	                               MANAGEMENT_CALLS,
+	                               MANAGEMENT_CALLS + MANAGEMENT_POWER};
 	uint64_t which = input(p, end, 1), before[31];
 	unsigned stops = nr_stops + nr_offs, starts = nr_starts;
 	uint32_t fn = which < 192 ? fns[which % ARRAY_SIZE(fns)] : (uint32_t)input(p, end, 4);

@@ -181,6 +181,14 @@ def test_refused_manifest(cfg, boot, manifest, words):
     cannot_start(machine, 'the manifest was refused')
 
 
+def test_refused_manifest_starts_again(cfg, boot):
+    """panic=reboot: the loader gets the board back, as after a panic."""
+    machine = boot('/dts-v1/; / { };', lint=False, append='console=plain panic=reboot when-idle=poweroff')
+    for _ in range(2):
+        machine.expect(r'^Atoll \S+ on QEMU virt', timeout=60)
+        machine.expect(r'^atoll: cannot start: the manifest was refused', timeout=60)
+
+
 @BOARD
 def test_missing_image(cfg, boot):
     outcome = boot(vm('bad', 'nowhere.elf', memory=8192) + GOOD, lint=False).finish(crashed=1)
@@ -195,6 +203,43 @@ def test_image_that_is_no_program(cfg, boot):
     outcome = boot(vm('junk', 'junk.bin', memory=8192, background=True) + vm('zero', 'zero.bin', memory=8192, background=True) +
                    GOOD, files={'junk.bin': junk, 'zero.bin': bytes(4096)}).finish(crashed=None)
     good_runs(outcome)
+
+
+def test_overlays(cfg, boot):
+    """Who has an overlay that cannot be applied is refused, as with any fault of the manifest; where it can, the guest sees it."""
+    def overlay(path):
+        source = f'/dts-v1/; /plugin/; / {{ fragment@0 {{ target-path = "{path}"; __overlay__ {{ bootargs = "say=overlaid"; }}; }}; }};'
+        return subprocess.run(['dtc', '-q', '-@'], input=source.encode(), stdout=subprocess.PIPE, check=True).stdout
+
+    text = ''.join(vm(name, 'act.elf', memory=8192, bootargs='say=fine', fdt_overlay=f'{name}.dtbo', **kw)
+                   for name, kw in (('lost', {}), ('junk', {}), ('later', dict(autostart=0)), ('ok', {})))
+    outcome = boot(text + GOOD, lint=False, files={'lost.dtbo': overlay('/nowhere'), 'later.dtbo': overlay('/nowhere'), 'junk.dtbo': bytes(64),
+                                                   'ok.dtbo': overlay('/chosen')}).finish(crashed=3)
+    for name in ('lost', 'later'):
+        assert re.search(rf'^\[.*\] error: {name}: cannot be loaded: {name}.dtbo: the device tree overlay changes a node that is not there; '
+                         'see its target-path$', outcome.text, re.M)
+    assert re.search(r'^\[.*\] error: junk: fdt-overlay = "junk.dtbo": not a compiled device tree; ', outcome.text, re.M)
+    assert harness.vm_output(outcome.text, 'ok') == 'overlaid'
+    good_runs(outcome)
+    assert outcome.stopped == 2
+
+
+@pytest.mark.parametrize('when', ['first', 'main'])
+@BOARD
+def test_management_guest_that_fails(cfg, boot, bundle, tmp_path, when):
+    """Whatever a bundle does to the parsers, a start that comes to nothing ends as any other: the management guest's first
+    instruction, or the first of its C code, reports a crash instead."""
+    names = subprocess.run(['nm', harness.require(IMAGE.parent / 'management.elf')], stdout=subprocess.PIPE, text=True, check=True).stdout
+    at = {name: int(value, 16) for value, _, name in map(str.split, names.splitlines())}
+    image = bytearray(harness.require(IMAGE).read_bytes())
+    start = image.index(harness.require(IMAGE.parent / 'gen/management.bin').read_bytes())
+    start += at['management_main'] - at['_start'] if when == 'main' else 0
+    # movz x0, #0xc600, lsl #16; movk x0, #2; hvc #0: ATOLL_HVC_CRASH
+    image[start:start + 12] = struct.pack('<3I', 0xd2b8c000, 0xf2800040, 0xd4000002)
+    (tmp_path / 'atoll.bin').write_bytes(image)
+    machine = boot(bundle=bundle(GOOD), image=False, qemu=['-kernel', str(tmp_path / 'atoll.bin')], append=HEADLESS)
+    cannot_start(machine, 'the management guest failed while it made the VMs')
+    assert "Atoll's own guest management, on-crash = " in machine.text
 
 
 # --- the board --------------------------------------------------------------------------------

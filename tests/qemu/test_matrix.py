@@ -37,7 +37,7 @@ def test_cpu_models(cfg, boot, cpu):
 @pytest.mark.slow
 @pytest.mark.matrix(compiler=['gcc'], gic=[3, 2], smp=[4])
 @pytest.mark.parametrize('cpu', ['cortex-a35', 'cortex-a55', 'cortex-a57', 'cortex-a76', 'cortex-a710', 'neoverse-n1',
-                                 'neoverse-v1', 'a64fx'])
+                                 'neoverse-n2', 'neoverse-v1', 'a64fx'])
 def test_more_cpu_models(cfg, boot, cpu):
     check(boot(NODES, cpu=cpu, limit=120).finish())
 

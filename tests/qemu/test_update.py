@@ -155,16 +155,24 @@ def test_update_that_is_not_well(on_pi, made, nodes, words):
 
 
 def test_bundles_that_cannot_be_started(on_pi, made):
-    """One that EL2 refuses resets the board; one that is cut off is refused by U-Boot, which takes the other slot at once."""
+    """One that Atoll refuses, in part or as a whole, resets the board; one that is cut off is refused by U-Boot, which takes the
+    other slot at once."""
     good('update', on_pi.card, made(vm('bad', 'act.elf') + 'x { };', lint=False))
     on_pi.at_last()
     machine = on_pi.start()
     machine.expect(r'update b2: a VM failed', 90)
     on_pi.prompt()
+    good('update', on_pi.card, made('', lint=False))
+    on_pi.at_last()
+    machine.send('boot\r')
+    machine.expect(r'update b3: on trial', 90)
+    machine.expect(r'atoll: cannot start: the manifest was refused', 30)
+    on_pi.prompt()
+    assert on_pi.fields('state') == {'good': 'a', 'confirmed': '1'}
     good('update', on_pi.card, made(OLD))
     cards.Card(on_pi.card, write=True).write('bundle-b.img', made(OLD).read_bytes()[:100000] + bytes(1 << 19))
     machine.send('boot\r')
-    machine.expect(r'atoll: update 3 in slot b: attempt 1 of 3', 60)
+    machine.expect(r'atoll: update 4 in slot b: attempt 1 of 3', 60)
     machine.expect(r'Bad Data CRC', 60)
     machine.expect(r'atoll: slot b cannot be booted: the other is', 60)
     machine.expect(r'\[old\] old-one', 60)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each manifest below tests/manifests/bad is refused in the words of its "// expect:" lines: by scripts/mkbundle, and by
-# EL2's own code (hyp/config.c, fit.c, loader.c, built for the host with sanitizers) when it is packed with --no-lint.
-# "// options:" are mkbundle's; CPUs, GIC and RAM are the same for both. Those in bad-host only EL2 can refuse.
+# the management guest's code (config.c, assign.c, fit.c, loader.c, built for the host with sanitizers) when it is packed
+# with --no-lint.
+# "// options:" are mkbundle's; CPUs, GIC and RAM are the same for both. Those in bad-host only Atoll itself can refuse.
 import fcntl
 import hashlib
 import os
@@ -18,8 +19,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / 'tests/manifests'
 BAD = sorted(MANIFESTS.glob('bad*/*.dts'))
 GOOD = sorted((MANIFESTS / 'good').glob('*.dts'))
-SOURCES = ['tests/tools/config_check.c', 'hyp/config.c', 'hyp/config_host.c', 'hyp/fit.c', 'hyp/loader.c', 'lib/sha256.c', 'lib/crc32.c',
-           'lib/str.c', 'tests/fake_arch/crc32.c']
+SOURCES = ['tests/tools/bundle_check.c', 'hyp/config_host.c', 'hyp/tree.c', 'hyp/verify.c', 'lib/sha256.c', 'lib/crc32.c', 'lib/str.c',
+           'tests/fake_arch/crc32.c'] + [f'guests/management/{n}.c' for n in ('config', 'assign', 'fit', 'loader')]
 
 
 def run(*command, env=None, timeout=60):
@@ -28,17 +29,17 @@ def run(*command, env=None, timeout=60):
 
 
 @pytest.fixture(scope='session')
-def el2(tmp_path_factory):
-    """el2(bundle, gic, cpus, ram): what EL2 says."""
+def atoll(tmp_path_factory):
+    """atoll(bundle, gic, cpus, ram): what the management guest says."""
     libfdt, libavb = (pathlib.Path(run('scripts/fetch.sh', n, timeout=600).stdout.strip().splitlines()[-1])
                       for n in ('libfdt', 'libavb'))
     assert (libfdt / 'fdt.c').is_file() and (libavb / 'avb_sha256.c').is_file()
-    program = ROOT / 'build/tools/config_check'
+    program = ROOT / 'build/tools/bundle_check'
     program.parent.mkdir(parents=True, exist_ok=True)
     # One build for all workers of pytest.
     with open(program.parent / 'lock', 'w', encoding='ascii') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        inputs = [ROOT / s for s in SOURCES] + list(ROOT.glob('include/*/*.h')) + [ROOT / 'hyp/manifest_schema.def']
+        inputs = [ROOT / s for s in SOURCES] + list(ROOT.glob('include/*/*.h')) + list(ROOT.glob('guests/management/*.[hd]*'))
         if not program.exists() or max(p.stat().st_mtime for p in inputs) >= program.stat().st_mtime:
             made = run('gcc', '-std=gnu11', '-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all',
                        '-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter', '-Iinclude', '-I.', '-Itests/fake_arch/include', '-isystem', libfdt,
@@ -73,7 +74,7 @@ def mkbundle(manifest, out, images, *more):
 
 
 @pytest.mark.parametrize('manifest', BAD, ids=lambda p: p.stem)
-def test_bad_manifest(manifest, images, el2, tmp_path):
+def test_bad_manifest(manifest, images, atoll, tmp_path):
     expected = heads(manifest, 'expect')
     assert expected, f'{manifest} has no "// expect:" line'
     bundle = tmp_path / 'bundle.img'
@@ -89,7 +90,7 @@ def test_bad_manifest(manifest, images, el2, tmp_path):
 
     packed = mkbundle(manifest, bundle, images, '--no-lint')
     assert packed.returncode == 0, packed.stdout
-    said = el2(bundle, *options_of(manifest))
+    said = atoll(bundle, *options_of(manifest))
     lines = said.stdout.splitlines()
     assert said.returncode == 0, said.stdout
     assert [line[len('error: '):] for line in lines if line.startswith('error: ')] == expected
@@ -121,11 +122,11 @@ def test_every_sentence_has_a_bad_manifest():
 
 
 @pytest.mark.parametrize('manifest', GOOD, ids=lambda p: p.stem)
-def test_good_manifest(manifest, images, el2, tmp_path):
+def test_good_manifest(manifest, images, atoll, tmp_path):
     bundle = tmp_path / 'bundle.img'
     linted = mkbundle(manifest, bundle, images)
     assert linted.returncode == 0, linted.stdout
-    said = el2(bundle, *options_of(manifest))
+    said = atoll(bundle, *options_of(manifest))
     assert said.returncode == 0 and 'error' not in said.stdout and 'refused' not in said.stdout, said.stdout
     assert len(re.findall('^vm ', said.stdout, re.M)) == int(heads(manifest, 'vms')[0])
 
@@ -172,15 +173,15 @@ def test_reproducible(images, tmp_path):
                                                           run('fdtdump', tmp_path / 'a.itb').stdout))
 
 
-def test_bundle_in_every_wrapping(images, el2, tmp_path):
+def test_bundle_in_every_wrapping(images, atoll, tmp_path):
     made = mkbundle(GOOD[0], tmp_path / 'b.img', images, '--itb', tmp_path / 'b.itb')
     assert made.returncode == 0, made.stdout
-    assert 'refused' not in el2(tmp_path / 'b.img').stdout
-    assert 'refused' not in el2(tmp_path / 'b.itb').stdout
+    assert 'refused' not in atoll(tmp_path / 'b.img').stdout
+    assert 'refused' not in atoll(tmp_path / 'b.itb').stdout
     data = (tmp_path / 'b.img').read_bytes()
     # Padding behind, as loaders give it.
     (tmp_path / 'padded').write_bytes(data + bytes(4096))
-    assert 'refused' not in el2(tmp_path / 'padded').stdout
+    assert 'refused' not in atoll(tmp_path / 'padded').stdout
 
 
 @pytest.mark.parametrize('spoil, says', [
@@ -194,10 +195,10 @@ def test_bundle_in_every_wrapping(images, el2, tmp_path):
     (lambda d: d.replace(b'crc32\0', b'crc33\0'), "the bundle's manifest does not match its hash"),
     (lambda d: d.replace(b'images\0', b'imagos\0'), 'the bundle has no /images'),
 ])
-def test_spoilt_bundle(spoil, says, images, el2, tmp_path):
+def test_spoilt_bundle(spoil, says, images, atoll, tmp_path):
     assert mkbundle(GOOD[0], tmp_path / 'b.img', images).returncode == 0
     (tmp_path / 'spoilt').write_bytes(spoil((tmp_path / 'b.img').read_bytes()))
-    said = el2(tmp_path / 'spoilt')
+    said = atoll(tmp_path / 'spoilt')
     assert said.returncode == 0 and f'refused: {says}' in said.stdout, said.stdout
 
 
@@ -216,7 +217,7 @@ def rehash(bundle, old, new):
     return bundle[:at] + new + bundle[end:]
 
 
-def test_what_dtc_would_not_make(images, el2, tmp_path):
+def test_what_dtc_would_not_make(images, atoll, tmp_path):
     """Trees that only a hostile hand makes: two VMs of one name; then every byte of the structure changed in turn."""
     (tmp_path / 'm.dts').write_text((MANIFESTS / 'bad/weight-low.dts').read_text().replace('bad {', 'goop {')
                                     .replace('weight = <0>', 'weight = <7>'))
@@ -225,13 +226,13 @@ def test_what_dtc_would_not_make(images, el2, tmp_path):
     at, end = manifest_in(bundle)
     old = bundle[at:end]
     (tmp_path / 'twice').write_bytes(rehash(bundle, old, old.replace(b'goop\0', b'good\0')))
-    said = el2(tmp_path / 'twice').stdout
+    said = atoll(tmp_path / 'twice').stdout
     assert 'error: good: there is a VM of this name; give another' in said
     for position in range(0, end - at, 7):
         new = bytearray(old)
         new[position] ^= 0xff
         (tmp_path / 'x').write_bytes(rehash(bundle, old, bytes(new)))
-        said = el2(tmp_path / 'x')
+        said = atoll(tmp_path / 'x')
         assert said.returncode == 0, f'byte {position}: {said.stdout}'
 
 

@@ -202,6 +202,8 @@ def test_pins_name_no_host():
     ({'arch/arm64/gic/v3.c': '#include <hyp/vgic.h>\n', 'include/hyp/vgic.h': ''}, 'an upward edge'),
     ({'include/hyp/vm.h': '#include <hyp/vcpu.h>\n', 'include/hyp/vcpu.h': '#include <hyp/vm.h>\n'}, 'header cycle'),
     ({'hyp/vm.c': '#include <libfdt.h>\n'}, 'includes libfdt.h'),
+    ({'hyp/config.c': '#include <libfdt.h>\n'}, 'includes libfdt.h'),
+    ({'hyp/vm.c': '#include "guests/management/fit.h"\n', 'guests/management/fit.h': ''}, 'knows nothing of its guests'),
     ({'hyp/vm.c': '#ifdef X\n#endif\n'}, 'preprocessor condition'),
     ({'hyp/vm.c': 'void f(void) { __asm__ volatile("nop"); }\n'}, 'assembly outside arch/'),
     ({'arch/arm64/mm.c': 'void f(void) { __asm__ volatile("tlbi alle2"); }\n'}, 'a TLBI outside'),
@@ -210,6 +212,12 @@ def test_pins_name_no_host():
     ({'hyp/vm.c': 'const char *f = "%#llx";\n'}, "newlib's small printf"),
     ({'hyp/vm.c': '#include <unistd.h>\n'}, 'neither ours nor a freestanding header'),
     ({'guests/unikernel/lib/a.c': '#include <hyp/vm.h>\n', 'include/hyp/vm.h': ''}, 'a guest includes'),
+    ({'guests/unikernel/lib/a.c': '#include "guests/management/fit.h"\n', 'guests/management/fit.h': ''}, 'a guest includes'),
+    ({'guests/management/a.c': '#include "hyp/sched/rq.h"\n', 'hyp/sched/rq.h': ''}, 'the management guest includes'),
+    ({'guests/management/a.c': '#include <asm/maint.h>\n', 'arch/arm64/include/asm/maint.h': ''}, 'the management guest includes'),
+    ({'guests/management/a.c': '#include <unistd.h>\n'}, 'neither ours nor a freestanding header'),
+    ({'guests/management/a.c': '#ifdef X\n#endif\n'}, 'preprocessor condition'),
+    ({'guests/management/a.c': 'const char *f = "%zu";\n'}, "newlib's small printf"),
 ])
 def test_layer_check_catches(tmp_path, files, says):
     for name, text in files.items():
@@ -222,7 +230,8 @@ def test_layer_check_catches(tmp_path, files, says):
 
 def test_layer_check_lets_good_code_pass(tmp_path):
     files = {'hyp/vm.c': '#include <stdint.h>\n#include <hyp/vm.h>\n/* tlbi, asm("") and #ifdef in a comment */\n',
-             'include/hyp/vm.h': '#include <hyp/types.h>\n', 'include/hyp/types.h': '', 'hyp/fit.c': '#include <libfdt.h>\n'}
+             'include/hyp/vm.h': '#include <hyp/types.h>\n', 'include/hyp/types.h': '', 'hyp/tree.c': '#include <libfdt.h>\n',
+             'guests/management/a.c': '#include <hyp/vm.h>\n#include <libfdt.h>\nvoid f(void) { __asm__("hvc #0"); }\n'}
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -307,6 +316,30 @@ def test_elf_check_catches(tmp_path, code, says):
     if says is None:
         assert result.returncode == 0, result.stdout
         assert re.search(r'^size: text \d+, rodata \d+, data \d+, bss \d+$', result.stdout, re.M)
+    else:
+        assert result.returncode == 1
+        assert says in result.stdout
+
+
+@pytest.mark.parametrize('code, says', [
+    ('hvc #0\n.section .odd.nothing,"a"\n.data\n.quad 1\n', None),
+    ('eret\ndsb nsh\nisb\n', 'eret, but there is nothing below it'),
+    ('.section .text.fpsimd,"ax"\nldr q0, [x0]\n', 'ldr q0, [x0]: FP/SIMD'),
+    ('mrs x0, fpsr\n', 'FP/SIMD'),
+    ('.weak nobody\nadrp x0, nobody\n', 'refers to the weak symbol nobody'),
+    ('.section .odd,"aw"\n.quad 1\n', 'section .odd takes memory'),
+    ('.section .data.code,"awx"\nnop\n', 'section .data is writable and executable'),
+])
+def test_elf_check_of_the_management_guest(tmp_path, code, says):
+    (tmp_path / 'a.S').write_text('.section .head.text,"ax"\n.globl _start\n_start:\n' + code)
+    cross = 'aarch64-linux-gnu-'
+    assert run(cross + 'gcc', '-c', '-o', tmp_path / 'a.o', tmp_path / 'a.S').returncode == 0
+    link = run(cross + 'ld', '-static', '-z', 'max-page-size=4096', '-T', 'guests/management/management.lds', '-o', tmp_path / 'a.elf',
+               tmp_path / 'a.o')
+    assert link.returncode == 0, link.stdout
+    result = run(SCRIPTS / 'check_elf.py', tmp_path / 'a.elf', '--guest', tmp_path / 'a.o')
+    if says is None:
+        assert result.returncode == 0, result.stdout
     else:
         assert result.returncode == 1
         assert says in result.stdout

@@ -15,8 +15,6 @@
 
 #include <arch/gic.h>
 #include <arch/mm.h>
-#include <hyp/fit.h>
-#include <hyp/gfdt.h>
 #include <hyp/lifecycle.h>
 #include <hyp/log.h>
 #include <hyp/page.h>
@@ -32,11 +30,32 @@
 #define IMAGE_TO (RAM + 0x1000)
 #define IMAGE_SIZE KiB(100) /* two steps */
 #define FDT_TO (RAM + 0x30000)
+#define FDT_SIZE 4001u
 
 /* --- an update on trial --- */
 static bool on_trial;
 
 bool trial_is_on(void) { return on_trial; }
+
+/* Called when all that are to start were told to. */
+void trial_vms_started(void)
+{
+	for (unsigned i = 0; i < MAX_VMS; i++)
+		assert_false(vms[i] && vms[i]->cfg->autostart && vms[i]->state == VM_NEW);
+}
+
+/* --- the management guest's --- */
+static unsigned losses;
+
+void management_lost(void)
+{
+	assert_int_equal(fake_locks_held(), 0);
+	losses++;
+}
+
+static bool shell_works;
+
+bool management_rests(void) { return !shell_works; }
 
 /* --- devices --- */
 static unsigned objects; /* ports added and not removed */
@@ -136,6 +155,23 @@ bool assigned_may_map(const struct vm_assign *a, pa_t p, uint64_t size) { return
 
 const struct mmio_ops vflash_ops, vvirtio_empty_ops;
 
+/* --- what EL2 has mapped as normal memory, in order --- */
+static struct host_range el2_memory[4];
+
+bool arch_mm_next(pa_t *at, uint64_t *size)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(el2_memory); i++) {
+		uint64_t start = MAX(el2_memory[i].base.raw, at->raw);
+		uint64_t end = el2_memory[i].base.raw + el2_memory[i].size;
+
+		if (start >= end) continue;
+		*at = pa(start);
+		*size = end - start;
+		return true;
+	}
+	return false;
+}
+
 /* --- scheduler, jobs --- */
 static bool slow_vcpus; /* they take their time to leave */
 static struct job *jobs[1024];
@@ -158,8 +194,6 @@ void vcpu_stop(struct vcpu *v)
 	v->work |= VCPU_WORK_STOP;
 	if (!slow_vcpus) v->work |= VCPU_WORK_OUT;
 }
-
-bool vcpu_is_out(const struct vcpu *v) { return (v->work & VCPU_WORK_OUT) != 0; }
 
 void vcpu_wake(struct vcpu *v) { (void)v; }
 
@@ -263,11 +297,15 @@ void log_write(enum log_level level, const char *fmt, ...)
 	if (strlen(logged) > sizeof(logged) / 2) logged[0] = '\0';
 }
 
-const char *trace_text(int cpu, const struct vm *vm, char *buf, size_t n)
+struct trace_ring trace_rings[MAX_PCPUS];
+
+const char *trace_text(const struct trace_ring *rings, int cpu, const struct vm *vm, char *buf,
+                       size_t n)
 {
 	char text[64];
 	int len = snprintf(text, sizeof(text), "one of %s on %d%ctwo", vm->name, cpu, 0) + 1;
 
+	assert_ptr_equal(rings, trace_rings);
 	return memcpy(buf + n - len, text, (size_t)len);
 }
 
@@ -284,10 +322,10 @@ void arch_icache_inval_all(void)
 /* --- files --- */
 static uint8_t file_data[IMAGE_SIZE];
 static uint32_t file_index;
-static const char *verify_why, *fdt_why;
+static const char *verify_why;
 static unsigned verifies;
 
-void fit_verify_init(struct fit_verify *v, const struct fit_image *image, bool sha)
+void verify_init(struct verify *v, const struct fit_image *image, bool sha)
 {
 	(void)sha;
 	verifies++;
@@ -295,35 +333,37 @@ void fit_verify_init(struct fit_verify *v, const struct fit_image *image, bool s
 	v->at = 0;
 }
 
-bool fit_verify_step(struct fit_verify *v)
+bool verify_step(struct verify *v)
 {
-	v->at += FIT_VERIFY_STEP;
+	v->at += VERIFY_STEP;
 	return v->at < v->image->size;
 }
 
-enum hyp_err fit_verify_done(struct fit_verify *v, const char **why)
+enum hyp_err verify_done(struct verify *v, const char **why)
 {
 	assert_true(v->at >= v->image->size);
 	*why = verify_why;
 	return verify_why ? HYP_ECORRUPT : HYP_OK;
 }
 
-/* What hyp/config.c would have made of an image and no more. */
+/* What the management guest would have made of an image and no more. */
 static void plan_image(struct vm_config *cfg)
 {
-	cfg->files[FILE_IMAGE] = (struct fit_image){
-	    .name = "image", .data = file_data, .size = IMAGE_SIZE, .index = file_index};
-	cfg->plan = (struct load_plan){
-	    .n = 1, .entry = ipa(IMAGE_TO), .fdt = ipa(FDT_TO), .fdt_at_base = true};
+	cfg->files[FILE_IMAGE] =
+	    (struct fit_image){.data = file_data, .size = IMAGE_SIZE, .index = file_index};
+	cfg->plan = (struct load_plan){.n = 1,
+	                               .entry = ipa(IMAGE_TO),
+	                               .fdt = ipa(FDT_TO),
+	                               .fdt_size = FDT_SIZE,
+	                               .fdt_at_base = true};
 	cfg->plan.seg[0] = (struct load_segment){ipa(IMAGE_TO), file_data, IMAGE_SIZE};
 }
 
-enum hyp_err gfdt_build(const struct vm_config *cfg, const struct machine *m, void *buf, uint64_t n,
-                        uint64_t *size, const char **why)
+/* As the management guest's hypercall does it. */
+static enum hyp_err create_with_tree(const struct vm_config *cfg, struct vm **out)
 {
-	assert_true(m == &machine_v1 && n == gfdt_room(cfg));
-	memset(buf, 0xfd, 4096);
-	*size = 4096;
-	if (fdt_why) *why = fdt_why;
-	return fdt_why ? HYP_EFULL : HYP_OK;
+	enum hyp_err err = vm_create(cfg, out);
+
+	if (err == HYP_OK) memset(vm_tree(*out), 0xfd, cfg->plan.fdt_size);
+	return err;
 }

@@ -50,4 +50,6 @@ struct sim_guest *sim_fixed(uint32_t priority, uint64_t affinity, uint32_t budge
 void sim_boot(struct sim_guest *g, uint64_t run, uint64_t sleep);
 /* Something the CPU does in EL2 takes time (a job's step). */
 void sim_spend(uint64_t ticks);
+/* What the scheduler accounted, with the slice it is in. */
+uint64_t sim_run_ticks(const struct sim_guest *g);
 extern unsigned sim_irqs[MAX_PCPUS]; /* interrupts taken */

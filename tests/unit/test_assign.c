@@ -2,7 +2,7 @@
 /*
  * Which devices of a host's tree can be given away: translated addresses, shared pages and
  * interrupts, refusals; and what the guest's tree says of them.
- * links: hyp/config_host.c hyp/gfdt.c hyp/fit.c lib/sha256.c lib/crc32.c lib/str.c tests/fake_arch/crc32.c
+ * links: guests/management/assign.c guests/management/gfdt.c hyp/tree.c lib/str.c
  * libs: fdt
  */
 #include <setjmp.h>
@@ -13,7 +13,8 @@
 #include <cmocka.h>
 
 #include <hyp/config.h>
-#include <hyp/gfdt.h>
+#include "guests/management/gfdt.h"
+#include "guests/management/manifest.h"
 #include <hyp/vm.h>
 #include "tests/host_tree.h"
 

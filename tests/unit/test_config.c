@@ -2,13 +2,11 @@
 /*
  * The manifest's values and defaults, and hostile trees (the words of each refusal:
  * test_mkbundle.py).
- */
-/* clang-format off */
-/*
- * links: hyp/config.c hyp/config_host.c hyp/fit.c hyp/loader.c lib/sha256.c lib/crc32.c lib/str.c tests/fake_arch/crc32.c
+ * links: guests/management/config.c guests/management/assign.c guests/management/fit.c
+ * links: guests/management/loader.c hyp/tree.c hyp/verify.c
+ * links: lib/sha256.c lib/crc32.c lib/str.c tests/fake_arch/crc32.c
  * libs: fdt
  */
-/* clang-format on */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +18,9 @@
 #include <string.h>
 
 #include <hyp/config.h>
-#include <hyp/fit.h>
+#include <hyp/tree.h>
+#include "guests/management/fit.h"
+#include "guests/management/manifest.h"
 #include <hyp/log.h>
 #include <hyp/page.h>
 #include <hyp/vm.h>
@@ -141,7 +141,7 @@ static enum hyp_err open_bundle(const void *manifest, uint32_t size, unsigned gi
 	return config_open(&m, &why);
 }
 
-/* As hyp/main.c does it. */
+/* As guests/management/main.c does it. */
 static enum hyp_err read_bundle(const void *manifest, uint32_t size, unsigned gic, unsigned cpus)
 {
 	enum hyp_err err = open_bundle(manifest, size, gic, cpus);
@@ -392,7 +392,7 @@ static void test_unsound(void **state)
 	for (int i = 0; i < 14; i++) fdt_begin_node(blob, "deep");
 	for (int i = 0; i < 14; i++) fdt_end_node(blob);
 	end();
-	assert_int_equal(fit_check_tree(blob, sizeof(blob), &why), HYP_EINVAL);
+	assert_int_equal(tree_check(blob, sizeof(blob), &why), HYP_EINVAL);
 	assert_string_equal(why, "has too many levels or roots");
 	fdt_create(blob, sizeof(blob));
 	fdt_finish_reservemap(blob);
@@ -401,14 +401,14 @@ static void test_unsound(void **state)
 	fdt_begin_node(blob, "");
 	fdt_end_node(blob);
 	assert_int_equal(fdt_finish(blob), 0);
-	assert_int_equal(fit_check_tree(blob, sizeof(blob), &why), HYP_EINVAL);
+	assert_int_equal(tree_check(blob, sizeof(blob), &why), HYP_EINVAL);
 	fdt_create(blob, sizeof(blob));
 	fdt_finish_reservemap(blob);
 	fdt_begin_node(blob, "");
 	fdt_end_node(blob);
 	fdt_end_node(blob);
 	assert_int_equal(fdt_finish(blob), 0);
-	assert_int_equal(fit_check_tree(blob, sizeof(blob), &why), HYP_EINVAL);
+	assert_int_equal(tree_check(blob, sizeof(blob), &why), HYP_EINVAL);
 	assert_string_equal(why, "ends a node that it did not begin");
 }
 

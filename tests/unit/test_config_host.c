@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Host facts from device trees: QEMU's own, a Raspberry Pi's shape, each refusal, damaged trees.
- * links: hyp/config_host.c hyp/fit.c lib/sha256.c lib/crc32.c lib/str.c tests/fake_arch/crc32.c tests/fake_arch/fake.c
+ * links: hyp/config_host.c hyp/tree.c lib/str.c tests/fake_arch/fake.c
  * libs: fdt
  */
 #include <setjmp.h>
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -249,12 +250,18 @@ static void test_places(void **state)
 /* The tree itself has a place as well. */
 static void test_bundle_over_tree(void **state)
 {
-	uint64_t *blob = tree(BIG_PI(INITRD("1 0", "1 0x1000")));
-	uint64_t at = pa_raw(ptr_to_pa(blob)), size = fdt_totalsize(blob);
+	/* Where a board may have RAM. */
+	uint64_t *blob = mmap((void *)(uintptr_t)GiB(1), KiB(64), PROT_READ | PROT_WRITE,
+	                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *made = tree(BIG_PI(INITRD("1 0", "1 0x1000")));
+	uint64_t at = (uintptr_t)memcpy(blob, made, fdt_totalsize(made)),
+	         size = fdt_totalsize(made);
 	static const int64_t offset[] = {-0x1000, -0xfff, 0, 8};
 	int node = fdt_path_offset(blob, "/chosen"), memory = fdt_path_offset(blob, "/memory@0");
 
 	(void)state;
+	free(made);
+	assert_int_equal(at, GiB(1));
 	/* RAM is around the blob: 2 address cells, 1 size cell. */
 	fdt_setprop_inplace_u32(blob, memory, "reg", 0);
 	for (unsigned i = 0; i < 12; i++) {
@@ -281,7 +288,7 @@ static void test_bundle_over_tree(void **state)
 	fdt_setprop_inplace_u64(blob, node, "linux,initrd-start", at + size);
 	fdt_setprop_inplace_u64(blob, node, "linux,initrd-end", at + size + 1);
 	assert_int_equal(config_host_init(blob, image, &h, &why), HYP_OK);
-	free(blob);
+	munmap(blob, KiB(64));
 }
 
 /* stdout-path as path or alias, with and without options; both kinds; clocks. */
@@ -453,15 +460,17 @@ static void test_banks(void **state)
 	        "memory@1 { device_type = \"memory\"; status = \"disabled\"; reg = <0 0x80000000 0 "
 	        "0x1000>; };"
 	        "memory@2 { device_type = \"memory\"; reg = <0 0x3800 0 0x4400 0 0x5000 0 0x1000"
-	        " 0 0x100000 0 0x1000 0 0x8000 0 0x1000 0 0x20000 0 0x800 0xffffffff 0xfffff000 0 "
-	        "0x2000>; };"
+	        " 0 0x100000 0 0x1000 0 0x8000 0 0x1000 0 0x20000 0 0x800 0x7f 0xffffe000 0 "
+	        "0x4000 0x80 0x4000 0 0x1000 0xffffffff 0xfffff000 0 0x2000>; };"
 	        "};")),
 	    HYP_OK);
-	/* 3800-7c00 keeps 4000-7000, swallows 5000; 8000 stays alone; 20000 has no whole page. */
-	assert_int_equal(h.nr_ram, 3);
+	/* 3800-7c00 keeps 4000-7000, swallows 5000; 8000 stays alone; 20000 has no whole page; what
+	 * lies above 512 GiB the management guest would not see. */
+	assert_int_equal(h.nr_ram, 4);
 	assert_range(h.ram[0], 0x4000, 0x3000);
 	assert_range(h.ram[1], 0x100000, 0x1000);
 	assert_range(h.ram[2], 0x8000, 0x1000);
+	assert_range(h.ram[3], UINT64_C(0x7fffffe000), 0x2000);
 	image = range(0x2000, 0x1000);
 	assert_int_equal(
 	    parse(tree(

@@ -549,10 +549,20 @@ static void test_shell(void **state)
 	assert_int_equal(shell_len, 4);
 }
 
+/* As the management guest writes: it waits while there is no room. */
+static void shell_write(const char *s, size_t n)
+{
+	for (size_t took; n > 0; s += took, n -= took) {
+		took = console_shell_write(s, n);
+		assert_true(took <= n);
+		if (took < n) pass(1000);
+	}
+}
+
 static void rows(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		console_shell_write("row\n", 4);
+		shell_write("row\n", 4);
 		put(0, "guest\n");
 		put(1, "prompt>");
 		pass(30000);
@@ -568,7 +578,7 @@ static void test_verb_stands_alone(void **state)
 	console_shell_alone(true);
 	rows(3);
 	assert_string_equal(uart.out, "row\r\nrow\r\nrow\r\n");
-	console_shell_write("atoll> ", 7);
+	shell_write("atoll> ", 7);
 	forget();
 	console_shell_alone(false);
 	pass(100000);
@@ -582,7 +592,7 @@ static void test_verb_stands_alone(void **state)
 	uart.byte_us = 870;
 	console_shell_alone(true);
 	rows(1);
-	for (unsigned i = 0; i < 100; i++) console_shell_write("more\n", 5);
+	for (unsigned i = 0; i < 100; i++) shell_write("more\n", 5);
 	console_shell_alone(false);
 	pass(2000000);
 	assert_memory_equal(strstr(uart.out, "row\r\n"), "row\r\nmore\r\nmore\r\n", 17);
@@ -623,18 +633,18 @@ static void test_long_line_of_the_shell(void **state)
 
 	(void)state;
 	memset(text, 'j', sizeof(text));
-	console_shell_write(text, sizeof(text));
+	shell_write(text, sizeof(text));
 	step();
 	put(0, "tick\n");
-	console_shell_write("k\n", 2);
+	shell_write("k\n", 2);
 	pass(1000);
 	assert_int_equal(strspn(uart.out, "j"), sizeof(text));
 	assert_memory_equal(uart.out + sizeof(text), "\r\n[a] tick\r\njj", 14);
 	assert_string_equal(uart.out + 2 * sizeof(text) + 12, "k\r\n");
 	/* And far more than its ring holds. */
 	forget();
-	for (unsigned i = 0; i < 100; i++) console_shell_write(text, sizeof(text));
-	console_shell_write("\n", 1);
+	for (unsigned i = 0; i < 100; i++) shell_write(text, sizeof(text));
+	shell_write("\n", 1);
 	pass(1000);
 	assert_int_equal(strspn(uart.out, "j"), 100 * sizeof(text));
 	assert_string_equal(uart.out + 100 * sizeof(text), "\r\n");
@@ -656,7 +666,13 @@ static void test_remove_shows_the_rest(void **state)
 	forget();
 	type("x", 1); /* the focus went to the shell */
 	assert_int_equal(shell_len, 1);
-	console_shell_write("\n", 1);
+	shell_write("\n", 1);
+	/* Who still has a pointer to it is too late. */
+	forget();
+	console_focus(p);
+	assert_string_equal(uart.out, "");
+	type("y", 1);
+	assert_int_equal(shell_len, 2);
 	console_port_add(p, (struct vm *)p, "d", 3, &up);
 }
 
@@ -669,6 +685,28 @@ static void test_flush_shows_unfinished(void **state)
 	console_flush();
 	assert_string_equal(uart.out, "[a] half\r\n[b] other");
 	assert_int_equal(uart.fifo, 0);
+}
+
+/* EL2 waits for no UART because of what the shell writes: it takes what its ring has room for. */
+static void test_shell_does_not_wait(void **state)
+{
+	unsigned n = 0, polls;
+
+	(void)state;
+	uart.byte_us = 870;
+	polls = uart.polls;
+	while (console_shell_write("0123456789", 10) == 10) assert_true(n++ < 5000);
+	assert_true(10 * n > 32000);
+	assert_in_range(uart.polls - polls, 1, n + 1); /* a look each time */
+	uart.dead = true;
+	(void)console_shell_write("0123456789", 10);
+	assert_int_equal(console_shell_write("0123456789", 10), 0);
+	uart.dead = false;
+	pass(870 * 300); /* what is on its way from there to the UART is no room yet */
+	assert_true(console_shell_write("0123456789", 10) > 0);
+	uart.byte_us = 0;
+	shell_write("\n", 1);
+	pass(1000);
 }
 
 /* The shell's `log`. */
@@ -703,10 +741,10 @@ static void test_verb_ends_its_line(void **state)
 {
 	(void)state;
 	console_shell_alone(true);
-	console_shell_write("{\"a\":", 5);
+	shell_write("{\"a\":", 5);
 	pass(1000);
 	own("[0.1] log\n");
-	console_shell_write("1}\n", 3);
+	shell_write("1}\n", 3);
 	console_shell_alone(false);
 	pass(1000);
 	assert_non_null(strstr(uart.out, "{\"a\":1}\r\n"));
@@ -714,10 +752,10 @@ static void test_verb_ends_its_line(void **state)
 	forget();
 	/* Also when its ring cannot hold it. */
 	console_shell_alone(true);
-	for (unsigned i = 0; i < 5000; i++) console_shell_write("0123456789", 10);
+	for (unsigned i = 0; i < 5000; i++) shell_write("0123456789", 10);
 	own("[0.2] log\n");
-	for (unsigned i = 0; i < 5000; i++) console_shell_write("0123456789", 10);
-	console_shell_write("\n", 1);
+	for (unsigned i = 0; i < 5000; i++) shell_write("0123456789", 10);
+	shell_write("\n", 1);
 	console_shell_alone(false);
 	pass(1000);
 	assert_int_equal(strspn(uart.out, "0123456789"), 100000);
@@ -944,6 +982,7 @@ int main(void)
 	    T(test_long_line_of_the_shell),
 	    T(test_remove_shows_the_rest),
 	    T(test_flush_shows_unfinished),
+	    T(test_shell_does_not_wait),
 	    T(test_show_log),
 	    T(test_verb_ends_its_line),
 	    T(test_panic),

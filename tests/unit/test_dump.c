@@ -2,12 +2,12 @@
 /*
  * The shell's dump: walks of all granules and sizes against a table builder, what is reserved or
  * outside RAM, backtraces over good and hostile frame records.
- * links: hyp/dump.c hyp/gmem.c stage2/s2.c stage2/vmid.c tests/fake_arch/fake.c
+ * links: guests/management/dump.c hyp/gmem.c stage2/s2.c stage2/vmid.c tests/fake_arch/fake.c
  * links: tests/fake_arch/tlb.c
  */
 #include "s2_env.h"
 #include <hyp/gmem.h>
-#include <hyp/shell.h>
+#include "guests/management/shell.h"
 #include <hyp/vm.h>
 
 #define RAM UINT64_C(0x40000000)

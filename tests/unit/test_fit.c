@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Bundles made by hand: bare and in a uImage, cut off at every byte, changed at every byte; hashes.
- * links: hyp/fit.c lib/sha256.c lib/crc32.c tests/fake_arch/crc32.c
+ * links: guests/management/fit.c hyp/tree.c hyp/verify.c lib/sha256.c lib/crc32.c tests/fake_arch/crc32.c
  * libs: fdt
  */
 #include <setjmp.h>
@@ -15,7 +15,8 @@
 #include <string.h>
 
 #include <arch/cpu.h>
-#include <hyp/fit.h>
+#include <hyp/verify.h>
+#include "guests/management/fit.h"
 
 #define UIMAGE 64u
 
@@ -86,14 +87,14 @@ static int setup(void **state)
 	return 0;
 }
 
-static enum hyp_err fit_verify(const struct fit_image *img, bool sha, const char **why_)
+static enum hyp_err verify(const struct fit_image *img, bool sha, const char **why_)
 {
-	struct fit_verify v;
+	struct verify v;
 
-	fit_verify_init(&v, img, sha);
-	while (fit_verify_step(&v)) {
+	verify_init(&v, img, sha);
+	while (verify_step(&v)) {
 	}
-	return fit_verify_done(&v, why_);
+	return verify_done(&v, why_);
 }
 
 static void check_whole(void)
@@ -102,13 +103,13 @@ static void check_whole(void)
 	assert_int_equal(image.size, 600);
 	assert_int_equal(image.index, 0);
 	assert_memory_equal(image.data, content[0], 600);
-	assert_int_equal(fit_verify(&image, true, &why), HYP_OK);
+	assert_int_equal(verify(&image, true, &why), HYP_OK);
 	assert_int_equal(fit_find(&fit, "nothing", &image), HYP_OK);
 	assert_int_equal(image.size, 0);
-	assert_int_equal(fit_verify(&image, true, &why), HYP_OK);
+	assert_int_equal(verify(&image, true, &why), HYP_OK);
 	assert_int_equal(fit_find(&fit, "last", &image), HYP_OK);
 	assert_int_equal(image.index, 2);
-	assert_int_equal(fit_verify(&image, true, &why), HYP_OK);
+	assert_int_equal(verify(&image, true, &why), HYP_OK);
 	assert_int_equal(fit_find(&fit, "las", &image), HYP_ENOENT);
 	assert_int_equal(fit_find(&fit, "lasT", &image), HYP_ENOENT);
 	assert_int_equal(fit_find(&fit, "", &image), HYP_ENOENT);
@@ -198,7 +199,7 @@ static void test_flips(void **state)
 			if (fit_find(&fit, names[k], &image) == HYP_OK) {
 				assert_true(image.data >= b &&
 				            image.data + image.size <= b + fit_size);
-				sink = fit_verify(&image, true, &why);
+				sink = verify(&image, true, &why);
 			}
 		}
 	}
@@ -208,44 +209,44 @@ static void test_flips(void **state)
 static void test_verify(void **state)
 {
 	uint8_t *b = mem + UIMAGE;
-	fdt32_t crc;
 
 	(void)state;
 	assert_int_equal(fit_open(b, fit_size, &fit, &why), HYP_OK);
 	assert_int_equal(fit_find(&fit, "last", &image), HYP_OK);
 	b[fit_size - 1] ^= 1;
-	assert_int_equal(fit_verify(&image, false, &why), HYP_ECORRUPT);
+	assert_int_equal(verify(&image, false, &why), HYP_ECORRUPT);
 	assert_non_null(strstr(why, "does not match"));
 	/* Only sha256 tells: the crc32 is made right. */
-	crc = cpu_to_fdt32(arch_crc32(0, image.data, image.size));
-	image.crc32 = &crc;
-	assert_int_equal(fit_verify(&image, false, &why), HYP_OK);
-	assert_int_equal(fit_verify(&image, true, &why), HYP_ECORRUPT);
-	image.sha256 = NULL;
-	assert_int_equal(fit_verify(&image, true, &why), HYP_ECORRUPT);
+	image.crc32 = arch_crc32(0, image.data, image.size);
+	assert_int_equal(verify(&image, false, &why), HYP_OK);
+	assert_int_equal(verify(&image, true, &why), HYP_ECORRUPT);
+	image.has_sha256 = false;
+	assert_int_equal(verify(&image, true, &why), HYP_ECORRUPT);
 	assert_non_null(strstr(why, "lacks"));
-	image.crc32 = NULL;
-	assert_int_equal(fit_verify(&image, false, &why), HYP_ECORRUPT);
+	image.has_crc32 = false;
+	assert_int_equal(verify(&image, false, &why), HYP_ECORRUPT);
 }
 
 static void test_steps(void **state)
 {
 	static uint8_t big[KiB(200) + 5];
-	uint8_t sum[AVB_SHA256_DIGEST_SIZE];
-	fdt32_t crc = cpu_to_fdt32(arch_crc32(0, big, sizeof(big)));
-	struct fit_image large = {.data = big, .size = sizeof(big), .crc32 = &crc, .sha256 = sum};
-	struct fit_verify v;
+	struct fit_image large = {.data = big,
+	                          .size = sizeof(big),
+	                          .crc32 = arch_crc32(0, big, sizeof(big)),
+	                          .has_crc32 = true,
+	                          .has_sha256 = true};
+	struct verify v;
 	unsigned steps = 1;
 	uint64_t before;
 
 	(void)state;
-	sha_of(big, sizeof(big), sum);
+	sha_of(big, sizeof(big), large.sha256);
 	for (int sha = 0; sha < 2; sha++) {
-		fit_verify_init(&v, &large, sha);
-		for (before = 0, steps = 1; fit_verify_step(&v); steps++, before = v.at)
-			assert_true(v.at > before && v.at - before <= FIT_VERIFY_STEP);
+		verify_init(&v, &large, sha);
+		for (before = 0, steps = 1; verify_step(&v); steps++, before = v.at)
+			assert_true(v.at > before && v.at - before <= VERIFY_STEP);
 		assert_int_equal(steps, sha ? 13 : 4);
-		assert_int_equal(fit_verify_done(&v, &why), HYP_OK);
+		assert_int_equal(verify_done(&v, &why), HYP_OK);
 	}
 }
 

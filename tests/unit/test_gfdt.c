@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The guest's device tree against docs/guest-machine.md, in every size of buffer, and overlays.
- * links: hyp/gfdt.c hyp/fit.c lib/sha256.c lib/crc32.c tests/fake_arch/crc32.c
+ * links: guests/management/gfdt.c hyp/tree.c
  * libs: fdt
  */
 #include <setjmp.h>
@@ -16,8 +16,9 @@
 
 #include <abi/hvc.h>
 #include <hyp/check.h>
-#include <hyp/fit.h>
-#include <hyp/gfdt.h>
+#include "guests/management/fit.h"
+#include "guests/management/gfdt.h"
+#include <hyp/tree.h>
 #include <hyp/vm.h>
 
 static const struct machine mach = {
@@ -90,7 +91,7 @@ static void has_cells(const char *path, const char *name, const uint32_t *v, siz
 static void build(void)
 {
 	assert_int_equal(gfdt_build(&cfg, &mach, tree, sizeof(tree), &size, &why), HYP_OK);
-	assert_int_equal(fit_check_tree(tree, size, &why), HYP_OK);
+	assert_int_equal(tree_check(tree, size, &why), HYP_OK);
 	assert_int_equal(fdt_totalsize(tree), size);
 }
 
@@ -302,9 +303,9 @@ static void test_overlay_random(void **state)
 		overlay = make_overlay("/chosen", 4);
 		for (int n = 1 + rand() % 3; n > 0; n--)
 			overlay_blob[(size_t)rand() % overlay.size] ^= (uint8_t)(1 << rand() % 8);
-		if (fit_check_tree(overlay.data, overlay.size, &why) != HYP_OK) continue;
+		if (tree_check(overlay.data, overlay.size, &why) != HYP_OK) continue;
 		if (gfdt_build(&cfg, &mach, tree, gfdt_room(&cfg), &size, &why) == HYP_OK) {
-			assert_int_equal(fit_check_tree(tree, size, &why), HYP_OK);
+			assert_int_equal(tree_check(tree, size, &why), HYP_OK);
 			accepted++;
 		}
 	}

@@ -13,11 +13,13 @@
 #include <abi/hvc.h>
 #include <hyp/hvc.h>
 #include <hyp/lifecycle.h>
+#include <hyp/management.h>
 #include <hyp/vm.h>
 
 static struct vm vm;
 static struct vcpu vcpu;
-static unsigned psci_calls, stops, crashes;
+static unsigned psci_calls, stops, crashes, managed;
+static enum management_call managed_fn;
 static uint32_t psci_fn, status;
 static struct crash_info crash;
 
@@ -48,6 +50,14 @@ void vm_crash(struct vm *of, const struct crash_info *c)
 	crashes++;
 }
 
+uint64_t management_call(struct vcpu *v, enum management_call fn)
+{
+	assert_ptr_equal(v, &vcpu);
+	managed++;
+	managed_fn = fn;
+	return 43;
+}
+
 /* x0 after the call; what else changed, as a mask of registers. */
 static uint64_t call(uint64_t fn, uint32_t *changed)
 {
@@ -65,7 +75,8 @@ static int setup(void **state)
 	memset(&vcpu, 0, sizeof(vcpu));
 	vcpu.vm = &vm;
 	vcpu.id = 3;
-	psci_calls = stops = crashes = 0;
+	vm.slot = 0;
+	psci_calls = stops = crashes = managed = 0;
 	return 0;
 }
 
@@ -179,6 +190,36 @@ static void test_unknown(void **state)
 	assert_int_equal(stops + crashes, 0);
 }
 
+/* The management guest's calls are its own; it has everybody's as well. */
+static void test_management(void **state)
+{
+	uint32_t changed;
+
+	(void)state;
+	for (unsigned slot = 0; slot <= MANAGEMENT_SLOT; slot++) {
+		bool its = slot == MANAGEMENT_SLOT;
+
+		vm.slot = slot;
+		for (uint32_t n = 0; n < NR_MANAGEMENT_CALLS; n++) {
+			managed_fn = NR_MANAGEMENT_CALLS;
+			assert_true(call(BIT(40) | (MANAGEMENT_CALLS + n), &changed) ==
+			            (its ? 43 : UINT64_MAX));
+			assert_int_equal(managed_fn, its ? n : NR_MANAGEMENT_CALLS);
+			assert_int_equal(changed, 0);
+		}
+		assert_int_equal(managed, its ? NR_MANAGEMENT_CALLS : 0);
+	}
+	managed = 0;
+	for (uint32_t n = NR_MANAGEMENT_CALLS; n < 256; n++)
+		assert_true(call(MANAGEMENT_CALLS + n, &changed) == UINT64_MAX);
+	for (uint32_t fn = ATOLL_HVC_HEALTHY + 1; fn < MANAGEMENT_CALLS; fn++)
+		assert_true(call(fn, &changed) == UINT64_MAX);
+	assert_int_equal(call(0x84000000, &changed), 42);
+	assert_int_equal(call(ATOLL_HVC_EXIT, &changed), SMCCC_RET_SUCCESS);
+	assert_int_equal(stops, 1);
+	assert_int_equal(managed, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +227,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_psci_range, setup),
 	    cmocka_unit_test_setup(test_vendor, setup),
 	    cmocka_unit_test_setup(test_unknown, setup),
+	    cmocka_unit_test_setup(test_management, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

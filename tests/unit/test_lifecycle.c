@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Life of VMs: policy for every way to stop, back-off, the verdict, loading and its failures,
- * creation that fails at any allocation, and stops that cut into loading.
+ * Life of VMs and of the management guest: policy for every way to stop, back-off, the verdict,
+ * loading and its failures, creation that fails at any allocation, stops that cut into loading.
  * links: hyp/gmem.c hyp/setway.c hyp/crash.c hyp/vm.c hyp/deadline.c hyp/pcpu.c hyp/mmio.c
  * links: arch/arm64/esr.c stage2/s2.c stage2/vmid.c lib/str.c
  * links: tests/fake_arch/fake.c tests/fake_arch/tlb.c tests/fake_arch/timer.c
@@ -15,7 +15,7 @@
 
 #include "hyp/lifecycle.c" /* its counters are to start anew with each test */
 
-#include <hyp/gfdt.h>
+#include <hyp/management.h>
 #include <hyp/vtimer.h>
 #include "tests/fake_arch/clock.h"
 
@@ -82,6 +82,11 @@ uint64_t page_count(uint16_t owner)
 	return n;
 }
 
+void page_counts(uint64_t n[NR_OWNERS])
+{
+	for (uint16_t i = 0; i < NR_OWNERS; i++) n[i] = page_count(i);
+}
+
 static void env_forget(pa_t at, uint64_t size);
 
 void page_free(pa_t base, unsigned order)
@@ -128,7 +133,7 @@ bool page_owned_by(pa_t p, uint64_t size, uint16_t owner)
 
 /* --- tests --- */
 static struct vm_config cfgs[4];
-static struct manifest manifest;
+static enum when_idle idle;
 
 static int setup(void **state)
 {
@@ -138,16 +143,16 @@ static int setup(void **state)
 	fake_ram_add(pa(HOST), PAGES * PAGE_SIZE);
 	memset(frames, 0, sizeof(frames));
 	memset(vms, 0, sizeof(vms));
-	memset(&manifest, 0, sizeof(manifest));
-	zero_refs = used = objects = nr_jobs = system_offs = verifies = 0;
+	zero_refs = used = objects = losses = nr_jobs = system_offs = verifies = 0;
 	nr_foreground = nr_alive = nr_stopped = nr_crashed = 0;
-	going_down = told = slow_vcpus = false;
+	started = going_down = told = slow_vcpus = false;
 	slots = 0;
 	said[0] = logged[0] = '\0';
 	fail_after = -1;
-	verify_why = fdt_why = NULL;
+	verify_why = NULL;
 	file_index = 1000; /* beyond what is remembered */
 	at_icache = NULL;
+	memset(el2_memory, 0, sizeof(el2_memory));
 	nr_pcpus = 1;
 	for (unsigned i = 0; i < IMAGE_SIZE; i++) file_data[i] = (uint8_t)(i % 251 + 1);
 	for (unsigned i = 0; i < 4; i++) {
@@ -161,7 +166,7 @@ static int setup(void **state)
 		snprintf(cfgs[i].name, sizeof(cfgs[i].name), "vm%u", i);
 		plan_image(&cfgs[i]);
 	}
-	manifest.when_idle = IDLE_POWEROFF;
+	idle = IDLE_POWEROFF;
 	assert_int_equal(s2_init(40, 8, &life_s2_ops), HYP_OK);
 	used_at_start = used + 1; /* and the zero page */
 	return 0;
@@ -170,15 +175,15 @@ static int setup(void **state)
 /* n VMs, loaded and running. */
 static void start(unsigned n)
 {
-	assert_int_equal(lifecycle_init(&manifest), HYP_OK);
+	assert_int_equal(lifecycle_init(), HYP_OK);
 	for (unsigned i = 0; i < n; i++) {
 		struct vm *vm;
 
-		assert_int_equal(vm_create(&cfgs[i], &vm), HYP_OK);
+		assert_int_equal(create_with_tree(&cfgs[i], &vm), HYP_OK);
 		assert_ptr_equal(vm, vms[i]);
-		assert_string_equal(vm_state_name(vm), "new");
+		assert_int_equal(vm->state, VM_NEW);
 	}
-	lifecycle_start_all();
+	lifecycle_start_all(idle);
 	run_jobs();
 	for (unsigned i = 0; i < n; i++)
 		assert_int_equal(vms[i]->state, cfgs[i].autostart ? VM_RUNNING : VM_NEW);
@@ -221,9 +226,10 @@ static void test_start(void **state)
 	for (uint64_t at = RAM; at < RAM + MEMORY; at += PAGE_SIZE)
 		assert_memory_equal(guest(vm, at), poc + (ptr_to_pa(guest(vm, at)).raw - HOST),
 		                    PAGE_SIZE);
-	assert_int_equal(*guest(vm, FDT_TO + 4095), 0xfd);
+	assert_int_equal(*guest(vm, FDT_TO), 0xfd);
+	assert_int_equal(*guest(vm, FDT_TO + FDT_SIZE - 1), 0xfd);
 	assert_int_equal(*guest(vm, RAM), 0xfd);
-	assert_int_equal(*guest(vm, FDT_TO + 4096), 0);
+	assert_int_equal(*guest(vm, FDT_TO + FDT_SIZE), 0);
 	assert_string_equal(said, "");
 	/* The second start of a job does nothing. */
 	job_start(&vm->job);
@@ -346,7 +352,6 @@ static void test_backoff(void **state)
 		vm_stop(vms[0], STOP_EXIT, 7);
 		run_jobs();
 		assert_int_equal(vms[0]->state, VM_BACKOFF);
-		assert_string_equal(vm_state_name(vms[0]), "restarting");
 		assert_int_equal(life_of(vms[0])->backoff.when - fake_now, want);
 		assert_int_equal(vms[0]->restarts, i);
 		clock_advance(want);
@@ -400,7 +405,7 @@ static void test_idle(void **state)
 {
 	for (unsigned wait = 0; wait < 2; wait++) {
 		setup(state);
-		manifest.when_idle = wait ? IDLE_WAIT : IDLE_POWEROFF;
+		idle = wait ? IDLE_WAIT : IDLE_POWEROFF;
 		cfgs[1].background = true;
 		cfgs[3].autostart = false;
 		start(4);
@@ -452,7 +457,7 @@ static void test_idle(void **state)
 	/* Nothing but background: the end is when the last has stopped. */
 	for (unsigned wait = 0; wait < 2; wait++) {
 		setup(state);
-		manifest.when_idle = wait ? IDLE_WAIT : IDLE_POWEROFF;
+		idle = wait ? IDLE_WAIT : IDLE_POWEROFF;
 		cfgs[0].background = cfgs[1].background = true;
 		start(2);
 		vm_stop(vms[0], STOP_OFF, 0);
@@ -528,14 +533,14 @@ static void test_refused(void **state)
 	struct vm *vm = NULL;
 
 	(void)state;
-	assert_int_equal(lifecycle_init(&manifest), HYP_OK);
+	assert_int_equal(lifecycle_init(), HYP_OK);
 	cfgs[0].memory = GiB(1);
-	assert_int_equal(vm_create(&cfgs[0], &vm), HYP_ENOMEM);
+	assert_int_equal(create_with_tree(&cfgs[0], &vm), HYP_ENOMEM);
 	lifecycle_vm_refused();
 	assert_null(vm);
 	lifecycle_vm_refused();
 	assert_int_equal(used, used_at_start);
-	lifecycle_start_all();
+	lifecycle_start_all(idle);
 	assert_string_equal(said, "atoll: 0 VMs stopped, 2 crashed\n");
 	assert_int_equal(system_offs, 1);
 }
@@ -548,27 +553,135 @@ static void test_load_failures(void **state)
 		setup(state);
 		cfgs[0].on_crash = ON_CRASH_RESTART; /* not for an image that is at fault */
 		cfgs[1].background = i & 1;
-		assert_int_equal(lifecycle_init(&manifest), HYP_OK);
+		assert_int_equal(lifecycle_init(), HYP_OK);
 		for (unsigned n = 0; n < 2; n++) {
 			struct vm *vm;
 
-			assert_int_equal(vm_create(&cfgs[n], &vm), HYP_OK);
+			assert_int_equal(create_with_tree(&cfgs[n], &vm), HYP_OK);
 		}
 		run_jobs(); /* for their RAM */
 		before = used;
-		lifecycle_start_all();
+		lifecycle_start_all(idle);
 		while (vms[1]->state != VM_RUNNING) assert_true(step(vms[1]));
-		verify_why = i == 0 ? "its crc32 is wrong" : NULL;
-		fdt_why = i == 1 ? "its overlay does not fit" : NULL;
+		verify_why = "its crc32 is wrong";
 		run_jobs();
 		assert_int_equal(vms[0]->state, VM_STOPPED);
 		assert_int_equal(used, before);
-		assert_non_null(strstr(logged, "vm0: cannot be loaded: image: "));
-		assert_non_null(strstr(logged, i == 0 ? verify_why : fdt_why));
+		assert_non_null(strstr(logged, "vm0: cannot be loaded: image: its crc32 is wrong"));
 		vm_stop(vms[1], STOP_OFF, 0);
 		run_jobs();
 		assert_string_equal(said, "atoll: 2 VMs stopped, 1 crashed\n");
 	}
+}
+
+/* The device tree: at its place, and at RAM base if the plan says so; the same at each start. */
+static void test_tree(void **state)
+{
+	for (unsigned i = 0; i < 12; i++) {
+		bool base = i & 1, whole = i & 2; /* as many pieces as there can be */
+		uint64_t size = i < 4 ? FDT_SIZE : i < 8 ? KiB(64) : 0;
+		struct load_plan *plan;
+		struct vm *vm;
+
+		setup(state);
+		plan = &cfgs[0].plan;
+		plan->fdt = ipa(RAM + MEMORY - KiB(64));
+		plan->fdt_size = size;
+		plan->fdt_at_base = base;
+		plan->n = whole ? LOAD_MAX_SEGMENTS - 2 : 0;
+		for (unsigned k = 0; k < plan->n; k++)
+			plan->seg[k] =
+			    (struct load_segment){ipa(RAM + KiB(64) + k * 10), file_data + k, 10};
+		assert_int_equal(lifecycle_init(), HYP_OK);
+		assert_int_equal(vm_create(&cfgs[0], &vm), HYP_OK);
+		for (uint64_t at = 0; at < size; at++) vm_tree(vm)[at] = (uint8_t)(at % 253 + 1);
+		lifecycle_start_all(idle);
+		for (unsigned life = 0; life < 3; life++) {
+			run_jobs();
+			assert_int_equal(vm->state, VM_RUNNING);
+			assert_int_equal(vm->vcpus[0]->arch.x[0], RAM + MEMORY - KiB(64));
+			for (uint64_t at = 0; at < KiB(64);
+			     at += at == 0 || at > size - 3 ? 1 : 61) {
+				uint8_t want = at < size ? (uint8_t)(at % 253 + 1) : 0;
+
+				if (at > size + PAGE_SIZE) break;
+				assert_int_equal(*guest(vm, RAM + MEMORY - KiB(64) + at), want);
+				assert_int_equal(*guest(vm, RAM + at), base ? want : 0);
+			}
+			for (unsigned k = 0; whole && k < LOAD_MAX_SEGMENTS - 2; k++)
+				assert_int_equal(*guest(vm, RAM + KiB(64) + k * 10 + 9), k + 10);
+			/* What the guest makes of it is gone with its life. */
+			for (uint64_t at = RAM; at < RAM + MEMORY; at += PAGE_SIZE)
+				memset(guest(vm, at), 0x77, PAGE_SIZE);
+			assert_int_equal(vm_restart(vm), HYP_OK);
+		}
+	}
+}
+
+/* Without RAM before its start: it goes, the verdict knows it, and the others start. */
+static void test_no_ram_at_start(void **state)
+{
+	for (unsigned late = 0; late < 2; late++) {
+		struct vm *vm;
+
+		setup(state);
+		assert_int_equal(lifecycle_init(), HYP_OK);
+		for (unsigned n = 0; n < 2; n++)
+			assert_int_equal(create_with_tree(&cfgs[n], &vm), HYP_OK);
+		if (late) lifecycle_start_all(idle);
+		fail_after = 0;
+		assert_true(step(vms[0]));
+		fail_after = -1;
+		/* On its way out, and still there. */
+		assert_int_equal(vms[0]->state, late ? VM_STOPPING : VM_GONE);
+		assert_int_equal(lifecycle_any_failed(), !late);
+		if (!late) lifecycle_start_all(idle);
+		run_jobs();
+		assert_int_equal(vms[1]->state, VM_RUNNING);
+		assert_true(lifecycle_any_failed());
+		if (!late) assert_null(vms[0]);
+		assert_int_equal(slots, late ? 3 : 2);
+		vm_stop(vms[1], STOP_OFF, 0);
+		run_jobs();
+		assert_string_equal(said, late ? "atoll: 2 VMs stopped, 1 crashed\n"
+		                               : "atoll: 1 VMs stopped, 1 crashed\n");
+	}
+	/* One that the shell makes later is its own affair. */
+	setup(state);
+	start(1);
+	assert_int_equal(create_with_tree(&cfgs[1], &vms[2]), HYP_OK);
+	vms[2] = NULL;
+	fail_after = 0;
+	assert_true(step(vms[1]));
+	fail_after = -1;
+	run_jobs();
+	assert_null(vms[1]);
+	assert_false(lifecycle_any_failed());
+}
+
+/* Before the VMs of the manifest were started nothing is over, whoever ran and ended. */
+static void test_no_verdict_before(void **state)
+{
+	struct vm *vm;
+
+	(void)state;
+	cfgs[0].autostart = false;
+	assert_int_equal(lifecycle_init(), HYP_OK);
+	assert_int_equal(create_with_tree(&cfgs[0], &vm), HYP_OK);
+	assert_false(started);
+	lifecycle_check_idle();
+	assert_int_equal(vm_start(vm), HYP_OK);
+	run_jobs();
+	assert_int_equal(vm->state, VM_RUNNING);
+	vm_stop(vm, STOP_OFF, 0);
+	run_jobs();
+	assert_int_equal(vm->state, VM_STOPPED);
+	assert_string_equal(said, "");
+	assert_int_equal(system_offs, 0);
+	lifecycle_start_all(idle);
+	assert_true(started);
+	assert_string_equal(said, "atoll: 1 VMs stopped, 0 crashed\n");
+	assert_int_equal(system_offs, 1);
 }
 
 /* Hashes are checked once per bundle, also for a file with a high number once per start. */
@@ -601,20 +714,22 @@ static void test_create_failures(void **state)
 	int n = 0;
 
 	(void)state;
-	assert_int_equal(lifecycle_init(&manifest), HYP_OK);
+	assert_int_equal(lifecycle_init(), HYP_OK);
 	for (;; n++) {
 		enum hyp_err err;
 
 		fail_after = n;
-		err = vm_create(&cfgs[0], &vm);
+		err = create_with_tree(&cfgs[0], &vm);
 		if (err == HYP_OK) break;
 		assert_int_equal(err, HYP_ENOMEM);
 		assert_null(vms[0]);
 		assert_int_equal(used, used_at_start);
 		assert_int_equal(objects, 0);
+		assert_int_equal(slots, 0);
 		assert_int_equal(fake_locks_held(), 0);
 	}
 	assert_true(n > 4);
+	assert_int_equal(slots, 1);
 	fail_after = -1;
 	run_jobs();
 	/* RAM in several blocks, the flash, nothing else. */
@@ -662,7 +777,8 @@ static void test_next_life(void **state)
 	assert_int_equal(vms[0]->s2.vmid_gen, 0);
 }
 
-/* A VM is there until each CPU has come to its scheduler twice: one may hold a pointer to it. */
+/* A VM is there until each CPU has come to its scheduler twice, and the management guest rests: one
+ * may hold a pointer to it. */
 static void test_grace(void **state)
 {
 	struct life *l;
@@ -679,6 +795,9 @@ static void test_grace(void **state)
 		for (n = 0; n < 10; n++) assert_true(step(&l->vm) && l->phase == LIFE_GRACE);
 		pcpus[1].passes++;
 	}
+	shell_works = true;
+	for (n = 0; n < 10; n++) assert_true(step(&l->vm) && l->phase == LIFE_GRACE);
+	shell_works = false;
 	run_jobs();
 	assert_null(vms[0]);
 	assert_int_equal(used, used_at_start);
@@ -705,7 +824,207 @@ static void test_may_map(void **state)
 	assert_true(life_s2_ops.may_map(5, gic.gicv, KiB(4), S2_DEVICE));
 	assert_false(life_s2_ops.may_map(5, gic.gicv, KiB(12), S2_DEVICE));
 	assert_false(life_s2_ops.may_map(5, mine, PAGE_SIZE, S2_DEVICE));
+	/* The management guest reads all, and has what is its own. */
+	assert_int_equal(page_alloc(0, MANAGEMENT_SLOT + 1, &mine), HYP_OK);
+	assert_true(life_s2_ops.may_map(MANAGEMENT_SLOT + 1, mine, PAGE_SIZE, S2_RWX));
+	assert_true(life_s2_ops.may_map(MANAGEMENT_SLOT + 1, other, PAGE_SIZE, S2_RO));
+	assert_false(life_s2_ops.may_map(MANAGEMENT_SLOT + 1, other, PAGE_SIZE, S2_RWX));
+	assert_false(life_s2_ops.may_map(MANAGEMENT_SLOT + 1, shared, PAGE_SIZE, S2_RWX));
+	assert_false(life_s2_ops.may_map(MANAGEMENT_SLOT + 1, other, PAGE_SIZE, S2_DEVICE));
+	/* The last VM is none. */
+	assert_false(life_s2_ops.may_map(MAX_VMS, other, PAGE_SIZE, S2_RO));
 	gic.gicv = pa(0);
+}
+
+/* --- the management guest --- */
+static struct vm *management;
+static struct vm_config management_cfg;
+
+/* All EL2's; the last is beyond what fits. */
+static void setup_management(void)
+{
+	assert_int_equal(lifecycle_init(), HYP_OK);
+	el2_memory[0] = (struct host_range){pa(0x1000), 3 * PAGE_SIZE};
+	el2_memory[1] = (struct host_range){pa(HOST - PAGE_SIZE), MiB(4) + PAGE_SIZE};
+	el2_memory[2] = (struct host_range){pa(GiB(8)), GiB(2)};
+	el2_memory[3] = (struct host_range){pa(MANAGEMENT_VIEW), MiB(2)};
+	management_cfg = (struct vm_config){.name = "management",
+	                                    .memory = KiB(512),
+	                                    .cpus = 1,
+	                                    .gic = 3,
+	                                    .on_crash = ON_CRASH_RESTART,
+	                                    .restart_limit = 3};
+	management_cfg.plan.n = 1;
+	management_cfg.plan.seg[0] = (struct load_segment){ipa(RAM), file_data, IMAGE_SIZE};
+	management_cfg.plan.entry = ipa(RAM);
+}
+
+/* Every page that its tables map, by what the page at that IPA is to be. */
+static uint64_t check_view(pa_t table, unsigned level, uint64_t at)
+{
+	const uint64_t *t = pa_to_ptr(table);
+	uint64_t size = PAGE_SIZE << (9 * (3 - level)), mapped = 0;
+
+	for (unsigned i = 0; i < (level == 1 ? 1024 : 512); i++, at += size) {
+		struct s2_walk w;
+		bool known = false;
+
+		if ((t[i] & 1) == 0) continue;
+		if (level < 3 && (t[i] & 2) != 0) {
+			mapped += check_view(pa(t[i] & GENMASK(47, 12)), level + 1, at);
+			continue;
+		}
+		assert_int_equal(s2_lookup(&management->s2, ipa(at), &w), HYP_OK);
+		mapped += w.len;
+		if (at < MANAGEMENT_VIEW) { /* its RAM */
+			assert_true(at >= RAM && at + w.len <= RAM + KiB(512));
+			assert_int_equal(w.attr, S2_RWX);
+			assert_true(page_owned_by(w.pa, w.len, MANAGEMENT_SLOT + 1));
+			continue;
+		}
+		assert_int_equal(w.attr, S2_RO);
+		assert_int_equal(w.pa.raw, at - MANAGEMENT_VIEW);
+		for (unsigned k = 0; k < 3; k++) {
+			const struct host_range *r = &el2_memory[k];
+
+			known = known || (w.pa.raw >= r->base.raw &&
+			                  w.pa.raw + w.len <= r->base.raw + r->size);
+		}
+		assert_true(known);
+	}
+	return mapped;
+}
+
+static void assert_view(void)
+{
+	assert_int_equal(check_view(management->s2.root, 1, 0),
+	                 KiB(512) + 3 * PAGE_SIZE + MiB(4) + PAGE_SIZE + GiB(2));
+}
+
+/* It is in no list, no count; it comes back as its policy says, and when it does not, no VM and no
+ * verdict knows. */
+static void test_management(void **state)
+{
+	const struct crash_info c = {.what = "a test", .esr = 0x96000000};
+	uint64_t wait = 10000;
+
+	(void)state;
+	setup_management();
+	assert_int_equal(vm_create_management(&management_cfg, &management), HYP_OK);
+	assert_int_equal(management->state, VM_LOADING);
+	assert_true(vm_is_management(management));
+	run_jobs();
+	assert_int_equal(management->state, VM_RUNNING);
+	assert_int_equal(management->vcpus[0]->arch.pc, RAM);
+	assert_int_equal(objects + slots + nr_alive + nr_foreground, 0);
+	for (unsigned i = 0; i < MAX_VMS; i++) assert_null(vms[i]);
+	assert_view();
+	for (unsigned i = 0; i < 2; i++) {
+		struct vm *vm;
+
+		assert_int_equal(create_with_tree(&cfgs[i], &vm), HYP_OK);
+	}
+	lifecycle_start_all(idle);
+	run_jobs();
+	for (unsigned life = 0; life < 4; life++, wait *= 2) {
+		assert_int_equal(management->state, VM_RUNNING);
+		assert_int_equal(*guest(management, RAM + 5), 6);
+		assert_int_equal(*guest(management, RAM + IMAGE_SIZE), 0);
+		assert_int_equal(*guest(management, RAM + KiB(512) - 1), 0);
+		for (uint64_t at = 0; at < KiB(512); at += PAGE_SIZE)
+			memset(guest(management, RAM + at), 0x55, PAGE_SIZE);
+		logged[0] = '\0';
+		vm_crash(management, &c);
+		run_jobs();
+		assert_non_null(strstr(logged, "VM management crashed: a test"));
+		assert_null(strstr(logged, "manifest node"));
+		if (life == 3) break;
+		assert_int_equal(management->state, VM_BACKOFF);
+		clock_advance(wait - 1);
+		run_jobs();
+		assert_int_equal(management->state, VM_BACKOFF);
+		clock_advance(1);
+		run_jobs();
+	}
+	assert_int_equal(management->state, VM_STOPPED);
+	assert_int_equal(losses, 1);
+	assert_non_null(strstr(logged, "restart-limit 3 is used up"));
+	assert_view();
+	assert_int_equal(slots, 3);
+	assert_int_equal(nr_alive, 2);
+	assert_int_equal(nr_foreground, 2);
+	assert_int_equal(nr_stopped, 0);
+	assert_false(lifecycle_any_failed());
+	for (unsigned i = 0; i < 2; i++) assert_int_equal(vms[i]->state, VM_RUNNING);
+	assert_string_equal(said, "");
+	for (unsigned i = 0; i < 2; i++) vm_stop(vms[i], STOP_OFF, 0);
+	run_jobs();
+	assert_string_equal(said, "atoll: 2 VMs stopped, 0 crashed\n");
+	assert_int_equal(system_offs, 1);
+}
+
+/* It is alive when the VMs are not: the host goes off all the same, the background first. */
+static void test_management_at_the_end(void **state)
+{
+	struct vm *vm;
+
+	(void)state;
+	setup_management();
+	cfgs[1].background = true;
+	assert_int_equal(vm_create_management(&management_cfg, &management), HYP_OK);
+	for (unsigned i = 0; i < 2; i++) assert_int_equal(create_with_tree(&cfgs[i], &vm), HYP_OK);
+	lifecycle_start_all(idle);
+	run_jobs();
+	vm_stop(vms[0], STOP_OFF, 0);
+	run_jobs();
+	assert_int_equal(vms[1]->state, VM_STOPPED);
+	assert_int_equal(management->state, VM_RUNNING);
+	assert_string_equal(said, "atoll: 2 VMs stopped, 0 crashed\n");
+	assert_int_equal(system_offs, 1);
+	/* It ends of itself: nobody asks when. */
+	vm_stop(management, STOP_OFF, 0);
+	run_jobs();
+	assert_int_equal(management->state, VM_STOPPED);
+	assert_int_equal(system_offs, 1);
+	assert_int_equal(nr_stopped, 2);
+	assert_int_equal(nr_alive, 0);
+}
+
+/* No memory, at each place: nothing stays, or it stops and is no failure of a VM. */
+static void test_management_failures(void **state)
+{
+	unsigned refused = 0, stopped_ones = 0;
+	bool all = false;
+
+	(void)state;
+	for (int n = 0; !all; n++) {
+		enum hyp_err err;
+
+		setup(state);
+		setup_management();
+		fail_after = n;
+		err = vm_create_management(&management_cfg, &management);
+		if (err == HYP_OK) {
+			run_jobs();
+			all = management->state == VM_RUNNING;
+			stopped_ones += !all;
+			assert_int_equal(losses, !all);
+			assert_true(all || management->state == VM_STOPPED);
+		} else {
+			assert_int_equal(err, HYP_ENOMEM);
+			refused++;
+			assert_int_equal(used, used_at_start);
+			assert_int_equal(zero_refs, 0);
+			assert_int_equal(nr_jobs, 1); /* the scrub */
+		}
+		fail_after = -1;
+		assert_int_equal(slots + objects + nr_alive, 0);
+		assert_false(lifecycle_any_failed());
+		assert_int_equal(fake_locks_held(), 0);
+		for (unsigned i = 0; i < MAX_VMS; i++) assert_null(vms[i]);
+	}
+	assert_view();
+	assert_true(refused > 6 && stopped_ones > 2);
 }
 
 int main(void)
@@ -726,6 +1045,12 @@ int main(void)
 	    cmocka_unit_test_setup(test_next_life, setup),
 	    cmocka_unit_test_setup(test_grace, setup),
 	    cmocka_unit_test_setup(test_may_map, setup),
+	    cmocka_unit_test_setup(test_tree, setup),
+	    cmocka_unit_test_setup(test_no_ram_at_start, setup),
+	    cmocka_unit_test_setup(test_no_verdict_before, setup),
+	    cmocka_unit_test_setup(test_management, setup),
+	    cmocka_unit_test_setup(test_management_at_the_end, setup),
+	    cmocka_unit_test_setup(test_management_failures, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,7 +47,7 @@ static void test_weights(void **state)
 		sim_for(2000 * SIM_MS);
 		assert_near(a->ran, 2000 * SIM_MS * wa / (wa + wb), 10);
 		assert_near(b->ran, 2000 * SIM_MS * wb / (wa + wb), 10);
-		assert_int_equal(sched_run_ticks(&a->v) + sched_run_ticks(&b->v), 2000 * SIM_MS);
+		assert_int_equal(sim_run_ticks(a) + sim_run_ticks(b), 2000 * SIM_MS);
 		/* What one ran, the other had to wait. */
 		assert_near(a->v.stats.steal_ticks, b->ran, 10);
 		assert_true(a->loads + b->loads < 2100);
@@ -187,6 +187,44 @@ static void test_fixed(void **state)
 	assert_int_equal(fair->ran, 0);
 	assert_near(a->ran, b->ran, 10);
 	assert_near(a->ran + b->ran, 1800 * SIM_MS, 10);
+	sim_end();
+}
+
+static void limit(void *arg) { sched_limit(arg, 5000, 20000); }
+
+/* The management guest's priority: before all that a manifest can give, at once; once it is limited
+ * it has its budget and no more, and so it has when it is limited again. */
+static void test_management_priority(void **state)
+{
+	struct sim_guest *m, *hog;
+
+	(void)state;
+	sim_start(1);
+	hog = sim_fixed(SCHED_PRIORITY_MANAGEMENT - 1, 0, 0, 0);
+	m = sim_fixed(SCHED_PRIORITY_MANAGEMENT, 0, 0, 0);
+	sim_boot(hog, SIM_FOREVER, 0);
+	sim_boot(m, 100 * SIM_US, 900 * SIM_US);
+	sim_for(1000 * SIM_MS);
+	assert_int_equal(m->wake_max, 0);
+	assert_near(m->ran, 100 * SIM_MS, 10);
+	sim_end();
+
+	sim_start(1);
+	hog = sim_fixed(SCHED_PRIORITY_MANAGEMENT - 1, 0, 0, 0);
+	m = sim_fixed(SCHED_PRIORITY_MANAGEMENT, 0, 0, 0);
+	sim_boot(m, SIM_FOREVER, 0);
+	sim_boot(hog, SIM_FOREVER, 0);
+	sim_for(100 * SIM_MS);
+	assert_int_equal(m->ran, 100 * SIM_MS);
+	sim_on(0, limit, &m->v);
+	sim_for(1000 * SIM_MS);
+	assert_int_equal(m->ran, 350 * SIM_MS);
+	assert_int_equal(hog->ran, 750 * SIM_MS);
+	sim_for(2 * SIM_MS); /* in the middle of its budget */
+	sim_on(0, limit, &m->v);
+	sim_for(1000 * SIM_MS);
+	assert_int_equal(m->ran, (350 + 2 + 250) * SIM_MS);
+	assert_int_equal(hog->ran, 1500 * SIM_MS);
 	sim_end();
 }
 
@@ -591,17 +629,17 @@ static void test_yield(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_weights),        cmocka_unit_test(test_many_weights),
-	    cmocka_unit_test(test_nothing_ticks),  cmocka_unit_test(test_tick_only_while_two),
-	    cmocka_unit_test(test_idle_in_place),  cmocka_unit_test(test_wake_latency),
-	    cmocka_unit_test(test_fixed),          cmocka_unit_test(test_budget),
-	    cmocka_unit_test(test_budget_periods), cmocka_unit_test(test_spread),
-	    cmocka_unit_test(test_balance),        cmocka_unit_test(test_balance_weights),
-	    cmocka_unit_test(test_balance_mixed),  cmocka_unit_test(test_affinity),
-	    cmocka_unit_test(test_pull),           cmocka_unit_test(test_wake_elsewhere),
-	    cmocka_unit_test(test_stop),           cmocka_unit_test(test_offer),
-	    cmocka_unit_test(test_clocks),         cmocka_unit_test(test_off_on),
-	    cmocka_unit_test(test_yield),
+	    cmocka_unit_test(test_weights),         cmocka_unit_test(test_many_weights),
+	    cmocka_unit_test(test_nothing_ticks),   cmocka_unit_test(test_tick_only_while_two),
+	    cmocka_unit_test(test_idle_in_place),   cmocka_unit_test(test_wake_latency),
+	    cmocka_unit_test(test_fixed),           cmocka_unit_test(test_management_priority),
+	    cmocka_unit_test(test_budget),          cmocka_unit_test(test_budget_periods),
+	    cmocka_unit_test(test_spread),          cmocka_unit_test(test_balance),
+	    cmocka_unit_test(test_balance_weights), cmocka_unit_test(test_balance_mixed),
+	    cmocka_unit_test(test_affinity),        cmocka_unit_test(test_pull),
+	    cmocka_unit_test(test_wake_elsewhere),  cmocka_unit_test(test_stop),
+	    cmocka_unit_test(test_offer),           cmocka_unit_test(test_clocks),
+	    cmocka_unit_test(test_off_on),          cmocka_unit_test(test_yield),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The ring of events: order over CPUs, filters, what fits, what is overwritten, who is told.
- * links: hyp/trace.c arch/arm64/esr.c tests/fake_arch/fake.c tests/fake_arch/timer.c
+ * links: hyp/trace.c hyp/trace_text.c arch/arm64/esr.c tests/fake_arch/fake.c tests/fake_arch/timer.c
  * links: tests/fake_arch/cpu.c
  */
 #include <setjmp.h>
@@ -47,7 +47,7 @@ static void event(unsigned cpu, uint64_t when, unsigned slot, uint64_t pc)
 static const char *pcs(int cpu, const struct vm *of, size_t n)
 {
 	static char out[4096];
-	const char *line = trace_text(cpu, of, buf, n);
+	const char *line = trace_text(trace_rings, cpu, of, buf, n);
 	size_t at = 0;
 
 	assert_true(line >= buf && (line == buf + n || buf[n - 1] == '\0'));
@@ -72,7 +72,7 @@ static void order_and_filters(void **state)
 	assert_string_equal(pcs(-1, NULL, sizeof(buf)), "1 2 3 4 ");
 	assert_string_equal(pcs(-1, &vm[1], sizeof(buf)), "2 4 ");
 	assert_string_equal(pcs(1, &vm[0], sizeof(buf)), "3 ");
-	assert_string_equal(trace_text(0, &vm[1], buf, sizeof(buf)),
+	assert_string_equal(trace_text(trace_rings, 0, &vm[1], buf, sizeof(buf)),
 	                    "[1.500000 cpu0] VM 1 vCPU 3: exit, HVC pc 4 esr 5a000000 arg 77");
 }
 

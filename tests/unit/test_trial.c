@@ -69,7 +69,7 @@ static int setup(void **state)
 	(void)state;
 	clock_reset(1000);
 	nr_pcpus = 1;
-	on = vm_failed = write_fails = write_lost = false;
+	on = started = vm_failed = write_fails = write_lost = false;
 	writes = reads = idles = 0;
 	memset(vms, 0, sizeof(vms));
 	memset(&host, 0, sizeof(host));
@@ -90,6 +90,7 @@ static int setup(void **state)
 static void start(void)
 {
 	assert_int_equal(trial_start(), HYP_OK);
+	trial_vms_started();
 	assert_int_equal(writes, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(vm); i++) vm[i].cntvoff = fake_now;
 }
@@ -137,6 +138,30 @@ static void test_nowhere(void **state)
 	assert_int_equal(trial_start(), HYP_ENOENT);
 	assert_int_equal(writes, 0);
 	assert_false(trial_is_on());
+}
+
+/* The management guest has still to create them: that none is ill says nothing. */
+static void test_before_the_first(void **state)
+{
+	(void)state;
+	memset(vms, 0, sizeof(vms));
+	assert_int_equal(trial_start(), HYP_OK);
+	clock_advance(9 * SECOND);
+	assert_true(trial_is_on() && writes == 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(vm); i++) {
+		vms[i] = &vm[i];
+		vm[i].cntvoff = fake_now;
+	}
+	trial_vms_started();
+	clock_advance(9 * SECOND + 900000);
+	assert_int_equal(writes, 0);
+	clock_advance(200000);
+	assert_confirmed();
+	setup(state);
+	memset(vms, 0, sizeof(vms));
+	assert_int_equal(trial_start(), HYP_OK);
+	assert_fails_in(61 * SECOND, "not well in time");
+	assert_int_equal(writes, 0);
 }
 
 /* Ten seconds of each VM's last start, by default. */
@@ -211,6 +236,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_no_trial, setup),
 	    cmocka_unit_test_setup(test_nowhere, setup),
+	    cmocka_unit_test_setup(test_before_the_first, setup),
 	    cmocka_unit_test_setup(test_running, setup),
 	    cmocka_unit_test_setup(test_ended, setup),
 	    cmocka_unit_test_setup(test_reports, setup),

@@ -43,8 +43,6 @@ void spin_unlock(spinlock_t *l)
 	assert_int_equal(locked--, 1);
 }
 
-bool vcpu_is_out(const struct vcpu *v) { return (v->work & VCPU_WORK_OUT) != 0; }
-
 void vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t x0)
 {
 	assert_true(vcpu_is_out(v));
