@@ -25,6 +25,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PLACE = 'build/mutants'
 LIMIT = 300     # seconds for one test of one mutant
+UNIT_LIMIT = 90 # for a unit test, which takes a few: some faults make it endless
 NEEDED = 30
 # Built parts that a copy of the tree takes over, so that only what a mutant changes is built again.
 BUILT = ('third_party', 'guests', 'gen', 'model', 'unit-gcc', 'unit-clang', 'qemu-virt-gcc', 'qemu-virt-clang',
@@ -76,7 +77,7 @@ class Tree:
             if os.path.isdir(os.path.join(ROOT, 'build', part)):
                 shutil.copytree(os.path.join(ROOT, 'build', part), os.path.join(self.dir, 'build', part), symlinks=True)
 
-    def run(self, *command):
+    def run(self, *command, limit=LIMIT):
         env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
         env['ATOLL_SETUP_DONE'] = '1'
         with open(self.log, 'a') as log:
@@ -84,9 +85,9 @@ class Tree:
             log.flush()
             try:
                 return subprocess.run(command, cwd=self.dir, env=env, stdin=subprocess.DEVNULL, stdout=log,
-                                      stderr=subprocess.STDOUT, timeout=LIMIT).returncode
+                                      stderr=subprocess.STDOUT, timeout=limit).returncode
             except subprocess.TimeoutExpired:
-                log.write(f'no end within {LIMIT} s\n')
+                log.write(f'no end within {limit} s\n')
                 return -1
 
     def test(self, catch):
@@ -100,7 +101,7 @@ class Tree:
             program = f'build/unit-{words[1] if len(words) > 1 else "gcc"}/{words[0]}'
             if self.run('make', program) != 0:
                 return None
-            return int(self.run(program) != 0)
+            return int(self.run(program, limit=UNIT_LIMIT) != 0)
         if kind == 'qemu':
             if self.run('make', 'el2-gcc', 'el2-clang', 'guests') != 0:
                 return None

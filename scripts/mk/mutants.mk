@@ -3,5 +3,5 @@
 
 MUTANTS ?=
 .PHONY: mutants
-mutants: $(LIBFDT_STAMP) guests
+mutants: $(LIBFDT_STAMP) guests linux-guest rpi4-parts
 	@$(PY) scripts/mutants.py $(MUTANTS)
