@@ -165,6 +165,18 @@ static uint64_t write_text(uint64_t at, uint64_t n)
 	return gmem_read(&self->s2, ipa(at), buf, n) == HYP_OK ? console_shell_write(buf, n) : n;
 }
 
+static enum hyp_err count_pages(uint64_t at)
+{
+	uint64_t room = NR_OWNERS * sizeof(uint64_t);
+	void *p;
+
+	if (!IS_ALIGNED(at, sizeof(uint64_t))) return HYP_EINVAL;
+	TRY(gmem_pin(&self->s2, ipa(at), true, &p, &room));
+	if (room < NR_OWNERS * sizeof(uint64_t)) return HYP_EINVAL;
+	page_counts(p);
+	return HYP_OK;
+}
+
 static void sleep_until(struct vcpu *v, uint64_t when)
 {
 	deadline_set(&alarm, when);
@@ -220,7 +232,7 @@ uint64_t management_call(struct vcpu *v, enum management_call fn)
 	case MANAGEMENT_ALONE: console_shell_alone(x[1] != 0); break;
 	case MANAGEMENT_SHOW_LOG: console_show_log(); break;
 	case MANAGEMENT_TRACE: trace_enable(x[1] != 0); break;
-	case MANAGEMENT_PAGES: return x[1] < NR_OWNERS ? page_count((uint16_t)x[1]) : 0;
+	case MANAGEMENT_PAGES: return count_pages(x[1]);
 	case MANAGEMENT_IPA: return translate(x[1], x[2], x);
 	case MANAGEMENT_POWER:
 		console_flush();

@@ -211,7 +211,7 @@ void trace_enable(bool on)
 	trace_on = on;
 }
 
-uint64_t page_count(uint16_t owner) { return call(MANAGEMENT_PAGES, owner, 0, 0).x[0]; }
+void page_counts(uint64_t n[NR_OWNERS]) { (void)call(MANAGEMENT_PAGES, gpa(n), 0, 0); }
 
 void arch_system_off(void) { (void)call(MANAGEMENT_POWER, 0, 0, 0); }
 

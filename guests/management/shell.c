@@ -61,6 +61,7 @@ static struct {
 	/* When `top` last looked, and what it saw. */
 	uint64_t top_at, idle_seen[MAX_PCPUS], run_seen[MAX_VMS][MAX_VCPUS];
 	struct vm_config cfg;
+	_Alignas(1024) uint64_t pages[NR_OWNERS];            /* mem; EL2 wants it in one page */
 	char out[KiB(16)], text[OUT_MAX / 2], lines[KiB(8)]; /* to be shown; a cell; of a verb */
 	size_t out_len;
 } sh;
@@ -341,17 +342,17 @@ static void verb_sched(struct vm *vm)
 
 static void verb_mem(struct vm *vm)
 {
-	uint64_t guests = 0,
-	         hyp = page_count(OWNER_HYP) + page_count(OWNER_SHARED) +
-	               page_count(MANAGEMENT_SLOT + 1),
-	         free = page_count(OWNER_NONE), dirty = page_count(OWNER_DIRTY),
-	         reserved = page_count(OWNER_RESERVED);
+	const uint64_t *n = sh.pages;
+	uint64_t guests = 0, all = 0, hyp;
 
-	for (uint16_t i = 1; i <= MAX_VMS; i++) guests += page_count(i);
+	page_counts(sh.pages);
+	hyp = n[OWNER_HYP] + n[OWNER_SHARED] + n[MANAGEMENT_SLOT + 1];
+	for (unsigned i = 1; i <= MAX_VMS; i++) guests += n[i];
+	for (unsigned i = 0; i < NR_OWNERS; i++) all += n[i];
 	report("total_kib:%lu guests_kib:%lu hypervisor_kib:%lu free_kib:%lu dirty_kib:%lu "
 	       "reserved_kib:%lu",
-	       (guests + hyp + free + dirty + reserved) * 4, guests * 4, hyp * 4, free * 4,
-	       dirty * 4, reserved * 4);
+	       all * 4, guests * 4, hyp * 4, n[OWNER_NONE] * 4, n[OWNER_DIRTY] * 4,
+	       n[OWNER_RESERVED] * 4);
 }
 
 static void verb_log(struct vm *vm) { console_show_log(); }

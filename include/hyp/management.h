@@ -40,7 +40,8 @@ enum management_call {
 	MANAGEMENT_ALONE,   /* x1: 0, 1: console_shell_alone() */
 	MANAGEMENT_SHOW_LOG,
 	MANAGEMENT_TRACE, /* x1: 0, 1 */
-	MANAGEMENT_PAGES, /* x1: owner; x0: how many */
+	MANAGEMENT_PAGES, /* x1: IPA of a uint64_t [NR_OWNERS], in one page: page_counts(). hyp_err
+	                   */
 	MANAGEMENT_IPA,   /* x1: VM, x2: IPA. hyp_err; x1: physical address, x2: bytes left in its
 	                     block, x3: level << 8 | enum s2_attr */
 	MANAGEMENT_POWER, /* x1: 0 off, 1 reset. Returns if the board cannot */

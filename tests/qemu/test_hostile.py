@@ -313,11 +313,11 @@ def test_endless_and_restarting(cfg, boot, heart, guarantee):
 @pytest.mark.matrix(compiler=['gcc'], gic=[3, 2], smp=[2])
 def test_highest_priority_without_budget_on_another_cpu(cfg, boot):
     """Loops at priority 31 that never stop have CPU 0; the heartbeat on CPU 1 goes on, and so do loading and the console."""
-    vms = heartbeat(beats=300, affinity=[1])
+    vms = heartbeat(beats=1000, affinity=[1])
     for name in ['masked', 'trapping'] + ENDLESS_NATIVE:
         vms += harness.vm(name, 'h-endless.elf', memory=4096, bootargs=name, background=True, sched='fixed', priority=31, affinity=[0])
     outcome = boot(vms, limit=60, append='console=plain').finish(timeout=50)
     check_quiet(outcome.text)
-    check_heart(outcome.text, beats=300)
+    check_heart(outcome.text, beats=1000)
     for name in ['masked', 'trapping'] + ENDLESS_NATIVE:
         assert f'endless: {name} begins' in harness.vm_output(outcome.text, name)
