@@ -98,7 +98,8 @@ static int64_t lead(const struct sched_ent *a, const struct sched_ent *b)
 {
 	int by = rank(a) - rank(b);
 
-	return by != 0 ? by * (INT64_MAX / 64) : (int64_t)(b->vruntime - a->vruntime);
+	if (by != 0) return by * (INT64_MAX / 64);
+	return a->rank != 0 || b->rank != 0 ? 0 : (int64_t)(b->vruntime - a->vruntime);
 }
 
 /* Where a fair e that did not run here until now stands: at most so many of its slices ahead of

@@ -55,6 +55,26 @@ static void test_weights(void **state)
 	}
 }
 
+/* Equals of a priority take turns, whenever they started and whatever fair ones ran in between. */
+static void test_fixed_started_apart(void **state)
+{
+	struct sim_guest *a, *b, *f;
+
+	(void)state;
+	sim_start(1);
+	f = sim_fair(100, 0);
+	a = sim_fixed(31, 0, 0, 0);
+	b = sim_fixed(31, 0, 0, 0);
+	sim_boot(f, SIM_FOREVER, 0);
+	sim_for(100 * SIM_MS);
+	sim_boot(a, 90 * SIM_MS, 10 * SIM_MS);
+	sim_for(100 * SIM_MS);
+	sim_boot(b, SIM_FOREVER, 0);
+	sim_for(1000 * SIM_MS);
+	assert_true(a->ran > 400 * SIM_MS && b->ran > 400 * SIM_MS);
+	sim_end();
+}
+
 /* Five guests, one of them half of the time asleep. */
 static void test_many_weights(void **state)
 {
@@ -629,17 +649,29 @@ static void test_yield(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_weights),         cmocka_unit_test(test_many_weights),
-	    cmocka_unit_test(test_nothing_ticks),   cmocka_unit_test(test_tick_only_while_two),
-	    cmocka_unit_test(test_idle_in_place),   cmocka_unit_test(test_wake_latency),
-	    cmocka_unit_test(test_fixed),           cmocka_unit_test(test_management_priority),
-	    cmocka_unit_test(test_budget),          cmocka_unit_test(test_budget_periods),
-	    cmocka_unit_test(test_spread),          cmocka_unit_test(test_balance),
-	    cmocka_unit_test(test_balance_weights), cmocka_unit_test(test_balance_mixed),
-	    cmocka_unit_test(test_affinity),        cmocka_unit_test(test_pull),
-	    cmocka_unit_test(test_wake_elsewhere),  cmocka_unit_test(test_stop),
-	    cmocka_unit_test(test_offer),           cmocka_unit_test(test_clocks),
-	    cmocka_unit_test(test_off_on),          cmocka_unit_test(test_yield),
+	    cmocka_unit_test(test_weights),
+	    cmocka_unit_test(test_many_weights),
+	    cmocka_unit_test(test_nothing_ticks),
+	    cmocka_unit_test(test_tick_only_while_two),
+	    cmocka_unit_test(test_idle_in_place),
+	    cmocka_unit_test(test_wake_latency),
+	    cmocka_unit_test(test_fixed),
+	    cmocka_unit_test(test_fixed_started_apart),
+	    cmocka_unit_test(test_management_priority),
+	    cmocka_unit_test(test_budget),
+	    cmocka_unit_test(test_budget_periods),
+	    cmocka_unit_test(test_spread),
+	    cmocka_unit_test(test_balance),
+	    cmocka_unit_test(test_balance_weights),
+	    cmocka_unit_test(test_balance_mixed),
+	    cmocka_unit_test(test_affinity),
+	    cmocka_unit_test(test_pull),
+	    cmocka_unit_test(test_wake_elsewhere),
+	    cmocka_unit_test(test_stop),
+	    cmocka_unit_test(test_offer),
+	    cmocka_unit_test(test_clocks),
+	    cmocka_unit_test(test_off_on),
+	    cmocka_unit_test(test_yield),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
